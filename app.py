@@ -1,0 +1,51 @@
+"""Home: what the app does, for whom, with which networks, and where it fails."""
+
+import streamlit as st
+
+from ui.components import lead, privacy_line, steps
+from ui.model_overview import model_overview
+from ui.navigation import start_page
+
+start_page("Home", "🙂")
+
+st.title("What a face looks like, and how sure we are", anchor=False)
+lead(
+    "Drop a photo on the page and see, for every face in it, apparent age, apparent gender, ethnicity and facial "
+    "expression. Each answer comes with its probability, and says so when it is unsure."
+)
+with st.container(horizontal=True):
+    if st.button("Analyse a photo", type="primary", icon=":material/add_a_photo:"):
+        st.switch_page("pages/1_Photo.py")
+    if st.button("About the networks", icon=":material/info:"):
+        st.switch_page("pages/6_About.py")
+privacy_line()
+
+st.header("How it works", anchor=False)
+steps(
+    (
+        ("Find", "A detector finds every face, from portraits to class photos, and five points in each."),
+        ("Straighten", "Each face is turned upright and cut out, always in the same way."),
+        ("Ask several networks", "Convolutional networks that we trained on labelled faces each give probabilities."),
+        ("Answer with care", "Their weighted mean is the answer. What stays close to a coin toss is called unsure."),
+    )
+)
+
+st.header("The networks", anchor=False)
+model_overview()
+
+st.header("What it cannot do", anchor=False)
+st.markdown(
+    "- It **guesses from pixels**. It does not know how old someone is, how they see themselves, where they come from "
+    "or what they feel.\n"
+    "- It is **less accurate for some people** than for others: for small children, for the very old, and for whoever "
+    "is rare in the pictures it learned from.\n"
+    "- Gender has two classes and ethnicity five, because the training data are labelled so. People are not.\n"
+    "- Small, dark, blurred and turned faces are warned about: **take those answers lightly**.\n"
+    "- **Never use it to decide about a person**: not to check an age, not to hire, not to identify, not to watch."
+)
+
+st.header("Who it is for", anchor=False)
+st.markdown(
+    "For the curious, for students, and for researchers who want to see how such networks answer and where they fail, "
+    "with every figure measured on pictures the networks had not seen."
+)

@@ -1,0 +1,33 @@
+"""facetraits: every face in a picture, with apparent age, gender, ethnicity and facial expression."""
+
+from facetraits.analyzer import FaceAnalyzer, load_analyzer
+from facetraits.annotate import annotate
+from facetraits.images import ImageDecodeError, decode_image
+from facetraits.registry import ModelIntegrityError
+from facetraits.types import (
+    TRAITS,
+    AgePrediction,
+    AnalysisResult,
+    ClassPrediction,
+    FaceDetection,
+    FaceResult,
+    FaceTraits,
+    TraitName,
+)
+
+__all__ = [
+    "TRAITS",
+    "AgePrediction",
+    "AnalysisResult",
+    "ClassPrediction",
+    "FaceAnalyzer",
+    "FaceDetection",
+    "FaceResult",
+    "FaceTraits",
+    "ImageDecodeError",
+    "ModelIntegrityError",
+    "TraitName",
+    "annotate",
+    "decode_image",
+    "load_analyzer",
+]

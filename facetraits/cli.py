@@ -1,0 +1,262 @@
+"""The command line: ``python -m facetraits COMMAND``.
+
+Exit codes:
+    0: everything was done. A picture without a face is a result, not a failure.
+    1: done, but some pictures could not be read; their rows say why.
+    2: nothing to do or no way to do it: wrong usage, a path that is not there, no pictures, an output that cannot be
+       written.
+    3: the models are missing or damaged.
+    130: stopped by Ctrl-C; what was finished before has been written.
+    141: whoever read the output has closed it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from tqdm import tqdm
+
+from facetraits.analyzer import FaceAnalyzer, load_analyzer
+from facetraits.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image
+from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES, ModelIntegrityError
+from facetraits.results import write_documents
+from facetraits.tables import csv_lines, json_lines, picture_record
+from facetraits.types import TRAITS, TraitName
+
+EXIT_DONE: Final = 0
+EXIT_SOME_UNREADABLE: Final = 1
+EXIT_NOTHING_DONE: Final = 2
+EXIT_MODELS: Final = 3
+EXIT_INTERRUPTED: Final = 130
+EXIT_READER_GONE: Final = 141
+
+_FORMATS: Final[dict[str, Callable[[Iterable[dict[str, Any]]], Iterator[str]]]] = {
+    "jsonl": json_lines,
+    "csv": csv_lines,
+}
+
+
+class CommandError(Exception):
+    """What the user asked for cannot be done; the message is one sentence for them."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: arguments without the program's name; those of the process where None.
+
+    Raises:
+        SystemExit: the arguments do not parse (code 2), or help was asked for (code 0).
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        return code
+    except CommandError as error:
+        return _fail(str(error), EXIT_NOTHING_DONE)
+    except ModelIntegrityError as error:
+        return _fail(str(error), EXIT_MODELS)
+    except KeyboardInterrupt:
+        return _fail("stopped; what was finished before has been written", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # Python flushes stdout once more at its end, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_READER_GONE
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"facetraits: {message}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="facetraits", description="Apparent age, gender, ethnicity and facial expression of faces in pictures."
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_analyze(commands)
+    _add_report(commands)
+    # Here, not above: what trains is no part of what serves.
+    from facetraits.training.commands import add_commands
+
+    add_commands(commands)
+    return parser
+
+
+# ---------------------------------------------------------------------------------------------------------- analyze
+
+
+def _add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "analyze",
+        help="analyse pictures and folders of pictures",
+        description="Analyse pictures; folders are searched with all folders in them. Every picture gives a result: "
+        "one that cannot be read, or has no face, a row with the reason.",
+        epilog="Results are written as they come, so that stopping the command keeps what is done. Exit codes: 0 all "
+        "done, 1 some pictures could not be read, 2 nothing done, 3 models missing or damaged, 130 stopped by Ctrl-C.",
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture or a folder")
+    parser.add_argument(
+        "--format",
+        choices=tuple(_FORMATS),
+        help="jsonl: one JSON object per picture and line; csv: one row per face (default: csv where FILE ends in "
+        ".csv, jsonl otherwise)",
+    )
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write there instead of to the terminal")
+    parser.add_argument(
+        "--profile",
+        choices=PROFILES,
+        default="accurate",
+        help="accurate: all networks (default); fast: the small ones, for slow machines",
+    )
+    parser.add_argument(
+        "--traits",
+        metavar="LIST",
+        default=",".join(TRAITS),
+        help=f"what to estimate, of {','.join(TRAITS)} (default: all)",
+    )
+    parser.set_defaults(run=_analyze)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of the pictures so far."""
+
+    pictures: int = 0
+    faces: int = 0
+    unreadable: int = 0
+
+
+def _analyze(arguments: argparse.Namespace) -> int:
+    traits = _traits(arguments.traits)
+    out: Path | None = arguments.out
+    if out is not None and out.suffix.lower() in SUPPORTED_SUFFIXES:
+        raise CommandError(f"--out names a picture, {out}, which would be overwritten; name another file")
+    pictures = list(_pictures(arguments.paths))
+    if not pictures:
+        raise CommandError(f"no pictures found in {', '.join(arguments.paths)}")
+    form = arguments.format or ("csv" if out is not None and out.suffix.lower() == ".csv" else "jsonl")
+    analyzer = load_analyzer(profile=arguments.profile)
+    tally = _Tally()
+    with _output(out) as stream, _progress(pictures, stream) as progress:
+        for lines in _FORMATS[form](_records(progress, analyzer, traits, tally)):
+            stream.write(lines)
+            stream.flush()
+    if tally.unreadable:
+        return _fail(
+            f"{tally.unreadable} of {tally.pictures} pictures could not be read; their rows say why",
+            EXIT_SOME_UNREADABLE,
+        )
+    return EXIT_DONE
+
+
+def _traits(listed: str) -> tuple[TraitName, ...]:
+    asked = {name.strip() for name in listed.split(",")} - {""}
+    if unknown := sorted(asked - set(TRAITS)):
+        raise CommandError(f"unknown trait {unknown[0]!r}; the traits are {', '.join(TRAITS)}")
+    if not asked:
+        raise CommandError(f"--traits names none; the traits are {', '.join(TRAITS)}")
+    return tuple(trait for trait in TRAITS if trait in asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A file to analyse, or a folder that could not be opened and why."""
+
+    path: str
+    error: str | None = None
+
+
+def _pictures(paths: Iterable[str]) -> Iterator[_Picture]:
+    """Every picture once: files as named, folders in order of their names with all that is not hidden."""
+    seen = set()
+    for path in paths:
+        if not os.path.exists(path):
+            raise CommandError(f"there is no file or folder {path}")
+        for picture in _pictures_of(path) if os.path.isdir(path) else [_Picture(path)]:
+            if (real := os.path.realpath(picture.path)) not in seen:
+                seen.add(real)
+                yield picture
+
+
+def _pictures_of(folder: str) -> Iterator[_Picture]:
+    closed: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=closed.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUPPORTED_SUFFIXES:
+                yield _Picture(os.path.join(parent, name))
+    for error in closed:
+        yield _Picture(str(error.filename), f"the folder could not be opened: {error.strerror}")
+
+
+def _records(
+    pictures: Iterable[_Picture], analyzer: FaceAnalyzer, traits: tuple[TraitName, ...], tally: _Tally
+) -> Iterator[dict[str, Any]]:
+    for picture in pictures:
+        tally.pictures += 1
+        record = _record(picture, analyzer, traits)
+        tally.faces += len(record["faces"])
+        tally.unreadable += record["width"] is None
+        yield record
+
+
+def _record(picture: _Picture, analyzer: FaceAnalyzer, traits: tuple[TraitName, ...]) -> dict[str, Any]:
+    if picture.error is not None:
+        return picture_record(picture.path, None, picture.error)
+    try:
+        image = decode_image(Path(picture.path).read_bytes())
+    except ImageDecodeError as error:
+        return picture_record(picture.path, None, str(error))
+    except OSError as error:
+        return picture_record(picture.path, None, f"the file could not be read: {error.strerror}")
+    return picture_record(picture.path, analyzer.analyze(image, traits), None)
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    """The stream for results: UTF-8 with plain line ends everywhere; bytes of a path that are no text are escaped."""
+    if path is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+        yield sys.stdout
+        return
+    try:
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+            yield stream
+    except OSError as error:
+        raise CommandError(f"cannot write to {path}: {error.strerror}") from error
+
+
+@contextmanager
+def _progress(pictures: Sequence[_Picture], stream: TextIO) -> Iterator[Iterable[_Picture]]:
+    """The pictures with a bar on stderr, unless a single one, no terminal, or the results themselves show there."""
+    hidden = len(pictures) < 2 or not sys.stderr.isatty() or stream.isatty()
+    with tqdm(pictures, desc="Analysing", unit=" pictures", disable=hidden) as bar:
+        yield bar
+
+
+# ----------------------------------------------------------------------------------------------------------- report
+
+
+def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("report", help="write the README's results and the model cards from the reports")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where a document is stale")
+    parser.set_defaults(run=_report)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    root = DEFAULT_MODELS_DIR.parent
+    stale = write_documents(root, check=arguments.check)
+    for path in stale:
+        print(f"{path.relative_to(root)} {'is stale' if arguments.check else 'written'}")
+    return EXIT_SOME_UNREADABLE if stale and arguments.check else EXIT_DONE

@@ -1,0 +1,232 @@
+"""Find faces and their five landmarks with CenterFace."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from facetraits.types import FaceDetection
+
+_STRIDE: Final = 4  # px of the network's input per cell of its output
+_MULTIPLE: Final = 32  # the network's input sides must be multiples of this
+_NMS_IOU: Final = 0.3
+_OUTPUTS: Final = ("537", "538", "539", "540")  # heat-map, log sizes, offsets, landmarks
+
+# Measured on faces pasted into other pictures (docs/experiments.md). Faces larger than this in the network's input get
+# landmarks twice as wrong, and from 700 px on their parts pass for faces.
+_LARGEST_FACE_PX: Final = 300.0
+_INSIDE: Final = 0.7  # a box of which this share lies in another box lies inside it
+_ENLARGE_TO_PX: Final = 640  # small pictures are enlarged to this at most
+_MAX_ENLARGEMENT: Final = 2.0
+_SMALLEST_STEP: Final = 1.5  # two sizes of a picture that differ by less find the same faces
+
+# One face in two of 24 to 40 px is scored too low, depending on how it lies on the network's grid, but 19 in 20 leave a
+# weak trace; seen again alone and larger, 19 in 20 are sure, with better landmarks, and what is no face stays weak.
+_WEAK_SCORE: Final = 0.15
+_SMALL_FACE_PX: Final = 48.0
+_LOOK_AGAIN_AT_PX: Final = 64.0
+_LOOK_AGAIN_AROUND: Final = 2.0  # side of what is shown over the side of the box
+
+_TINY_FACE_PX: Final = 24.0  # where there is one, there may be others too small to leave a trace
+_TILE_PX: Final = 1280
+_TILE_OVERLAP_PX: Final = 256
+
+
+class FaceDetector:
+    """CenterFace (Xu et al. 2019) on ONNX Runtime.
+
+    ``detect`` may be called from several threads at once: an ONNX Runtime session keeps no state between runs, so no
+    lock is needed.
+
+    Args:
+        network: path of ``centerface.onnx`` with free input sides.
+        long_sides_px: the picture is searched once at each of these sizes of its longer side (a small picture is
+            enlarged, twice and to 640 px at most); the smaller sizes find the large faces, the larger ones the small.
+        tile_small_faces: look again, closer, at small and doubtful faces, and search large pictures that hold tiny
+            faces in full-resolution tiles; without it the time for a picture does not depend on what it shows.
+        min_score: faces that the detector trusts less are dropped; in (0, 1).
+        threads: processor threads for one call; 0 lets the runtime choose.
+
+    Raises:
+        ValueError: a setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        network: Path,
+        long_sides_px: tuple[int, ...] = (320, 640, 1600),
+        tile_small_faces: bool = True,
+        min_score: float = 0.5,
+        threads: int = 0,
+    ) -> None:
+        if not long_sides_px or min(long_sides_px) < _MULTIPLE:
+            raise ValueError(f"long_sides_px must name sizes of at least {_MULTIPLE} px, got {long_sides_px}")
+        if not 0 < min_score < 1:
+            raise ValueError(f"min_score must lie in (0, 1), got {min_score}")
+        self._long_sides_px = tuple(sorted(long_sides_px))
+        self._tile_small_faces = tile_small_faces
+        self._min_score = min_score
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+
+    def detect(self, image: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
+        """All faces of a picture, largest first; an empty tuple when there is none.
+
+        The picture is searched from coarse to fine: what a pass sees too large, the pass before has seen well.
+
+        Args:
+            image: (H, W, 3) RGB.
+
+        Raises:
+            ValueError: ``image`` is not (H, W, 3) uint8, or holds no pixel.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise ValueError(f"image must be (H, W, 3) uint8 with H, W > 0, got {image.shape} {image.dtype}")
+        scales = self._scales(max(image.shape[:2]))
+        faces = self._search(image, scales[0])
+        for scale in scales[1:]:
+            faces = _merged(faces, self._search(image, scale), scale)
+        if self._tile_small_faces:
+            faces = self._look_again(image, faces, scales[-1])
+            if scales[-1] < 1.0 and bool((_sides(self._trusted(faces)) * scales[-1] < _TINY_FACE_PX).any()):
+                faces = self._look_again(image, _merged(faces, self._search_tiles(image), 1.0), 1.0)
+        faces = self._trusted(faces)
+        return tuple(
+            FaceDetection(box_xyxy=row[:4], landmarks=row[5:].reshape(5, 2), score=float(np.clip(row[4], 0, 1)))
+            for row in faces[np.argsort(-_sides(faces), kind="stable")]
+        )
+
+    def _scales(self, long_side_px: int) -> list[float]:
+        """Factors of the passes for a picture, ascending."""
+        largest = max(1.0, min(_MAX_ENLARGEMENT, _ENLARGE_TO_PX / long_side_px))
+        scales = [min(side / long_side_px, largest) for side in self._long_sides_px]
+        return [coarse for coarse, fine in pairwise(scales) if fine >= _SMALLEST_STEP * coarse] + scales[-1:]
+
+    def _trusted(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return rows[rows[:, 4] > self._min_score]
+
+    def _look_again(self, image: NDArray[np.uint8], rows: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+        """``rows`` with those that are doubtful, or small at ``scale``, replaced by what a closer look at them shows."""
+        rows = rows.copy()
+        sides = _sides(rows)
+        for i in np.flatnonzero((rows[:, 4] <= self._min_score) | (sides * scale < _SMALL_FACE_PX)):
+            middle = (rows[i, :2] + rows[i, 2:4]) / 2
+            reach = sides[i] * _LOOK_AGAIN_AROUND / 2
+            left, top = np.clip(middle - reach, 0, None).astype(int)
+            right, bottom = np.ceil(np.clip(middle + reach, 1, None)).astype(int)
+            region = image[top:bottom, left:right]
+            if region.size == 0:
+                continue
+            seen = _shifted(self._search(region, float(_LOOK_AGAIN_AT_PX / sides[i])), left, top)
+            seen = seen[_overlaps(seen, rows[i]) > _NMS_IOU]
+            if len(seen) and seen[:, 4].max() > min(rows[i, 4], self._min_score):
+                rows[i] = seen[seen[:, 4].argmax()]
+        return _non_maximum_suppression(rows)
+
+    def _search_tiles(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """As ``_search`` at full resolution, without the faces that are larger than the tiles' overlap."""
+        height, width = image.shape[:2]
+        step = _TILE_PX - _TILE_OVERLAP_PX
+        found = []
+        for top in range(0, max(1, height - _TILE_OVERLAP_PX), step):
+            for left in range(0, max(1, width - _TILE_OVERLAP_PX), step):
+                tile = image[top : top + _TILE_PX, left : left + _TILE_PX]
+                rows = _shifted(self._search(tile, 1.0), left, top)
+                # A face that a tile's edge cuts lies whole in the next tile.
+                whole = (left == 0) | (rows[:, 0] > left)
+                whole &= (top == 0) | (rows[:, 1] > top)
+                whole &= (left + _TILE_PX >= width) | (rows[:, 2] < left + _TILE_PX)
+                whole &= (top + _TILE_PX >= height) | (rows[:, 3] < top + _TILE_PX)
+                found.append(rows[whole & (_sides(rows) < _TILE_OVERLAP_PX)])
+        return np.concatenate(found)
+
+    def _search(self, image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
+        """Faces at one scale, the weak ones too: rows of box (4), score, landmarks (10) in px of ``image``."""
+        height, width = image.shape[:2]
+        small_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+        shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = image if small_wh == (width, height) else cv2.resize(image, small_wh, interpolation=shrink)
+        padded_wh = tuple(-(-side // _MULTIPLE) * _MULTIPLE for side in small_wh)
+        blob = np.zeros((1, 3, padded_wh[1], padded_wh[0]), dtype=np.float32)
+        blob[0, :, : small_wh[1], : small_wh[0]] = small.transpose(2, 0, 1)
+        heat, log_sizes, offsets, points = self._session.run(_OUTPUTS, {"input.1": blob})
+        rows = _decode(heat[0, 0], log_sizes[0], offsets[0], points[0], min(_WEAK_SCORE, self._min_score))
+        rows = _non_maximum_suppression(rows)
+        ratios = np.array([width / small_wh[0], height / small_wh[1]], dtype=np.float32)
+        rows[:, :4] *= np.tile(ratios, 2)
+        rows[:, 5:] *= np.tile(ratios, 5)
+        return rows
+
+
+def _sides(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) geometric means of the boxes' widths and heights, in px."""
+    sides: NDArray[np.float32] = np.sqrt((rows[:, 2] - rows[:, 0]) * (rows[:, 3] - rows[:, 1]))
+    return sides
+
+
+def _shifted(rows: NDArray[np.float32], left: int, top: int) -> NDArray[np.float32]:
+    """Rows in px of a picture from rows in px of the part of it that begins at ``left``, ``top``; changes its argument."""
+    rows[:, [0, 2, 5, 7, 9, 11, 13]] += left
+    rows[:, [1, 3, 6, 8, 10, 12, 14]] += top
+    return rows
+
+
+def _intersections(rows: NDArray[np.float32], row: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) areas that the boxes of ``rows`` share with the box of ``row``, in px^2."""
+    sides_wh = np.minimum(rows[:, 2:4], row[2:4]) - np.maximum(rows[:, :2], row[:2])
+    areas: NDArray[np.float32] = np.clip(sides_wh, 0, None).prod(axis=1)
+    return areas
+
+
+def _overlaps(rows: NDArray[np.float32], row: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) intersection over union of the boxes of ``rows`` with the box of ``row``."""
+    shared = _intersections(rows, row)
+    overlaps: NDArray[np.float32] = shared / (_sides(rows) ** 2 + _sides(row[None]) ** 2 - shared)
+    return overlaps
+
+
+def _merged(known: NDArray[np.float32], finer: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """``known`` and what a finer pass adds, which is neither a face that it sees too large nor a part of a known one."""
+    finer = finer[_sides(finer) * scale <= _LARGEST_FACE_PX]
+    for face in known[_sides(known) * scale > _LARGEST_FACE_PX]:
+        finer = finer[_intersections(finer, face) < _INSIDE * _sides(finer) ** 2]
+    return _non_maximum_suppression(np.concatenate([known, finer]))
+
+
+def _decode(
+    heat: NDArray[np.float32],
+    log_sizes: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    points: NDArray[np.float32],
+    min_score: float,
+) -> NDArray[np.float32]:
+    """Turn output maps (h, w), (2, h, w), (2, h, w), (10, h, w) into (N, 15) rows of box, score, landmarks."""
+    ys, xs = np.nonzero(heat > min_score)
+    heights, widths = np.exp(log_sizes[:, ys, xs]) * _STRIDE
+    top = (ys + offsets[0, ys, xs] + 0.5) * _STRIDE - heights / 2
+    left = (xs + offsets[1, ys, xs] + 0.5) * _STRIDE - widths / 2
+    rows = np.empty((len(ys), 15), dtype=np.float32)
+    rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3] = left, top, left + widths, top + heights
+    rows[:, 4] = heat[ys, xs]
+    for k in range(5):  # the network gives y before x, as fractions of the box
+        rows[:, 5 + 2 * k] = points[2 * k + 1, ys, xs] * widths + left
+        rows[:, 6 + 2 * k] = points[2 * k, ys, xs] * heights + top
+    return rows
+
+
+def _non_maximum_suppression(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Keep the best-scored of rows whose boxes overlap."""
+    if len(rows) < 2:
+        return rows
+    boxes_xywh = np.column_stack([rows[:, :2], rows[:, 2:4] - rows[:, :2]])
+    keep = cv2.dnn.NMSBoxes(boxes_xywh.tolist(), rows[:, 4].tolist(), 0.0, _NMS_IOU)
+    kept: NDArray[np.float32] = rows[np.asarray(keep, dtype=int).ravel()]
+    return kept

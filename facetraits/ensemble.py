@@ -1,0 +1,146 @@
+"""The served networks and how their answers become one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from facetraits.registry import Manifest, MemberEntry, ModelIntegrityError, ProfileEntry, check_file
+
+_MAX_BATCH: Final = 32  # crops in one call of a network, mirrored ones included: bounds the memory of crowded pictures
+
+
+class Member:
+    """One network on LiteRT: uint8 crops in, probabilities by output name out.
+
+    A LiteRT interpreter keeps its tensors between calls, so a lock lets one thread in at a time.
+
+    Args:
+        entry: which file, and what it should hold.
+        threads: processor threads for one call.
+
+    Raises:
+        ModelIntegrityError: the file is missing, changed, or is not the network that the manifest promises.
+    """
+
+    def __init__(self, entry: MemberEntry, threads: int = 2) -> None:
+        check_file(entry.path, entry.sha256)
+        self.entry = entry
+        self._lock = threading.Lock()
+        try:
+            self._interpreter = Interpreter(model_path=str(entry.path), num_threads=threads)
+            # By signature: the order of a converted network's outputs can differ from the original's.
+            self._run = self._interpreter.get_signature_runner()
+            outputs = set(self._run.get_output_details())
+        except (ValueError, RuntimeError) as error:
+            raise ModelIntegrityError(f"The network {entry.path} cannot be loaded ({error}).") from error
+        if outputs != set(entry.outputs):
+            raise ModelIntegrityError(
+                f"The network {entry.path} should answer {sorted(entry.outputs)} but answers {sorted(outputs)}."
+            )
+
+    def predict(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Probabilities for a batch.
+
+        Args:
+            crops: (N, S, S, 3) RGB, N > 0.
+
+        Returns:
+            Output name to (N, C).
+        """
+        with self._lock:
+            return {name: np.array(values) for name, values in self._run(crops=crops).items()}
+
+
+class Ensemble:
+    """The members of one profile and their calibrated weighted mean.
+
+    Args:
+        manifest: names every member.
+        profile: which members count how much.
+        threads: processor threads for one call of a network.
+    """
+
+    def __init__(self, manifest: Manifest, profile: ProfileEntry, threads: int = 2) -> None:
+        names = {name for entry in profile.traits.values() for name in entry.weights}
+        self._profile = profile
+        self._members = {name: Member(manifest.members[name], threads) for name in sorted(names)}
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What can be asked for."""
+        return tuple(self._profile.traits)
+
+    @property
+    def crop_names(self) -> frozenset[str]:
+        """Crop geometries that ``predict`` needs."""
+        return frozenset(member.entry.crop for member in self._members.values())
+
+    def predict(
+        self, crops: Mapping[str, NDArray[np.uint8]], outputs: Collection[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Calibrated probabilities of the ensemble; networks that no wanted output needs are not run.
+
+        Args:
+            crops: crop name to (N, S, S, 3) RGB of the same N faces; N may be 0.
+            outputs: some of ``self.outputs``.
+
+        Returns:
+            Output name to (N, C) probabilities.
+
+        Raises:
+            ValueError: an output that this profile does not have.
+        """
+        unknown = set(outputs) - set(self.outputs)
+        if unknown:
+            raise ValueError(f"unknown outputs {sorted(unknown)}; there are {list(self.outputs)}")
+        entries = {name: entry for name, entry in self._profile.traits.items() if name in outputs}
+        count = len(next(iter(crops.values()))) if crops else 0
+        if count == 0:
+            return {name: np.empty((0, len(entry.classes)), dtype=np.float32) for name, entry in entries.items()}
+        needed = {member for entry in entries.values() for member in entry.weights}
+        answers = {name: self._answers(self._members[name], crops) for name in sorted(needed)}
+        return {
+            name: apply_temperature(
+                np.sum([w * answers[member][name] for member, w in entry.weights.items()], axis=0), entry.temperature
+            )
+            for name, entry in entries.items()
+        }
+
+    def member_answers(self, crops: Mapping[str, NDArray[np.uint8]]) -> dict[str, dict[str, NDArray[np.float32]]]:
+        """Member name to what that member alone says: output name to (N, C), with mirrored faces, uncalibrated."""
+        return {name: self._answers(member, crops) for name, member in self._members.items()}
+
+    def _answers(self, member: Member, crops: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
+        faces = crops[member.entry.crop]
+        step = _MAX_BATCH // 2 if self._profile.flip else _MAX_BATCH
+        parts = [self._answer(member, faces[i : i + step]) for i in range(0, len(faces), step)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _answer(self, member: Member, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        if not self._profile.flip:
+            return member.predict(faces)
+        both = member.predict(np.concatenate([faces, faces[:, :, ::-1]]))
+        half = np.float32(0.5)
+        return {name: half * (values[: len(faces)] + values[len(faces) :]) for name, values in both.items()}
+
+
+def apply_temperature(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float32]:
+    """Divide the logits of probabilities by ``temperature`` (Guo et al. 2017).
+
+    Args:
+        probabilities: (N, C) in [0, 1]; rows sum to about 1.
+        temperature: > 0; above 1 makes the answer less confident.
+
+    Returns:
+        (N, C); rows sum to 1.
+    """
+    logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    calibrated: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return calibrated.astype(np.float32)

@@ -1,0 +1,225 @@
+"""Bytes of a picture file become one form: upright RGB with 8 bits per colour, whatever the file's format and mode."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageFile
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+from pillow_heif import HeifImageFile
+
+# 108-megapixel phones pass. A picture of the limit takes 360 MB, and 1.2 GB while it is decoded.
+MAX_PIXELS: Final = 120_000_000
+
+SUPPORTED_SUFFIXES: Final[tuple[str, ...]] = (
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".gif",
+    ".avif",
+    ".heic",
+    ".heif",
+    ".hif",
+)
+
+_ORIENTATION_TAG: Final = 0x0112
+_BITS_PER_SAMPLE_TAG: Final = 258
+_PHOTOMETRIC_TAG: Final = 262
+_WHITE_IS_ZERO: Final = 0
+_PLANES_TAG: Final = 284
+_ONE_PLANE_PER_COLOUR: Final = 2
+
+# What undoes each EXIF orientation other than 1 (upright).
+_TURNS: Final[Mapping[int, Callable[[NDArray[np.uint8]], Any]]] = {
+    2: lambda pixels: cv2.flip(pixels, 1),
+    3: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_180),
+    4: lambda pixels: cv2.flip(pixels, 0),
+    5: lambda pixels: cv2.transpose(pixels),
+    6: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda pixels: cv2.flip(cv2.transpose(pixels), -1),
+    8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+
+# Readers by format. They are called directly, not through Image.open: that would measure every picture by a limit that
+# is global to the process, try dozens of formats nobody needs, and know HEIC only once a plug-in is registered, again
+# for the whole process. (The readers of WebP and TIFF still warn by that limit, from 89 megapixels on.)
+_READERS: Final[Mapping[str, Callable[[IO[bytes]], ImageFile.ImageFile]]] = {
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "WebP": WebPImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": TiffImageFile,
+    "GIF": GifImageFile,
+    "AVIF": AvifImageFile,
+    "HEIC": HeifImageFile,
+}
+
+_SIGNATURES: Final = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),  # BigTIFF
+    (b"MM\x00+", "TIFF"),
+)
+_BMP_HEADER_SIZES: Final = (12, 40, 52, 56, 64, 108, 124)
+_AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
+_HEIF_BRANDS: Final = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+)
+
+
+class ImageDecodeError(ValueError):
+    """The bytes cannot be turned into a picture; the message is one sentence for the person who chose the file."""
+
+
+def is_picture_path(path: str | Path) -> bool:
+    """True where the file name ends like one of a format that ``decode_image`` reads; upper case counts too."""
+    return Path(path).suffix.lower() in SUPPORTED_SUFFIXES
+
+
+def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC file.
+
+    The orientation that the file states is applied. Transparent parts show white. Of 16 bits per colour the upper 8 are
+    kept. Of several frames or pages the first (of HEIC: the primary one) is taken. Colour profiles are not applied.
+
+    Any number of threads may decode at the same time.
+
+    Args:
+        data: the whole file.
+        max_pixels: pictures with more pixels are refused from their header, before memory is taken for them.
+
+    Returns:
+        (H, W, 3) RGB, contiguous and writable.
+
+    Raises:
+        ImageDecodeError: the bytes are empty, of no known format, broken or incomplete, the picture has too many
+            pixels, or its values are not 1 to 16 bits without sign (signed, 32-bit and floating-point TIFF).
+    """
+    if not data:
+        raise ImageDecodeError("The file is empty.")
+    name = _format_of(data)
+    if name is None:
+        known = ", ".join(_READERS)
+        raise ImageDecodeError(f"The file is not a picture of a format that can be read ({known}).")
+    try:
+        with _READERS[name](io.BytesIO(data)) as picture:
+            _check_size(picture.size, max_pixels)
+            _check_planes(picture)
+            picture.load()
+            orientation = _orientation(picture)
+            pixels = _to_rgb(picture, name)
+    except ImageDecodeError:
+        raise
+    except Image.DecompressionBombError as error:  # from a reader that checks before it tells the size
+        raise ImageDecodeError(
+            f"The {name} picture is too large: at most {max_pixels / 1e6:g} megapixels are accepted."
+        ) from error
+    except Exception as error:  # on broken bytes the readers raise whatever their parsers stumble over
+        raise ImageDecodeError(f"The {name} picture is broken, incomplete or of a kind that cannot be read.") from error
+    return np.asarray(_TURNS[orientation](pixels), dtype=np.uint8) if orientation in _TURNS else pixels
+
+
+def _format_of(data: bytes) -> str | None:
+    """Key of ``_READERS`` by the first bytes of the file; file names and declared types are not trusted."""
+    for signature, name in _SIGNATURES:
+        if data.startswith(signature):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
+        return "BMP"
+    if data[4:8] == b"ftyp":
+        # AVIF and HEIC may share the general brand mif1, so the brands they are compatible with decide.
+        end = min(int.from_bytes(data[:4], "big"), 256)
+        brands = {data[8:12], *(data[i : i + 4] for i in range(16, end, 4))}
+        if brands & _AVIF_BRANDS:
+            return "AVIF"
+        if brands & _HEIF_BRANDS:
+            return "HEIC"
+    return None
+
+
+def _check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
+    width, height = size_wh
+    if width * height > max_pixels:
+        raise ImageDecodeError(
+            f"The picture is too large: it has {width} x {height} = {width * height / 1e6:.1f} megapixels, "
+            f"and at most {max_pixels / 1e6:g} are accepted."
+        )
+
+
+def _check_planes(picture: ImageFile.ImageFile) -> None:
+    """Refuse what Pillow would silently read wrongly: it takes the planes of 16-bit colours for 8-bit ones."""
+    if not isinstance(picture, TiffImageFile) or picture.tag_v2.get(_PLANES_TAG) != _ONE_PLANE_PER_COLOUR:
+        return
+    bits = picture.tag_v2.get(_BITS_PER_SAMPLE_TAG, (1,))
+    if len(bits) > 1 and max(bits) > 8:
+        raise ImageDecodeError("The TIFF picture holds each 16-bit colour by itself; save it with 8 bits per colour.")
+
+
+def _orientation(picture: ImageFile.ImageFile) -> int:
+    """The EXIF orientation that is still to be undone after loading; 1 where the file states none.
+
+    The readers of TIFF and HEIC have turned the picture already and dropped the tag.
+    """
+    try:
+        orientation = picture.getexif().get(_ORIENTATION_TAG)
+    except Exception:  # the description of the picture is broken, not the picture itself
+        return 1
+    return orientation if isinstance(orientation, int) else 1
+
+
+def _to_rgb(picture: ImageFile.ImageFile, name: str) -> NDArray[np.uint8]:
+    mode = picture.mode
+    if mode == "RGB" and not picture.has_transparency_data:
+        return np.array(picture)  # most pictures; converting would copy them once more
+    if mode in ("I", "F"):
+        raise ImageDecodeError(
+            f"The {name} picture holds signed, 32-bit or floating-point values; save it with 8 or 16 bits per colour."
+        )
+    if mode.startswith("I;16"):
+        return _grey16_to_rgb(picture)
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return np.array(Image.alpha_composite(white, rgba).convert("RGB"))
+    if mode == "CMYK" and name == "JPEG" and "adobe" not in picture.info:
+        # Adobe stores CMYK inverted; Pillow inverts every JPEG back, also those of others.
+        return np.array(ImageChops.invert(picture).convert("RGB"))
+    return np.array(picture.convert("RGB"))
+
+
+def _grey16_to_rgb(picture: ImageFile.ImageFile) -> NDArray[np.uint8]:
+    """Keep the upper 8 bits, as Pillow does with 16-bit colour, so that both give the same picture."""
+    values = np.asarray(picture)
+    bits, white_is_zero = 16, False
+    if isinstance(picture, TiffImageFile):
+        bits = int(picture.tag_v2.get(_BITS_PER_SAMPLE_TAG, (16,))[0])  # 12-bit pictures come in 16-bit numbers
+        white_is_zero = picture.tag_v2.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO
+    grey = (values >> (bits - 8)).astype(np.uint8)
+    if white_is_zero:
+        grey = np.bitwise_not(grey)
+    if "transparency" in picture.info:  # the one shade that stands for "nothing here"
+        grey[values == picture.info["transparency"]] = 255
+    return np.repeat(grey[:, :, None], 3, axis=2)

@@ -1,0 +1,185 @@
+"""The models' passport: what ``models/manifest.json`` promises, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from facetraits.alignment import CROPS
+
+ProfileName = Literal["accurate", "fast"]
+PROFILES: Final[tuple[ProfileName, ...]] = get_args(ProfileName)
+DEFAULT_MODELS_DIR: Final = Path(__file__).parent.parent / "models"
+MANIFEST_FORMAT: Final = 1
+
+
+class ModelIntegrityError(Exception):
+    """A model file is missing, was changed, or does not fit this version of the code."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberEntry:
+    """One served network.
+
+    Attributes:
+        name: also its folder below the models' folder.
+        path: the file; sha256: its checksum in hex.
+        crop: name of the crop geometry it was trained on.
+        outputs: names of its outputs.
+        licence: in words; training_data: names of the sets.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    crop: str
+    outputs: tuple[str, ...]
+    licence: str
+    training_data: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TraitEntry:
+    """How one profile combines its members for one trait.
+
+    Attributes:
+        classes: names in the order of every member's output; for age one per year from 0.
+        weights: member to its share in the mean; shares are > 0 and sum to 1.
+        temperature: the mean's logits are divided by it; fitted on validation; > 0.
+        unsure_below: a confidence under this value is shown as unsure; in [0, 1].
+        interval_mass: age only: probability mass between the interval's ends, chosen on validation so that the interval
+            covers ``interval_coverage`` of the labels.
+        interval_coverage: age only: nominal coverage.
+    """
+
+    classes: tuple[str, ...]
+    weights: Mapping[str, float]
+    temperature: float
+    unsure_below: float
+    interval_mass: float | None = None
+    interval_coverage: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileEntry:
+    """One way to serve.
+
+    Attributes:
+        long_sides_px, tile_small_faces: the detector's settings, see ``FaceDetector``.
+        flip: members see each face mirrored as well, and the two answers are averaged.
+        traits: by output name.
+    """
+
+    long_sides_px: tuple[int, ...]
+    tile_small_faces: bool
+    flip: bool
+    traits: Mapping[str, TraitEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All of ``manifest.json``, with paths made absolute."""
+
+    models_dir: Path
+    detector: Path
+    detector_sha256: str
+    members: Mapping[str, MemberEntry]
+    profiles: Mapping[str, ProfileEntry]
+
+
+def sha256_of(path: Path) -> str:
+    """Checksum of a file, in hex.
+
+    Raises:
+        ModelIntegrityError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelIntegrityError(f"The model file {path} cannot be read ({error.strerror}).") from error
+
+
+def check_file(path: Path, expected: str) -> None:
+    """Raise ``ModelIntegrityError`` unless the file has the expected checksum."""
+    actual = sha256_of(path)
+    if actual != expected:
+        raise ModelIntegrityError(f"The model file {path} was changed: expected sha256 {expected}, found {actual}.")
+
+
+def load_manifest(models_dir: Path | None = None) -> Manifest:
+    """Read and validate ``manifest.json``; the files that it names are checked when they are loaded.
+
+    Args:
+        models_dir: folder of the models; by default the one beside the package.
+
+    Raises:
+        ModelIntegrityError: the manifest is missing, malformed or of another format.
+    """
+    models_dir = (models_dir or DEFAULT_MODELS_DIR).resolve()
+    path = models_dir / "manifest.json"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelIntegrityError(f"The list of models {path} cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise ModelIntegrityError(f"The list of models {path} is not valid JSON ({error}).") from error
+    try:
+        if raw["format"] != MANIFEST_FORMAT:
+            raise ModelIntegrityError(
+                f"The list of models {path} has format {raw['format']}; this version reads format {MANIFEST_FORMAT}."
+            )
+        manifest = Manifest(
+            models_dir=models_dir,
+            detector=models_dir / raw["detector"]["path"],
+            detector_sha256=raw["detector"]["sha256"],
+            members={m["name"]: _member(models_dir, m) for m in raw["members"]},
+            profiles={name: _profile(raw["classes"], entry) for name, entry in raw["profiles"].items()},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelIntegrityError(f"The list of models {path} is incomplete or malformed ({error!r}).") from error
+    _check(manifest, path)
+    return manifest
+
+
+def _member(models_dir: Path, raw: Mapping[str, Any]) -> MemberEntry:
+    return MemberEntry(
+        name=raw["name"],
+        path=models_dir / raw["path"],
+        sha256=raw["sha256"],
+        crop=raw["crop"],
+        outputs=tuple(raw["outputs"]),
+        licence=raw["licence"],
+        training_data=tuple(raw["training_data"]),
+    )
+
+
+def _profile(classes: Mapping[str, list[str]], raw: Mapping[str, Any]) -> ProfileEntry:
+    return ProfileEntry(
+        long_sides_px=tuple(raw["detector"]["long_sides_px"]),
+        tile_small_faces=bool(raw["detector"]["tile_small_faces"]),
+        flip=bool(raw["flip"]),
+        traits={name: TraitEntry(classes=tuple(classes[name]), **entry) for name, entry in raw["traits"].items()},
+    )
+
+
+def _check(manifest: Manifest, path: Path) -> None:
+    for member in manifest.members.values():
+        if member.crop not in CROPS:
+            raise ModelIntegrityError(
+                f"The network {member.name} needs the face crop {member.crop!r}, which this version cannot make."
+            )
+    for name, profile in manifest.profiles.items():
+        for trait, entry in profile.traits.items():
+            where = f"{path}: profile {name}, {trait}"
+            if not entry.weights or abs(sum(entry.weights.values()) - 1) > 1e-6 or min(entry.weights.values()) <= 0:
+                raise ModelIntegrityError(f"{where}: the members' weights must be > 0 and sum to 1.")
+            if not entry.temperature > 0 or not 0 <= entry.unsure_below <= 1:
+                raise ModelIntegrityError(f"{where}: temperature must be > 0 and unsure_below in [0, 1].")
+            for member_name in entry.weights:
+                if trait not in getattr(manifest.members.get(member_name), "outputs", ()):
+                    raise ModelIntegrityError(f"{where}: there is no member {member_name!r} with that output.")

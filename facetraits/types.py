@@ -1,0 +1,268 @@
+"""Result types: what every part of facetraits produces or consumes.
+
+All arrays hold pixels of the upright picture: x grows to the right, y downwards, the origin is the centre of the
+top-left pixel. Types that hold arrays compare by identity (``eq=False``); the arrays are made read-only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+TraitName = Literal["age", "gender", "ethnicity", "expression"]
+TRAITS: Final[tuple[TraitName, ...]] = get_args(TraitName)
+
+LANDMARK_NAMES: Final = (
+    "image-left eye",
+    "image-right eye",
+    "nose tip",
+    "image-left mouth corner",
+    "image-right mouth corner",
+)
+
+# Upper bounds (inclusive, in whole years) of the five age groups, and their names.
+AGE_GROUPS: Final = (("0-20", 20), ("21-40", 40), ("41-60", 60), ("61-80", 80), ("81+", None))
+
+MOOD_OF_EXPRESSION: Final[Mapping[str, str]] = {
+    "happy": "positive",
+    "surprise": "positive",
+    "neutral": "neutral",
+    "sad": "negative",
+    "angry": "negative",
+    "disgust": "negative",
+    "fear": "negative",
+    "contempt": "negative",
+}
+MOODS: Final = ("positive", "neutral", "negative")
+
+QualityIssue = Literal["too small", "blurred", "too dark", "too bright", "turned away", "cut by the edge"]
+
+
+def age_group(years: float) -> str:
+    """Name of the age group that ``years`` falls in.
+
+    Ages are completed years, so 20.7 counts as 20 and belongs to "0-20".
+
+    Raises:
+        ValueError: ``years`` is negative or not finite.
+    """
+    if not np.isfinite(years) or years < 0:
+        raise ValueError(f"age must be a finite number of years >= 0, got {years}")
+    for name, upper in AGE_GROUPS:
+        if upper is None or int(years) <= upper:
+            return name
+    raise AssertionError("unreachable: the last age group is open")
+
+
+def _frozen(values: object, shape: tuple[int, ...], name: str) -> NDArray[np.float32]:
+    array = np.array(values, dtype=np.float32)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite")
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceDetection:
+    """One face that the detector found.
+
+    Attributes:
+        box_xyxy: (4,) left, top, right, bottom in px; may reach beyond the picture.
+        landmarks: (5, 2) x, y in px, in the order of ``LANDMARK_NAMES``.
+        score: the detector's confidence in [0, 1].
+    """
+
+    box_xyxy: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    score: float
+
+    def __post_init__(self) -> None:
+        box = _frozen(self.box_xyxy, (4,), "box_xyxy")
+        if box[2] <= box[0] or box[3] <= box[1]:
+            raise ValueError(f"box_xyxy must have left < right and top < bottom, got {box.tolist()}")
+        if not 0 <= self.score <= 1:
+            raise ValueError(f"score must lie in [0, 1], got {self.score}")
+        object.__setattr__(self, "box_xyxy", box)
+        object.__setattr__(self, "landmarks", _frozen(self.landmarks, (5, 2), "landmarks"))
+        object.__setattr__(self, "score", float(self.score))
+
+    @property
+    def size_px(self) -> float:
+        """Geometric mean of the box's width and height, in px."""
+        x1, y1, x2, y2 = (float(v) for v in self.box_xyxy)
+        return float(np.sqrt((x2 - x1) * (y2 - y1)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassPrediction:
+    """Probabilities over a fixed list of classes.
+
+    Attributes:
+        classes: names, in the order of ``probabilities``.
+        probabilities: (C,) in [0, 1], summing to 1.
+        unsure_below: a ``confidence`` under this value is called unsure; in [0, 1].
+    """
+
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    unsure_below: float = 0.0
+
+    def __post_init__(self) -> None:
+        probabilities = _frozen(self.probabilities, (len(self.classes),), "probabilities")
+        if (probabilities < 0).any() or abs(float(probabilities.sum()) - 1) > 1e-3:
+            raise ValueError(f"probabilities must be >= 0 and sum to 1, got {probabilities.tolist()}")
+        if not 0 <= self.unsure_below <= 1:
+            raise ValueError(f"unsure_below must lie in [0, 1], got {self.unsure_below}")
+        object.__setattr__(self, "probabilities", probabilities)
+
+    @property
+    def top1(self) -> str:
+        """The most probable class."""
+        return self.classes[int(self.probabilities.argmax())]
+
+    @property
+    def confidence(self) -> float:
+        """Probability of ``top1``, in [0, 1]."""
+        return float(self.probabilities.max())
+
+    @property
+    def unsure(self) -> bool:
+        """True where ``confidence`` is too low to answer with one class."""
+        return self.confidence < self.unsure_below
+
+    def ranked(self) -> tuple[tuple[str, float], ...]:
+        """All (class, probability) pairs, the most probable first."""
+        order = np.argsort(-self.probabilities, kind="stable")
+        return tuple((self.classes[i], float(self.probabilities[i])) for i in order)
+
+    def to_dict(self) -> dict[str, Any]:
+        """``top1``, ``confidence``, ``unsure`` and ``probabilities`` by class, ready for JSON."""
+        return {
+            "top1": self.top1,
+            "confidence": round(self.confidence, 4),
+            "unsure": self.unsure,
+            "probabilities": {
+                name: round(float(p), 4) for name, p in zip(self.classes, self.probabilities, strict=True)
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AgePrediction:
+    """Apparent age.
+
+    Attributes:
+        years: expectation of the age distribution, in years, >= 0.
+        interval: (low, high) in years; holds the true age in ``coverage`` of validation faces.
+        coverage: nominal coverage of ``interval``, in (0, 1).
+        groups: probability of each of the five age groups.
+    """
+
+    years: float
+    interval: tuple[float, float]
+    coverage: float
+    groups: ClassPrediction
+
+    def __post_init__(self) -> None:
+        low, high = self.interval
+        if not (np.isfinite(self.years) and self.years >= 0):
+            raise ValueError(f"years must be a finite number >= 0, got {self.years}")
+        if not 0 <= low <= high:
+            raise ValueError(f"interval must satisfy 0 <= low <= high, got {self.interval}")
+        if not 0 < self.coverage < 1:
+            raise ValueError(f"coverage must lie in (0, 1), got {self.coverage}")
+
+    @property
+    def group(self) -> str:
+        """The most probable age group."""
+        return self.groups.top1
+
+    def to_dict(self) -> dict[str, Any]:
+        """``years``, ``interval``, ``coverage``, ``group`` and ``groups``, ready for JSON."""
+        return {
+            "years": round(self.years, 1),
+            "interval": [round(v, 1) for v in self.interval],
+            "coverage": self.coverage,
+            "group": self.group,
+            "groups": self.groups.to_dict()["probabilities"],
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceTraits:
+    """What the ensemble says of one face; a trait that was not asked for is None."""
+
+    age: AgePrediction | None = None
+    gender: ClassPrediction | None = None
+    ethnicity: ClassPrediction | None = None
+    expression: ClassPrediction | None = None
+
+    @property
+    def mood(self) -> ClassPrediction | None:
+        """Positive, neutral or negative: the expression's probabilities summed; None without an expression."""
+        if self.expression is None:
+            return None
+        sums = dict.fromkeys(MOODS, 0.0)
+        for name, p in zip(self.expression.classes, self.expression.probabilities, strict=True):
+            sums[MOOD_OF_EXPRESSION[name]] += float(p)
+        return ClassPrediction(
+            MOODS, np.array([sums[m] for m in MOODS], dtype=np.float32), self.expression.unsure_below
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceResult:
+    """One face: where it is, how well it can be seen, what it looks like.
+
+    Attributes:
+        detection: box, landmarks and score.
+        quality: what makes the answer less reliable; empty when nothing does.
+        traits: the estimates.
+    """
+
+    detection: FaceDetection
+    quality: tuple[QualityIssue, ...]
+    traits: FaceTraits
+
+    def to_dict(self) -> dict[str, Any]:
+        """One face as documented in docs/conventions.md, ready for JSON; traits that were not computed are absent."""
+        out: dict[str, Any] = {
+            "box_xyxy": [round(float(v), 1) for v in self.detection.box_xyxy],
+            "score": round(self.detection.score, 4),
+            "landmarks": [[round(float(v), 1) for v in point] for point in self.detection.landmarks],
+            "quality": list(self.quality),
+        }
+        for name in (*TRAITS, "mood"):
+            value: AgePrediction | ClassPrediction | None = getattr(self.traits, name)
+            if value is not None:
+                out[name] = value.to_dict()
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalysisResult:
+    """All faces of one picture.
+
+    Attributes:
+        size_wh: width and height of the analysed picture in px.
+        faces: largest first; empty when no face was found.
+        timings_ms: milliseconds by step ("detect", "align", "predict", "total").
+    """
+
+    size_wh: tuple[int, int]
+    faces: tuple[FaceResult, ...]
+    timings_ms: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if min(self.size_wh) < 1:
+            raise ValueError(f"size_wh must be positive, got {self.size_wh}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """``width``, ``height`` and ``faces``, ready for JSON."""
+        return {"width": self.size_wh[0], "height": self.size_wh[1], "faces": [face.to_dict() for face in self.faces]}

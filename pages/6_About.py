@@ -1,0 +1,35 @@
+"""About: privacy, limits, the networks' cards and licences."""
+
+import streamlit as st
+
+from ui.components import lead, privacy_line
+from ui.model_overview import licences, model_cards, model_overview
+from ui.navigation import start_page
+
+start_page("About", "ℹ️")
+st.title("About", anchor=False)
+lead("What happens to your pictures, what the networks learned from, and what they must not be used for.")
+
+st.header("Privacy", anchor=False)
+privacy_line()
+st.markdown(
+    "- Pictures and results live in the memory of this session only. Nothing is written to disk, and no other "
+    "visitor's page can reach it.\n"
+    "- Nothing is sent to another service: the networks, the fonts and the icons are all here.\n"
+    "- Downloads hold what you see: boxes, estimates and the names of your files."
+)
+
+st.header("Fair use", anchor=False)
+st.markdown(
+    "- The estimates describe **how a face looks in one picture**. They say nothing certain about age, gender, origin, "
+    "feelings or identity.\n"
+    "- Show them only to people who know what they are, and only of people who agreed.\n"
+    "- Do not use them to decide about anybody. In many places the law forbids it."
+)
+
+st.header("The networks", anchor=False)
+model_overview()
+model_cards()
+
+st.header("Licences", anchor=False)
+licences()

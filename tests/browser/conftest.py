@@ -1,0 +1,135 @@
+"""The real app on a port of its own, and a real Chromium that looks at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.builders import MODELS, ROOT
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="browser tests need the package playwright")
+
+# Chromium refuses its sandbox to root, which is who runs containers. The others keep it from calling home.
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Watched:
+    """A browser page with everything that must not happen on it."""
+
+    def __init__(self, page: sync_api.Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.foreign_requests: list[str] = []
+        self.console_errors: list[str] = []
+        page.on("request", lambda request: self._check(request.url))
+        page.on("websocket", lambda socket: self._check(socket.url))
+        page.on("console", lambda m: self.console_errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: self.console_errors.append(str(error)))
+
+    def _check(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob") and parts.hostname not in ("127.0.0.1", "localhost"):
+            self.foreign_requests.append(url)
+
+    def visit(self, label: str) -> None:
+        """Open a page of the app through Home and its links, as visitors do."""
+        self.page.goto(self.url)
+        self.page.get_by_role("heading", level=1).wait_for()
+        self.settle()
+        if label != "Home":
+            self.page.get_by_role("link", name=label, exact=True).click()
+            self.page.get_by_role("heading", level=1, name=label).wait_for()
+            self.settle()
+
+    def upload(self, *files: tuple[str, bytes]) -> None:
+        self.page.locator("input[type=file]").set_input_files(
+            [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in files]
+        )
+        self.page.locator(".ft-picture, .ft-error").first.wait_for()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script has run to its end."""
+        self.page.wait_for_function("document.querySelector('[data-test-script-state=notRunning]') !== null")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[sync_api.Browser]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium is installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if not (MODELS / "manifest.json").is_file():
+        pytest.skip("no networks are installed (models/manifest.json is missing)")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    log = tmp_path_factory.mktemp("app") / "log.txt"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--server.address", "127.0.0.1"], cwd=ROOT, env=os.environ, stdout=output, stderr=output
+        )
+        try:
+            _wait_until_up(url, process, log)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+    assert "Traceback" not in log.read_text(encoding="utf-8", errors="replace")
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"the app did not start:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
+
+
+@pytest.fixture
+def open_browser(chromium: sync_api.Browser, app_url: str) -> Iterator[Callable[..., Watched]]:
+    """Opens browser pages; at the end each must have kept to this machine and without errors."""
+    opened: list[Watched] = []
+
+    def open_one(width: int = 1280, height: int = 900, scheme: str = "light") -> Watched:
+        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.set_default_timeout(20_000)
+        opened.append(Watched(context.new_page(), app_url))
+        return opened[-1]
+
+    yield open_one
+    for watched in opened:
+        watched.page.context.close()
+        assert watched.foreign_requests == []
+        assert watched.console_errors == []

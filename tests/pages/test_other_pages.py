@@ -1,0 +1,64 @@
+"""Home and About show what they should, with and without installed networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import ui.model_overview
+from facetraits.registry import load_manifest
+from tests.builders import ROOT
+from ui.navigation import PAGES
+
+
+def open_app() -> AppTest:
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+
+
+def raw(page: AppTest) -> str:
+    return " ".join(piece.body for piece in page.html)
+
+
+def test_home_says_what_it_does_and_what_it_cannot_do() -> None:
+    page = open_app()
+    assert not page.exception
+    assert [header.value for header in page.header] == [
+        "How it works",
+        "The networks",
+        "What it cannot do",
+        "Who it is for",
+    ]
+    assert "Your pictures stay on the machine" in raw(page)
+
+
+@pytest.mark.parametrize(("button", "title"), [("Analyse a photo", "Photo"), ("About the networks", "About")])
+def test_home_leads_to_the_other_pages(button: str, title: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.resources.get_analyzer", lambda profile="accurate": None)
+    page = open_app()
+    next(b for b in page.button if b.label == button).click().run()
+    assert not page.exception
+    assert page.title[0].value == title
+
+
+def test_the_sidebar_links_every_page_and_no_other() -> None:
+    files = {"app.py", *(f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py"))}
+    assert {page.path for page in PAGES} == files
+    links = open_app().sidebar.get("page_link")
+    assert [link.label for link in links] == [page.label for page in PAGES]
+
+
+def test_about_shows_licences() -> None:
+    page = open_app().switch_page("pages/6_About.py").run()
+    assert not page.exception
+    labels = [expander.label for expander in page.expander]
+    assert "LICENSE" in labels
+    assert any(label.startswith("models/centerface/LICENSE") for label in labels)
+
+
+def test_missing_networks_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ui.model_overview, "load_manifest", lambda: load_manifest(tmp_path))
+    page = open_app()
+    assert not page.exception
+    assert "The networks cannot be loaded" in raw(page)

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from facetraits.age import age_predictions, central_interval, expected_years, group_probabilities
+from facetraits.types import age_group
+
+distributions = hnp.arrays(np.float64, (3, 101), elements=st.floats(0.001, 1)).map(
+    lambda rows: rows / rows.sum(axis=1, keepdims=True)
+)
+
+
+def certain(year: int) -> np.ndarray:
+    return np.eye(101)[[year]]
+
+
+@pytest.mark.parametrize(
+    ("year", "group"), [(0, "0-20"), (20, "0-20"), (21, "21-40"), (60, "41-60"), (61, "61-80"), (100, "81+")]
+)
+def test_a_certain_age_is_itself(year, group):
+    (prediction,) = age_predictions(certain(year), 0.8, 0.8, 0.5)
+    assert prediction.years == pytest.approx(year)
+    assert prediction.group == group == age_group(year)
+    assert prediction.interval == pytest.approx((max(0, year - 0.4), year + 0.4))
+
+
+@given(distributions, st.floats(0.05, 0.99))
+def test_interval_holds_the_mass_and_grows_with_it(rows, mass):
+    low, high = central_interval(rows, mass).T
+    wider_low, wider_high = central_interval(rows, min(0.995, mass + 0.05)).T
+    assert (low <= high).all()
+    assert (wider_low <= low).all() and (high <= wider_high).all()
+
+
+@given(distributions)
+def test_groups_sum_to_one_and_mean_lies_in_range(rows):
+    assert np.allclose(group_probabilities(rows).sum(axis=1), 1, atol=1e-5)
+    assert ((expected_years(rows) >= 0) & (expected_years(rows) <= 100)).all()

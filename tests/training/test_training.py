@@ -1,0 +1,166 @@
+"""Networks, augmentation, one short training, export: on drawn data."""
+
+import csv
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from facetraits.training import train as training
+from facetraits.training.augment import augment
+from facetraits.training.evaluate import Faces
+from facetraits.training.export import ParityError, export, parity
+from facetraits.training.networks import build_network
+from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES
+from facetraits.training.release import CLASSES, fit_trait
+from facetraits.training.samples import Samples, age_targets
+
+
+@pytest.fixture
+def crops():
+    return np.random.default_rng(3).integers(0, 256, (16, 112, 112, 3), dtype=np.uint8)
+
+
+def test_augmentation_varies_but_keeps_the_input(crops):
+    before = crops.copy()
+    once = augment(crops, np.random.default_rng(1))
+    assert once.shape == crops.shape and once.dtype == np.uint8
+    assert np.array_equal(crops, before)
+    assert not np.array_equal(once, crops)
+    assert np.array_equal(once, augment(crops, np.random.default_rng(1)))
+
+
+def test_augmentation_of_strength_zero_only_mirrors(crops):
+    smooth = np.repeat(np.repeat(crops[:, :14, :14], 8, axis=1), 8, axis=2)
+    for before, after in zip(smooth, augment(smooth, np.random.default_rng(1), strength=0.0), strict=True):
+        off = min(np.abs(after.astype(int) - b).mean() for b in (before.astype(int), before[:, ::-1].astype(int)))
+        assert off < 1
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_build_with_preprocessing_inside(name, crops):
+    recipe = RECIPES[name]
+    model = build_network(112, recipe.input_px, {h: HEAD_CLASSES[h] for h in recipe.heads}, recipe.grey)
+    answers = model.predict(crops[:2], verbose=0)
+    assert set(answers) == set(recipe.heads)
+    for head, values in answers.items():
+        assert values.shape == (2, HEAD_CLASSES[head])
+        assert np.allclose(values.sum(axis=1), 1, atol=1e-4)
+    if recipe.grey:
+        grey = np.round(crops[:2] @ [0.299, 0.587, 0.114]).astype(np.uint8)[..., None].repeat(3, axis=3)
+        assert np.allclose(model.predict(grey, verbose=0)["expression"], answers["expression"], atol=2e-2)
+
+
+def test_every_head_has_its_class_names():
+    assert {head: len(CLASSES[head]) for head in HEAD_CLASSES} == HEAD_CLASSES
+    assert set(DATASET_OF_HEAD) == set(HEAD_CLASSES)
+
+
+def test_age_targets_are_centred_on_the_label():
+    targets = age_targets(np.array([2, 40, 110]))
+    assert targets.argmax(axis=1).tolist() == [2, 40, 100]
+    assert np.allclose(targets.sum(axis=1), 1, atol=1e-5)
+    assert targets[0].max() > targets[1].max()
+
+
+def drawn_samples(recipe, split, data, network):
+    """Gender is the brightness of the crop: learnable in a few steps."""
+    rng = np.random.default_rng(0 if split == "train" else 1)
+    labels = rng.integers(0, 2, 128)
+    crops = np.clip(rng.normal(60 + 130 * labels[:, None, None, None], 20, (128, 112, 112, 3)), 0, 255)
+    return Samples(
+        crops.astype(np.uint8), {"gender": np.eye(2, dtype=np.float32)[labels]}, {"gender": np.ones(128, np.float32)}
+    )
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(training, "load_samples", drawn_samples)
+    monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
+    recipe = RECIPES["all-lite0-56"]
+    return dataclasses.replace(recipe, name="short", heads=("gender",), input_px=32, epochs=2, batch_size=32)
+
+
+def history(run):
+    with (run / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_training_writes_a_row_an_epoch_the_best_network_and_a_record(short, tmp_path):
+    run = training.train(short, tmp_path, tmp_path, runs=tmp_path)
+    rows = history(run)
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"loss", "val_loss", "learning_rate", "seconds"} <= set(rows[0])
+    record = json.loads((run / "record.json").read_text())
+    assert record["epochs_run"] == 2 and record["recipe"]["seed"] == short.seed
+    assert record["samples"] == {"train": 128, "validation": 128}
+    answers = keras.models.load_model(run / "best.keras", compile=False).predict(
+        np.zeros((1, 112, 112, 3), np.uint8), verbose=0
+    )
+    assert answers["gender"].shape == (1, 2)
+
+
+def test_a_killed_run_goes_on_where_it_stopped(short, tmp_path, monkeypatch):
+    class Killed(Exception):
+        pass
+
+    class KillInSecondEpoch(training.EpochFacts):
+        def on_epoch_begin(self, epoch, logs=None):
+            super().on_epoch_begin(epoch, logs)
+            if epoch == 1:
+                raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "EpochFacts", KillInSecondEpoch)
+        with pytest.raises(Killed):
+            training.train(short, tmp_path, tmp_path, runs=tmp_path)
+    assert [row["epoch"] for row in history(tmp_path / "short")] == ["0"]
+    run = training.train(short, tmp_path, tmp_path, runs=tmp_path)
+    assert [row["epoch"] for row in history(run)] == ["0", "1"]
+
+
+def test_export_answers_like_the_network(crops, tmp_path):
+    model = build_network(112, 56, {"gender": 2, "age": 101}, name="tiny")
+    assert export(model, crops, tmp_path / "n.tflite") < 5e-3
+    other = build_network(112, 56, {"gender": 2, "age": 101}, name="other")
+    other.get_layer("gender").set_weights(
+        [w + 1 * (np.arange(2) == 0) for w in other.get_layer("gender").get_weights()]
+    )
+    assert parity(other, crops, tmp_path / "n.tflite") > 5e-3
+    with pytest.raises(ParityError, match="answers"):
+        parity(build_network(112, 56, {"gender": 2}, name="less"), crops, tmp_path / "n.tflite")
+
+
+def test_weights_and_temperature_are_found():
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 5, 3000)
+    good = np.eye(5)[truth] * 2.0 + rng.normal(0, 1, (3000, 5))
+    noise = rng.normal(0, 1, (3000, 5))
+
+    def softmax(x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    known = np.ones(3000, dtype=bool)
+    faces = Faces([], {}, {"ethnicity": (truth, known)}, ~known)
+    entry = fit_trait("ethnicity", {"good": softmax(3 * good), "noise": softmax(noise)}, faces)
+    assert entry["weights"]["good"] > 0.8
+    assert entry["temperature"] > 1.15  # three times too sure
+    assert sum(entry["weights"].values()) == pytest.approx(1)
+
+
+def test_the_age_interval_covers_what_it_promises():
+    rng = np.random.default_rng(5)
+    truth = rng.integers(20, 70, 4000)
+    centre = truth + rng.normal(0, 5, 4000)
+    rows = np.exp(-0.5 * ((np.arange(101) - centre[:, None]) / 3) ** 2)
+    rows = (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+    faces = Faces([], {}, {"age": (truth, np.ones(4000, dtype=bool))}, np.zeros(4000, dtype=bool))
+    entry = fit_trait("age", {"only": rows}, faces)
+    from facetraits.age import central_interval
+    from facetraits.ensemble import apply_temperature
+
+    ends = central_interval(apply_temperature(rows, entry["temperature"]), entry["interval_mass"])
+    assert np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1])) == pytest.approx(0.8, abs=0.02)

@@ -1,0 +1,55 @@
+"""Pieces of a page. They take plain text and escape it: names of files come from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Literal
+
+import streamlit as st
+
+
+def lead(text: str) -> None:
+    """The sentence under a page's title."""
+    st.html(f'<p class="ft-lead">{escape(text)}</p>')
+
+
+def privacy_line() -> None:
+    """What happens to a visitor's pictures."""
+    st.html(
+        '<p class="ft-privacy">Your pictures stay on the machine that runs this page. They are held in '
+        "its memory only, and are gone soon after you close the page.</p>"
+    )
+
+
+def notice(kind: Literal["error", "hint"], title: str, text: str, advice: Sequence[str] = ()) -> None:
+    """A short message; errors are announced by screen readers at once.
+
+    Args:
+        kind: "error" where something failed, "hint" where nothing did.
+        title: what it is about, such as a file's name.
+        text: one sentence.
+        advice: what the visitor can do, a line each.
+    """
+    items = "".join(f"<li>{escape(line)}</li>" for line in advice)
+    role = "alert" if kind == "error" else "status"
+    st.html(
+        f'<div class="ft-notice ft-{kind}" role="{role}"><p><strong>{escape(title)}</strong></p><p>{escape(text)}</p>'
+        f"{f'<ul>{items}</ul>' if items else ''}</div>"
+    )
+
+
+def picture_heading(name: str, facts: str) -> None:
+    """Name of a picture and what was found in it."""
+    st.html(f'<h2 class="ft-picture">{escape(name)}</h2><p class="ft-facts" role="status">{escape(facts)}</p>')
+
+
+def steps(items: Sequence[tuple[str, str]]) -> None:
+    """Numbered (title, text) pairs beside each other, below each other on a phone."""
+    body = "".join(f"<li><strong>{escape(title)}</strong><span>{escape(text)}</span></li>" for title, text in items)
+    st.html(f'<ol class="ft-steps">{body}</ol>')
+
+
+def counted(number: int, noun: str) -> str:
+    """As in "1 face" and "5 faces"; "no face" for none."""
+    return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"

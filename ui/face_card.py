@@ -1,0 +1,185 @@
+"""The card of one face as HTML: crop, answers, doubts, bars, warnings.
+
+Colour is never the only carrier of anything: every bar stands beside its number, every warning is a sentence. All text
+that is not written here passes through ``html.escape``.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Final
+
+from facetraits.types import AgePrediction, AnalysisResult, ClassPrediction, FaceResult, QualityIssue, TraitName
+
+TRAIT_LABELS: Final[Mapping[TraitName, str]] = {
+    "age": "Apparent age",
+    "gender": "Apparent gender",
+    "ethnicity": "Ethnicity",
+    "expression": "Facial expression",
+}
+_MOOD_LABEL: Final = "Mood"
+
+# What is wrong, and what to do about it.
+QUALITY_ADVICE: Final[Mapping[QualityIssue, tuple[str, str]]] = {
+    "too small": ("Small face", "Use a larger picture, or come closer."),
+    "blurred": ("Blurred", "Use a sharper picture, or hold the camera still."),
+    "too dark": ("Too dark", "Turn the face to a window or lamp, or brighten the picture."),
+    "too bright": ("Too bright", "Avoid direct sun and flash, or darken the picture."),
+    "turned away": ("Turned away", "Use a picture in which the person looks towards the camera."),
+    "cut by the edge": ("Cut by the edge", "Use a picture that shows the whole face."),
+}
+
+_OLDEST_ON_SCALE: Final = 100
+_SHOWN_MASS: Final = 0.95  # bars stop once they cover this much probability ...
+_MOST_BARS: Final = 3  # ... or at this many; all of them stand under "All probabilities"
+_MOST_OPEN_CARDS: Final = 6
+
+
+def face_cards(result: AnalysisResult, crops: Sequence[bytes]) -> str:
+    """The cards of all faces; in a crowd they start folded, each with its answers in one line.
+
+    Args:
+        result: the picture's faces, with the traits that are to be shown.
+        crops: one JPEG per face.
+    """
+    opened = len(result.faces) <= _MOST_OPEN_CARDS
+    cards = (
+        f'<li class="ft-card">{_card(number, face, crop, opened)}</li>'
+        for number, (face, crop) in enumerate(zip(result.faces, crops, strict=True), start=1)
+    )
+    return f'<ol class="ft-cards{"" if opened else " ft-crowd"}" aria-label="Faces">{"".join(cards)}</ol>'
+
+
+def headline(face: FaceResult) -> str:
+    """The answers in one line, as in "34 years, female, happy"; what is unsure says so."""
+    words = [] if face.traits.age is None else [_years(face.traits.age)]
+    for prediction in (face.traits.gender, face.traits.ethnicity, face.traits.expression):
+        if prediction is not None:
+            words.append(f"{prediction.top1} (unsure)" if prediction.unsure else prediction.top1)
+    return ", ".join(words)
+
+
+def _card(number: int, face: FaceResult, crop: bytes, opened: bool) -> str:
+    picture = base64.b64encode(crop).decode("ascii")
+    count = len(face.quality)
+    flag = f'<span class="ft-flag">{count} warning{"s" if count > 1 else ""}</span>' if count else ""
+    return (
+        f"<details{' open' if opened else ''}><summary>"
+        f'<img class="ft-crop" src="data:image/jpeg;base64,{picture}" alt="Crop of face {number}" width="72" height="72">'
+        f'<span class="ft-head"><span class="ft-number">Face {number}</span>{flag}'
+        f'<span class="ft-headline">{escape(headline(face)) or "Found"}</span></span>'
+        f"</summary><div class='ft-body'>{_warnings(face.quality)}{_traits(face)}{_everything(face)}</div></details>"
+    )
+
+
+def _warnings(quality: Iterable[QualityIssue]) -> str:
+    items = []
+    for issue in quality:
+        name, advice = QUALITY_ADVICE[issue]
+        items.append(f"<li><strong>{name}.</strong> {advice}</li>")
+    if not items:
+        return ""
+    return f'<div class="ft-warnings"><p>Take these answers lightly:</p><ul>{"".join(items)}</ul></div>'
+
+
+def _traits(face: FaceResult) -> str:
+    traits = face.traits
+    parts = [] if traits.age is None else [_age(traits.age)]
+    if traits.gender is not None:
+        parts.append(_classes(TRAIT_LABELS["gender"], traits.gender))
+    if traits.ethnicity is not None:
+        parts.append(_classes(TRAIT_LABELS["ethnicity"], traits.ethnicity))
+    if traits.expression is not None:
+        parts.append(_classes(TRAIT_LABELS["expression"], traits.expression, _mood_note(traits.mood)))
+    return "".join(parts)
+
+
+def _age(age: AgePrediction) -> str:
+    low, high = (min(v, _OLDEST_ON_SCALE) for v in age.interval)
+    middle = min(age.years, _OLDEST_ON_SCALE)
+    scale = (
+        '<div class="ft-scale" aria-hidden="true">'
+        f'<i class="ft-band" style="left:{low:.1f}%;width:{high - low:.1f}%"></i>'
+        f'<i class="ft-dot" style="left:{middle:.1f}%"></i></div>'
+        '<div class="ft-ticks" aria-hidden="true"><span>0</span><span>50</span><span>100</span></div>'
+    )
+    return _trait(TRAIT_LABELS["age"], _years(age), _interval(age), scale)
+
+
+def _interval(age: AgePrediction) -> str:
+    low, high = (round(v) for v in age.interval)
+    return f"{low} to {high} ({age.coverage:.0%} interval)"
+
+
+def _years(age: AgePrediction) -> str:
+    years = round(age.years)
+    return f"{years} year" if years == 1 else f"{years} years"
+
+
+def _classes(label: str, prediction: ClassPrediction, note: str = "") -> str:
+    shown = _leading(prediction)
+    if prediction.unsure:
+        names = " or ".join(name.capitalize() if i == 0 else name for i, (name, _) in enumerate(shown[:2]))
+        return _trait(label, f'<span class="ft-unsure">Unsure</span> {escape(names)}?', note, _bars(shown))
+    return _trait(label, escape(prediction.top1.capitalize()), note, _bars(shown))
+
+
+def _leading(prediction: ClassPrediction) -> Sequence[tuple[str, float]]:
+    """The classes worth a bar, most probable first; one that is unsure always shows its runners-up."""
+    ranked = prediction.ranked()
+    if prediction.unsure:
+        return ranked[:_MOST_BARS]
+    shown, mass = [], 0.0
+    for name, probability in ranked[:_MOST_BARS]:
+        shown.append((name, probability))
+        mass += probability
+        if mass >= _SHOWN_MASS:
+            break
+    return shown
+
+
+def _mood_note(mood: ClassPrediction | None) -> str:
+    if mood is None:
+        return ""
+    if mood.unsure:
+        return f"{_MOOD_LABEL}: unsure, perhaps {escape(mood.top1)}"
+    return f"{_MOOD_LABEL}: {escape(mood.top1)}"
+
+
+def _trait(label: str, value: str, note: str, drawing: str) -> str:
+    """One trait; ``value`` and ``note`` are HTML."""
+    note_html = f'<p class="ft-note">{note}</p>' if note else ""
+    return (
+        f'<section class="ft-trait"><p class="ft-label">{label}</p><p class="ft-value">{value}</p>{note_html}'
+        f"{drawing}</section>"
+    )
+
+
+def _bars(pairs: Iterable[tuple[str, float]]) -> str:
+    rows = (
+        f'<li><span class="ft-name">{escape(name.capitalize())}</span>'
+        f'<span class="ft-track" aria-hidden="true"><i style="width:{probability:.1%}"></i></span>'
+        f'<span class="ft-percent">{_percent(probability)}</span></li>'
+        for name, probability in pairs
+    )
+    return f'<ul class="ft-bars">{"".join(rows)}</ul>'
+
+
+def _percent(probability: float) -> str:
+    """Whole per cent, without ever claiming certainty."""
+    if probability < 0.01:
+        return "< 1%"
+    return "> 99%" if probability > 0.99 else f"{probability:.0%}"
+
+
+def _everything(face: FaceResult) -> str:
+    traits = face.traits
+    groups = [("Age group", traits.age.groups if traits.age else None)]
+    groups += [(TRAIT_LABELS["gender"], traits.gender), (TRAIT_LABELS["ethnicity"], traits.ethnicity)]
+    groups += [(TRAIT_LABELS["expression"], traits.expression), (_MOOD_LABEL, traits.mood)]
+    blocks = "".join(
+        f'<p class="ft-label">{label}</p>{_bars(prediction.ranked())}' for label, prediction in groups if prediction
+    )
+    return f'<details class="ft-all"><summary>All probabilities</summary>{blocks}</details>' if blocks else ""
