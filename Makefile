@@ -14,6 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
+TRAIN_STAMP := $(VENV)/.installed-train
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format train evaluate benchmark chromium clean
@@ -36,7 +37,7 @@ format: $(DEV_STAMP) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-train: $(RUN_STAMP) ## train the networks (hours; needs the data sets in FACETRAITS_DATA)
+train: $(TRAIN_STAMP) ## train the networks (hours; needs the data sets in FACETRAITS_DATA)
 	$(BIN)/python -m facetraits train $(ARGS)
 
 evaluate: $(RUN_STAMP) ## measure the exported networks on their test splits
@@ -57,6 +58,10 @@ $(RUN_STAMP): requirements.txt requirements-serving.txt | $(BIN)/pip
 
 $(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(TRAIN_STAMP): requirements-train.txt $(RUN_STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-train.txt
 	@touch $@
 
 $(BIN)/pip:

@@ -22,7 +22,7 @@ _SMALLEST_TEXT_PER_LONG_SIDE: Final = 1 / 80
 _TEXT_PER_FACE: Final = 0.45  # a number must not outgrow a small face
 _SMALLEST_TEXT_PX: Final = 9
 _LARGEST_CROWD_WITH_SUMMARIES: Final = 12  # more faces get numbers only, or the picture disappears under words
-_WIDEST_SUMMARY_PER_FACE: Final = 2.6  # a wider one looks as if it belonged to the next face
+_FACE_PER_TEXT_FOR_SUMMARY: Final = 3.6  # under narrower faces a summary looks as if it belonged to the next face too
 
 
 class _Rect(NamedTuple):
@@ -77,20 +77,23 @@ def annotate(image: NDArray[np.uint8], result: AnalysisResult) -> NDArray[np.uin
     for index, (face, box) in enumerate(zip(result.faces, boxes, strict=True)):
         others = boxes[:index] + boxes[index + 1 :]
         crowded = len(boxes) > _LARGEST_CROWD_WITH_SUMMARIES
-        texts = [str(index + 1)] if crowded else _label_texts(index + 1, face.traits)
-        label = _draw_label(canvas, texts, _text_px(box, long_side), box, others, labels)
+        text_px = _text_px(box, long_side)
+        roomy = box.right - box.left >= _FACE_PER_TEXT_FOR_SUMMARY * text_px
+        texts = [str(index + 1)] if crowded else _label_texts(index + 1, face.traits, roomy)
+        label = _draw_label(canvas, texts, text_px, box, others, labels)
         if label is not None:
             labels.append(label)
     return canvas
 
 
-def _label_texts(number: int, traits: FaceTraits) -> list[str]:
+def _label_texts(number: int, traits: FaceTraits, roomy: bool) -> list[str]:
     """Texts to try for one label, the fullest first, the bare number last."""
     words = [str(number)]
     if traits.age is not None:
         words.append(str(round(traits.age.years)))
     with_age = " · ".join(words)
-    words += [_word(prediction) for prediction in (traits.gender, traits.expression) if prediction is not None]
+    if roomy:
+        words += [_word(prediction) for prediction in (traits.gender, traits.expression) if prediction is not None]
     return list(dict.fromkeys([" · ".join(words), with_age, str(number)]))
 
 
@@ -146,8 +149,6 @@ def _draw_label(
     height, width = canvas.shape[:2]
     for text in texts:
         patch = _label_patch(text, text_px)
-        if text != texts[-1] and patch.shape[1] > _WIDEST_SUMMARY_PER_FACE * (box.right - box.left):
-            continue
         places = [p for p in _places(box, patch.shape[1], patch.shape[0], width) if p.inside(width, height)]
         free = [p for p in places if not any(p.overlap(taken) for taken in (*others, *labels))]
         if free or (places and text == texts[-1]):
@@ -164,7 +165,8 @@ def _harm(place: _Rect, others: list[_Rect], labels: list[_Rect]) -> int:
 
 def _places(box: _Rect, width: int, height: int, picture_width: int) -> Iterator[_Rect]:
     """Where a label of ``width`` x ``height`` px may lie, the best first: outside its box, then in the corners."""
-    left = max(0, min(box.left, picture_width - width))
+    overhang = max(0, width - (box.right - box.left)) // 2  # wide labels stand over the middle of their face
+    left = max(0, min(box.left - overhang, picture_width - width))
     right = max(0, box.right - width)
     for x, y in (
         (left, box.top - height),

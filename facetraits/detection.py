@@ -26,11 +26,11 @@ _ENLARGE_TO_PX: Final = 640  # small pictures are enlarged to this at most
 _MAX_ENLARGEMENT: Final = 2.0
 _SMALLEST_STEP: Final = 1.5  # two sizes of a picture that differ by less find the same faces
 
-# One face in two of 24 to 40 px is scored too low, depending on how it lies on the network's grid, but 19 in 20 leave a
-# weak trace; seen again alone and larger, 19 in 20 are sure, with better landmarks, and what is no face stays weak.
+# Faces of 24 to 40 px score too low in one case of four, depending on how they lie on the network's grid, but 19 of 20
+# leave a weak trace. Seen again, alone and larger, 19 of 20 are sure, with better landmarks; non-faces stay weak.
 _WEAK_SCORE: Final = 0.15
 _SMALL_FACE_PX: Final = 48.0
-_LOOK_AGAIN_AT_PX: Final = 64.0
+_LOOK_AGAIN_AT_PX: Final = 128.0
 _LOOK_AGAIN_AROUND: Final = 2.0  # side of what is shown over the side of the box
 
 _TINY_FACE_PX: Final = 24.0  # where there is one, there may be others too small to leave a trace
@@ -114,7 +114,7 @@ class FaceDetector:
         return rows[rows[:, 4] > self._min_score]
 
     def _look_again(self, image: NDArray[np.uint8], rows: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-        """``rows`` with those that are doubtful, or small at ``scale``, replaced by what a closer look at them shows."""
+        """``rows``, those doubtful or small at ``scale`` replaced by what a closer look shows if it confirms them."""
         rows = rows.copy()
         sides = _sides(rows)
         for i in np.flatnonzero((rows[:, 4] <= self._min_score) | (sides * scale < _SMALL_FACE_PX)):
@@ -173,7 +173,7 @@ def _sides(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _shifted(rows: NDArray[np.float32], left: int, top: int) -> NDArray[np.float32]:
-    """Rows in px of a picture from rows in px of the part of it that begins at ``left``, ``top``; changes its argument."""
+    """``rows`` of a part of a picture that begins at ``left``, ``top``, moved in place to px of the picture."""
     rows[:, [0, 2, 5, 7, 9, 11, 13]] += left
     rows[:, [1, 3, 6, 8, 10, 12, 14]] += top
     return rows
@@ -194,7 +194,7 @@ def _overlaps(rows: NDArray[np.float32], row: NDArray[np.float32]) -> NDArray[np
 
 
 def _merged(known: NDArray[np.float32], finer: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """``known`` and what a finer pass adds, which is neither a face that it sees too large nor a part of a known one."""
+    """``known`` and what a finer pass adds: neither faces that it sees too large nor parts of known ones."""
     finer = finer[_sides(finer) * scale <= _LARGEST_FACE_PX]
     for face in known[_sides(known) * scale > _LARGEST_FACE_PX]:
         finer = finer[_intersections(finer, face) < _INSIDE * _sides(finer) ** 2]

@@ -67,7 +67,7 @@ def _card(number: int, face: FaceResult, crop: bytes, opened: bool) -> str:
     flag = f'<span class="ft-flag">{count} warning{"s" if count > 1 else ""}</span>' if count else ""
     return (
         f"<details{' open' if opened else ''}><summary>"
-        f'<img class="ft-crop" src="data:image/jpeg;base64,{picture}" alt="Crop of face {number}" width="72" height="72">'
+        f'<img class="ft-crop" src="data:image/jpeg;base64,{picture}" alt="Crop of face {number}">'
         f'<span class="ft-head"><span class="ft-number">Face {number}</span>{flag}'
         f'<span class="ft-headline">{escape(headline(face)) or "Found"}</span></span>'
         f"</summary><div class='ft-body'>{_warnings(face.quality)}{_traits(face)}{_everything(face)}</div></details>"

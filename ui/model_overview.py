@@ -77,7 +77,7 @@ def model_overview() -> None:
 def _table(manifest: Manifest) -> str:
     rows = "".join(
         f"<tr><th scope='row'>{escape(member.name)}</th>"
-        f"<td>{escape(', '.join(_OUTPUT_WORDS.get(output, output) for output in member.outputs))}</td>"
+        f"<td>{escape(', '.join(_OUTPUT_WORDS.get(name, name) for name in member.outputs).capitalize())}</td>"
         f"<td>{escape(', '.join(member.training_data))}</td><td>{escape(member.licence)}</td></tr>"
         for member in manifest.members.values()
     )
