@@ -7,8 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from facetraits import decode_image, load_analyzer
 from peer_loop import serve
+
+from facetraits import decode_image, load_analyzer
 
 
 def main(models: str, profile: str) -> None:

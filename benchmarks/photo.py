@@ -15,28 +15,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES
 from tests.builders import photo_of_many
 
+ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "photo.json"
 PEERS_DIR = ROOT / "build" / "peers"
 OWN_PACKAGES = ("ai-edge-litert", "onnxruntime", "opencv-python-headless", "numpy", "pillow")
-LARGE = "5 faces, 12 megapixels"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ PEERS = {
 }
 
 
-class PeerError(Exception):
+class ProgramError(Exception):
     """A program could not be installed or does not run; the message is one line."""
 
 
@@ -97,7 +97,7 @@ class Process:
 
     def __init__(self, program: Program) -> None:
         self._name = program.name
-        self._stderr = tempfile.TemporaryFile(mode="w+")
+        self._stderr = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             program.command,
             stdin=subprocess.PIPE,
@@ -118,7 +118,7 @@ class Process:
         """Seconds of each call, faces found and the peak memory so far.
 
         Raises:
-            PeerError: the program has ended; the last line that it wrote says why.
+            ProgramError: the program has ended; the last line that it wrote says why.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
@@ -127,7 +127,7 @@ class Process:
         except (BrokenPipeError, json.JSONDecodeError) as error:
             self._process.wait()
             self._stderr.seek(0)
-            raise PeerError(f"{self._name} does not run: {_last_line(self._stderr.read())}") from error
+            raise ProgramError(f"{self._name} does not run: {_last_line(self._stderr.read())}") from error
 
 
 def _last_line(text: str) -> str:
@@ -148,7 +148,7 @@ def peer_programs(trial: Path) -> list[Program]:
             program = Program(name, (str(python), str(ROOT / "benchmarks" / peer.script)))
             with Process(program) as process:
                 process.ask(trial, calls=1)
-        except PeerError as error:
+        except ProgramError as error:
             print(f"skipped: {error}", file=sys.stderr)
         else:
             programs.append(program)
@@ -165,7 +165,7 @@ def _install(name: str, peer: Peer) -> Path:
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise PeerError(f"{name} cannot be installed: {_last_line(done.stderr)}")
+            raise ProgramError(f"{name} cannot be installed: {_last_line(done.stderr)}")
     return python
 
 
@@ -179,7 +179,7 @@ def draw_pictures() -> dict[str, tuple[int, NDArray[np.uint8]]]:
     large = cv2.copyMakeBorder(group, 0, 3000 - len(group), 0, 0, cv2.BORDER_REPLICATE).astype(np.int16)
     # As of a sensor: a smooth picture would decode faster than a photo.
     large += np.random.default_rng(0).integers(-4, 5, large.shape, dtype=np.int16)
-    pictures[LARGE] = (5, np.clip(large, 0, 255).astype(np.uint8))
+    pictures["5 faces, 12 megapixels"] = (5, np.clip(large, 0, 255).astype(np.uint8))
     return pictures
 
 
@@ -199,13 +199,13 @@ def _write(path: Path, image: NDArray[np.uint8]) -> Path:
 
 
 def measure_warm(
-    programs: Iterable[Program], paths: dict[str, Path], rounds: int
+    programs: Sequence[Program], paths: dict[str, Path], rounds: int
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Program and picture to the median seconds per picture and the faces found, all loaded and warmed up."""
-    processes = {program.name: Process(program) for program in programs}
-    seconds: dict[tuple[str, str], list[float]] = {(who, what): [] for who in processes for what in paths}
+    seconds: dict[tuple[str, str], list[float]] = {(program.name, what): [] for what in paths for program in programs}
     faces: dict[tuple[str, str], int] = {}
-    try:
+    with ExitStack() as stack:
+        processes = {program.name: stack.enter_context(Process(program)) for program in programs}
         for _ in range(rounds):
             for what, path in paths.items():
                 for who, process in processes.items():
@@ -213,9 +213,6 @@ def measure_warm(
                     answer = process.ask(path, calls=2)
                     seconds[who, what].append(answer["seconds"][1])
                     faces[who, what] = answer["faces"]
-    finally:
-        for process in processes.values():
-            process.__exit__()
     return {key: {"seconds": median(times), "faces": faces[key]} for key, times in seconds.items()}
 
 
@@ -238,7 +235,9 @@ def measure_cold(
                     seconds[program.name, what].append(time.perf_counter() - started)
                 if answer["peak_mb"] is not None:
                     peaks[program.name, what].append(answer["peak_mb"])
-    return {key: {"seconds": median(seconds[key]), "peak_mb": median(peaks[key]) if peaks[key] else None} for key in keys}
+    return {
+        key: {"seconds": median(seconds[key]), "peak_mb": median(peaks[key]) if peaks[key] else None} for key in keys
+    }
 
 
 def measure_folder(folder: Path, rounds: int) -> list[dict[str, Any]]:
@@ -321,10 +320,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 def report(results: dict[str, Any]) -> str:
     """All tables of the results as Markdown."""
-    machine = results["machine"]
+    machine, settings = results["machine"], results["settings"]
     parts = [
         f"# Photos\n\n{machine['cpu_count']} cores ({machine['machine']}), Python {machine['python']}, load "
-        f"{machine['load_average']} at the start; medians of {results['settings']['rounds']} rounds.",
+        f"{machine['load_average']} at the start; medians of {settings['rounds']} rounds "
+        f"(cold start, memory and folder: {settings['cold_rounds']}).",
         table(results["rows"]),
     ]
     if results["ratios"]:
@@ -345,7 +345,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = _arguments()
-    rounds, cold_rounds, folder_pictures = (1, 1, 8) if arguments.quick else (9, 5, 40)
+    rounds, cold_rounds, folder_pictures = (1, 1, 8) if arguments.quick else (7, 3, 40)
     load = os.getloadavg()[0]
     drawn = draw_pictures()
     with tempfile.TemporaryDirectory() as name:
@@ -387,4 +387,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ProgramError as error:
+        sys.exit(str(error))

@@ -14,6 +14,7 @@ from facetraits.age import age_predictions
 from facetraits.alignment import CROPS, align_faces
 from facetraits.detection import FaceDetector
 from facetraits.ensemble import Ensemble
+from facetraits.quality import CROP as QUALITY_CROP
 from facetraits.quality import assess
 from facetraits.registry import (
     Manifest,
@@ -54,6 +55,7 @@ class FaceAnalyzer:
         self.profile: ProfileName = profile
         self.detector = FaceDetector(manifest.detector, entry.long_sides_px, entry.tile_small_faces, threads=threads)
         self.ensemble = Ensemble(manifest, entry, threads)
+        self._crop_names = sorted({QUALITY_CROP, *self.ensemble.crop_names})
         self._traits: Mapping[str, TraitEntry] = entry.traits
 
     def analyze(self, image: NDArray[np.uint8], traits: Collection[TraitName] = TRAITS) -> AnalysisResult:
@@ -75,14 +77,13 @@ class FaceAnalyzer:
         started = time.perf_counter()
         detections = self.detector.detect(image)
         detected = time.perf_counter()
-        crops = {name: align_faces(image, detections, CROPS[name]) for name in sorted(self.ensemble.crop_names)}
+        crops = {name: align_faces(image, detections, CROPS[name]) for name in self._crop_names}
         aligned = time.perf_counter()
         probabilities = self.ensemble.predict(crops, [t for t in TRAITS if t in traits])
         answers = self._answers(probabilities, len(detections))
-        crops_for_quality = next(iter(crops.values()))
         faces = tuple(
             FaceResult(detection, assess(image, detection, crop), FaceTraits(**answer))
-            for detection, crop, answer in zip(detections, crops_for_quality, answers, strict=True)
+            for detection, crop, answer in zip(detections, crops[QUALITY_CROP], answers, strict=True)
         )
         finished = time.perf_counter()
         timings = {

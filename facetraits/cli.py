@@ -132,16 +132,15 @@ class _Tally:
     """What became of the pictures so far."""
 
     pictures: int = 0
-    faces: int = 0
     unreadable: int = 0
 
 
 def _analyze(arguments: argparse.Namespace) -> int:
     traits = _traits(arguments.traits)
     out: Path | None = arguments.out
-    if out is not None and out.suffix.lower() in SUPPORTED_SUFFIXES:
-        raise CommandError(f"--out names a picture, {out}, which would be overwritten; name another file")
     pictures = list(_pictures(arguments.paths))
+    if out is not None and (out.suffix.lower() in SUPPORTED_SUFFIXES or _is_one_of(out, pictures)):
+        raise CommandError(f"--out names a picture, {out}, which would be overwritten; name another file")
     if not pictures:
         raise CommandError(f"no pictures found in {', '.join(arguments.paths)}")
     form = arguments.format or ("csv" if out is not None and out.suffix.lower() == ".csv" else "jsonl")
@@ -188,6 +187,12 @@ def _pictures(paths: Iterable[str]) -> Iterator[_Picture]:
                 yield picture
 
 
+def _is_one_of(path: Path, pictures: Iterable[_Picture]) -> bool:
+    """True where ``path`` is the file of a picture, whatever either is called."""
+    real = os.path.realpath(path)
+    return any(os.path.realpath(picture.path) == real for picture in pictures)
+
+
 def _pictures_of(folder: str) -> Iterator[_Picture]:
     closed: list[OSError] = []
     for parent, folders, files in os.walk(folder, onerror=closed.append):
@@ -205,7 +210,6 @@ def _records(
     for picture in pictures:
         tally.pictures += 1
         record = _record(picture, analyzer, traits)
-        tally.faces += len(record["faces"])
         tally.unreadable += record["width"] is None
         yield record
 

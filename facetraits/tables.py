@@ -86,10 +86,14 @@ def csv_text(records: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _csv_piece(rows: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(_csv_line({name: _cell(value) for name, value in row.items()}) for row in rows)
+
+
+def _csv_line(cells: Mapping[str, object]) -> str:
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, CSV_COLUMNS, lineterminator="\n")
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    return stream.getvalue()
+    # The writer quotes only line ends that its own consist of: with a lone "\n", a "\r" in a path would split the row.
+    csv.DictWriter(stream, CSV_COLUMNS, lineterminator="\r\n").writerow(cells)
+    return stream.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: object) -> object:

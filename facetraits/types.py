@@ -173,8 +173,8 @@ class AgePrediction:
         low, high = self.interval
         if not (np.isfinite(self.years) and self.years >= 0):
             raise ValueError(f"years must be a finite number >= 0, got {self.years}")
-        if not 0 <= low <= high:
-            raise ValueError(f"interval must satisfy 0 <= low <= high, got {self.interval}")
+        if not 0 <= low <= high < np.inf:
+            raise ValueError(f"interval must satisfy 0 <= low <= high and be finite, got {self.interval}")
         if not 0 < self.coverage < 1:
             raise ValueError(f"coverage must lie in (0, 1), got {self.coverage}")
 

@@ -171,14 +171,10 @@ def test_orientation_is_applied_once(name: str, orientation: int) -> None:
     assert difference(data, PICTURE) <= (0 if name in LOSSLESS else 2.5)
 
 
-@given(
-    width=st.integers(1, 40),
-    height=st.integers(1, 40),
-    orientation=st.sampled_from(ORIENTATIONS),
-    seed=st.integers(0, 99),
-)
-def test_orientation_of_any_size_is_applied_exactly(width: int, height: int, orientation: int, seed: int) -> None:
-    upright = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+@settings(deadline=None)
+@given(width=st.integers(1, 40), height=st.integers(1, 40), orientation=st.sampled_from(ORIENTATIONS))
+def test_orientation_of_any_size_is_applied_exactly(width: int, height: int, orientation: int) -> None:
+    upright = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
     decoded = decode_image(encode(stored_for(upright, orientation), "PNG", orientation))
 

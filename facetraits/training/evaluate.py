@@ -78,7 +78,7 @@ def load_faces(data: Path, detector_network: Path, split: str) -> dict[str, Face
 
 
 def evaluate(data: Path, models_dir: Path, split: str = "test") -> list[Path]:
-    """Write a report for every profile and member on one split; `crops` for all, `photos` for the profiles.
+    """Write a report for every profile and member on one split: `crops` for all; on test, `photos` for the profiles.
 
     Returns:
         The files written, in ``models_dir/reports``.
@@ -86,7 +86,7 @@ def evaluate(data: Path, models_dir: Path, split: str = "test") -> list[Path]:
     manifest = load_manifest(models_dir)
     faces = load_faces(data, manifest.detector, split)
     written = []
-    for name, dataset, protocol, counted in _judged(manifest, faces):
+    for name, dataset, protocol, counted in _judged(manifest, faces, photos=split == "test"):
         classes, ages, files = counted
         report = EvaluationReport(
             model=name,
@@ -109,7 +109,7 @@ def evaluate(data: Path, models_dir: Path, split: str = "test") -> list[Path]:
 _Counted = tuple[dict[str, ClassCounts], dict[str, AgeErrors], dict[str, str]]
 
 
-def _judged(manifest: Manifest, faces: Mapping[str, Faces]) -> Iterator[tuple[str, str, str, _Counted]]:
+def _judged(manifest: Manifest, faces: Mapping[str, Faces], photos: bool) -> Iterator[tuple[str, str, str, _Counted]]:
     for profile in PROFILES:
         entry = manifest.profiles[profile]
         files = _files(manifest, entry)
@@ -119,7 +119,8 @@ def _judged(manifest: Manifest, faces: Mapping[str, Faces]) -> Iterator[tuple[st
             outputs = [output for output in of.labels if output in entry.traits]
             answers = ensemble.predict(of.crops, outputs)
             yield profile, dataset, "crops", (*_count(answers, of, entry.traits), files)
-            yield profile, dataset, "photos", (*_count_photos(analyzer, of, entry), files)
+            if photos:
+                yield profile, dataset, "photos", (*_count_photos(analyzer, of, entry), files)
     accurate = manifest.profiles["accurate"]
     ensemble = Ensemble(manifest, accurate)
     for dataset, of in faces.items():
