@@ -13,10 +13,10 @@ from tests.builders import MODELS, photo_of_many, photo_of_one, photo_without_fa
 NETWORK = MODELS / "centerface" / "network.onnx"
 
 # The portrait's face as found at its own size, checked by eye.
-GOLDEN_BOX = (179.8, 61.8, 271.0, 178.0)
-GOLDEN_LANDMARKS = ((202.6, 100.4), (249.2, 103.4), (224.5, 123.8), (202.8, 142.1), (242.6, 144.4))
+GOLDEN_BOX = (184.5, 62.9, 268.4, 174.4)
+GOLDEN_LANDMARKS = ((206.3, 101.9), (247.1, 105.3), (224.8, 124.0), (206.8, 142.1), (241.0, 144.8))
 SAME_SIZE_TOLERANCE_PX = 2.0  # the same picture on another processor
-OTHER_SIZE_TOLERANCE_PX = 9.0  # the picture at another size, in px of the original: a tenth of the face
+OTHER_SIZE_TOLERANCE_PX = 11.0  # the picture at another size, in px of the original: an eighth of the face
 LANDMARK_TOLERANCE = 0.08  # of the face's width, after shrinking or turning
 
 

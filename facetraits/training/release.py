@@ -41,8 +41,8 @@ _LICENCE_OF_DATA: Final = {
 _DATA_NAMES: Final = {"utkface": ("UTKFace",), "fer2013": ("FER2013", "FER+")}
 # detector settings, mirrored faces averaged in, members by trait or all that have the output
 _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "accurate": {"detector": {"long_sides_px": [320, 640, 1600], "tile_small_faces": True}, "flip": True},
-    "fast": {"detector": {"long_sides_px": [416], "tile_small_faces": False}, "flip": False},
+    "accurate": {"detector": {"long_sides_px": [160, 320, 640, 1600], "tile_small_faces": True}, "flip": True},
+    "fast": {"detector": {"long_sides_px": [160, 416], "tile_small_faces": False}, "flip": False},
 }
 FAST_MEMBERS: Final = ("all-lite0-56",)
 
