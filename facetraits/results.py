@@ -242,7 +242,7 @@ without their knowledge.
 
 {results}
 
-Read once from the test split with the served file. Recipe, history and seed: `record.json`, `history.csv`.
+Measured on the test split with the served file. Recipe, history and seed: `record.json`, `history.csv`.
 
 ## Limits
 
