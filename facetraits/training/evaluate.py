@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,8 @@ from facetraits.analyzer import FaceAnalyzer
 from facetraits.ensemble import Ensemble
 from facetraits.metrics import AgeErrors, ClassCounts, EvaluationReport, age_errors, class_counts
 from facetraits.registry import PROFILES, Manifest, ProfileEntry, TraitEntry, load_manifest
-from facetraits.training.prepare import crops_of
+from facetraits.training.prepare import crops_of, distance_from_middle
+from facetraits.training.provenance import code_commit
 from facetraits.training.samples import load_fer2013, load_utkface
 from facetraits.training.splits import fer2013_duplicated, ferplus_majority
 from facetraits.types import AGE_GROUPS
@@ -85,6 +86,7 @@ def evaluate(data: Path, models_dir: Path, split: str = "test") -> list[Path]:
     """
     manifest = load_manifest(models_dir)
     faces = load_faces(data, manifest.detector, split)
+    commit, date = code_commit(), datetime.datetime.now(datetime.UTC).date().isoformat()
     written = []
     for name, dataset, protocol, counted in _judged(manifest, faces, photos=split == "test"):
         classes, ages, files = counted
@@ -96,8 +98,8 @@ def evaluate(data: Path, models_dir: Path, split: str = "test") -> list[Path]:
             weights_sha256=files,
             classes=classes,
             ages=ages,
-            commit=subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
-            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            commit=commit,
+            date=date,
         )
         path = models_dir / "reports" / f"{name}-{dataset}-{split}-{protocol}.json"
         path.parent.mkdir(exist_ok=True)
@@ -113,11 +115,10 @@ def _judged(manifest: Manifest, faces: Mapping[str, Faces], photos: bool) -> Ite
     for profile in PROFILES:
         entry = manifest.profiles[profile]
         files = _files(manifest, entry)
-        ensemble = Ensemble(manifest, entry)
         analyzer = FaceAnalyzer(manifest, profile)
         for dataset, of in faces.items():
             outputs = [output for output in of.labels if output in entry.traits]
-            answers = ensemble.predict(of.crops, outputs)
+            answers = analyzer.ensemble.predict(of.crops, outputs)
             yield profile, dataset, "crops", (*_count(answers, of, entry.traits), files)
             if photos:
                 yield profile, dataset, "photos", (*_count_photos(analyzer, of, entry), files)
@@ -170,15 +171,8 @@ def _count_photos(
     """The whole pipeline on every picture; of several faces the one nearest to the middle counts."""
     found: list[Any] = []
     for picture in tqdm(faces.pictures, desc=f"{analyzer.profile}: whole pictures", unit=" pictures"):
-        middle = np.array(picture.shape[1::-1]) / 2
-        result = analyzer.analyze(picture)
-        found.append(
-            min(
-                result.faces,
-                key=lambda f: float(np.linalg.norm(f.detection.box_xyxy.reshape(2, 2).mean(axis=0) - middle)),
-                default=None,
-            )
-        )
+        distances = [(distance_from_middle(f.detection, picture), f) for f in analyzer.analyze(picture).faces]
+        found.append(min(distances, key=itemgetter(0), default=(0.0, None))[1])
     seen = np.array([face is not None for face in found])
     classes: dict[str, ClassCounts] = {}
     ages: dict[str, AgeErrors] = {}

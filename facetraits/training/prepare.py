@@ -31,6 +31,11 @@ def chip_detector(network: Path) -> FaceDetector:
     return FaceDetector(network, long_sides_px=(320,), tile_small_faces=False, min_score=0.3, threads=1)
 
 
+def distance_from_middle(face: FaceDetection, picture: NDArray[np.integer | np.floating]) -> float:
+    """Distance in px between the centres of a face's box and of its (H, W, 3) picture."""
+    return float(np.linalg.norm(face.box_xyxy.reshape(2, 2).mean(axis=0) - np.array(picture.shape[1::-1]) / 2))
+
+
 def detect_chip(
     detector: FaceDetector, image: NDArray[np.uint8], padding_px: int, enlargement: int = 1
 ) -> FaceDetection | None:
@@ -48,8 +53,7 @@ def detect_chip(
     faces = detector.detect(padded)  # type: ignore[arg-type]
     if not faces:
         return None
-    middle = np.array(padded.shape[1::-1]) / 2
-    face = min(faces, key=lambda f: float(np.linalg.norm(f.box_xyxy.reshape(2, 2).mean(axis=0) - middle)))
+    face = min(faces, key=lambda f: distance_from_middle(f, padded))
 
     def original(points: NDArray[np.float32]) -> NDArray[np.float32]:
         # px centres: x = (X - padding + 0.5) / enlargement - 0.5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from facetraits.alignment import CROPS
 from facetraits.training.augment import augment
 from facetraits.training.networks import AGE_BINS, build_network, load_imagenet_weights
+from facetraits.training.provenance import code_commit
 from facetraits.training.recipes import HEAD_CLASSES, Recipe
 from facetraits.training.samples import Samples, fer2013_samples, load_fer2013, load_utkface, utkface_samples
 
@@ -178,14 +178,13 @@ def _history(path: Path) -> list[dict[str, str]]:
 
 def _write_record(run: Path, recipe: Recipe, n_train: int, n_validation: int) -> None:
     rows = _history(run / "history.csv")
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     record = {
         "recipe": asdict(recipe),
         "samples": {"train": n_train, "validation": n_validation},
         "epochs_run": len(rows),
         "best_epoch": 1 + min(range(len(rows)), key=lambda i: float(rows[i]["val_loss"])),
         "training_seconds": round(sum(float(row["seconds"]) for row in rows)),
-        "commit": commit,
+        "commit": code_commit(),
         "environment": {
             "python": platform.python_version(),
             "machine": platform.machine(),
