@@ -110,15 +110,18 @@ class FaceAnalyzer:
         return answers
 
 
-def load_analyzer(models_dir: Path | None = None, profile: ProfileName = "accurate") -> FaceAnalyzer:
+def load_analyzer(
+    models_dir: Path | None = None, profile: ProfileName = "accurate", threads: int = 2
+) -> FaceAnalyzer:
     """The analyzer on the models of a folder.
 
     Args:
         models_dir: holds ``manifest.json``; by default the models that come with facetraits.
         profile: "accurate" for photos, "fast" for live video.
+        threads: processor threads for one call of a network.
 
     Raises:
         ModelIntegrityError: a model file is missing, changed or does not fit this version.
         ValueError: there is no such profile.
     """
-    return FaceAnalyzer(load_manifest(models_dir), profile)
+    return FaceAnalyzer(load_manifest(models_dir), profile, threads)

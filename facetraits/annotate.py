@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -43,8 +43,10 @@ class _Rect(NamedTuple):
         return max(0, width) * max(0, height)
 
 
-def annotate(image: NDArray[np.uint8], result: AnalysisResult) -> NDArray[np.uint8]:
-    """Draw a numbered box around every face; the numbers follow the order of ``result.faces``, from 1.
+def annotate(
+    image: NDArray[np.uint8], result: AnalysisResult, numbers: Sequence[int] | None = None, mirrored: bool = False
+) -> NDArray[np.uint8]:
+    """Draw a numbered box around every face.
 
     A short summary stands beside the number where it covers neither another face nor another label; a question mark in
     it means "unsure". Lines and letters grow with the picture.
@@ -52,12 +54,15 @@ def annotate(image: NDArray[np.uint8], result: AnalysisResult) -> NDArray[np.uin
     Args:
         image: (H, W, 3) RGB, the analysed picture or the same picture at another size; it is not changed.
         result: what was found in it.
+        numbers: one per face; by default they follow the order of ``result.faces``, from 1.
+        mirrored: draw letters the wrong way round, for a picture that is shown as in a mirror.
 
     Returns:
         (H, W, 3) RGB, a new picture.
 
     Raises:
-        ValueError: ``image`` is not (H, W, 3) uint8, or has another shape than the analysed picture.
+        ValueError: ``image`` is not (H, W, 3) uint8, or has another shape than the analysed picture, or there are not
+            as many numbers as faces.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"image must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
@@ -68,19 +73,21 @@ def annotate(image: NDArray[np.uint8], result: AnalysisResult) -> NDArray[np.uin
         raise ValueError(
             f"image of {width} x {height} px is not the analysed one of {result.size_wh} px at another size"
         )
+    if numbers is None:
+        numbers = range(1, len(result.faces) + 1)
     canvas = image.copy()
     boxes = [_to_rect(face.detection.box_xyxy * np.tile(scale, 2), width, height) for face in result.faces]
     long_side = max(width, height)
     for box in boxes:
         _draw_box(canvas, box, long_side)
     labels: list[_Rect] = []
-    for index, (face, box) in enumerate(zip(result.faces, boxes, strict=True)):
+    for index, (number, face, box) in enumerate(zip(numbers, result.faces, boxes, strict=True)):
         others = boxes[:index] + boxes[index + 1 :]
         crowded = len(boxes) > _LARGEST_CROWD_WITH_SUMMARIES
         text_px = _text_px(box, long_side)
         roomy = box.right - box.left >= _FACE_PER_TEXT_FOR_SUMMARY * text_px
-        texts = [str(index + 1)] if crowded else _label_texts(index + 1, face.traits, roomy)
-        label = _draw_label(canvas, texts, text_px, box, others, labels)
+        texts = [str(number)] if crowded else _label_texts(number, face.traits, roomy)
+        label = _draw_label(canvas, texts, text_px, box, others, labels, mirrored)
         if label is not None:
             labels.append(label)
     return canvas
@@ -139,7 +146,13 @@ def _text_px(box: _Rect, long_side: int) -> int:
 
 
 def _draw_label(
-    canvas: NDArray[np.uint8], texts: list[str], text_px: int, box: _Rect, others: list[_Rect], labels: list[_Rect]
+    canvas: NDArray[np.uint8],
+    texts: list[str],
+    text_px: int,
+    box: _Rect,
+    others: list[_Rect],
+    labels: list[_Rect],
+    mirrored: bool,
 ) -> _Rect | None:
     """Draw the first of ``texts`` that finds a free place; the last is drawn wherever it hurts least.
 
@@ -153,7 +166,7 @@ def _draw_label(
         free = [p for p in places if not any(p.overlap(taken) for taken in (*others, *labels))]
         if free or (places and text == texts[-1]):
             place = free[0] if free else min(places, key=lambda p: _harm(p, others, labels))
-            canvas[place.top : place.bottom, place.left : place.right] = patch
+            canvas[place.top : place.bottom, place.left : place.right] = patch[:, ::-1] if mirrored else patch
             return place
     return None
 

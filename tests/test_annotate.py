@@ -176,3 +176,28 @@ def test_any_box_can_be_drawn(box: tuple[float, float, float, float], size_wh: t
     assert annotated.shape == image.shape
     assert annotated.dtype == np.uint8
     assert (image == 128).all()
+
+
+def test_faces_keep_the_numbers_they_are_given() -> None:
+    image = np.full((480, 640, 3), 90, dtype=np.uint8)
+    result = make_result(make_face(left=100, traits=()), make_face(left=400, traits=()))
+
+    by_order = annotate(image, result)
+
+    assert np.array_equal(annotate(image, result, (1, 2)), by_order)
+    assert not np.array_equal(annotate(image, result, (4, 7)), by_order)
+    with pytest.raises(ValueError):
+        annotate(image, result, (1,))
+
+
+def test_mirrored_letters_are_read_in_a_mirror() -> None:
+    image = np.full((480, 640, 3), 90, dtype=np.uint8)
+    result = make_result(make_face(left=260))  # in the middle, so that the label has the same place either way
+
+    label = slice(40, 80)
+    straight, mirrored = annotate(image, result)[label], annotate(image, result, mirrored=True)[label]
+
+    rows, columns = np.nonzero((straight != 90).any(axis=2))
+    part = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+    assert not np.array_equal(straight, mirrored)
+    assert np.array_equal(straight[part][:, ::-1], mirrored[part])

@@ -62,19 +62,26 @@ def headline(face: FaceResult) -> str:
 
 
 def _card(number: int, face: FaceResult, crop: bytes, opened: bool) -> str:
-    picture = base64.b64encode(crop).decode("ascii")
     count = len(face.quality)
     flag = f'<span class="ft-flag">{count} warning{"s" if count > 1 else ""}</span>' if count else ""
     return (
         f"<details{' open' if opened else ''}><summary>"
-        f'<img class="ft-crop" src="data:image/jpeg;base64,{picture}" alt="Crop of face {number}">'
+        f"{crop_picture(crop, f'Crop of face {number}')}"
         f'<span class="ft-head"><span class="ft-number">Face {number}</span>{flag}'
         f'<span class="ft-headline">{escape(headline(face)) or "Found"}</span></span>'
-        f"</summary><div class='ft-body'>{_warnings(face.quality)}{_traits(face)}{_everything(face)}</div></details>"
+        f"</summary><div class='ft-body'>{warnings(face.quality)}{trait_sections(face)}{_everything(face)}</div>"
+        "</details>"
     )
 
 
-def _warnings(quality: Iterable[QualityIssue]) -> str:
+def crop_picture(crop: bytes, alt: str) -> str:
+    """A small JPEG as an HTML image."""
+    picture = base64.b64encode(crop).decode("ascii")
+    return f'<img class="ft-crop" src="data:image/jpeg;base64,{picture}" alt="{escape(alt)}">'
+
+
+def warnings(quality: Iterable[QualityIssue]) -> str:
+    """What makes the answers less reliable, with advice, as HTML; empty where nothing does."""
     items = []
     for issue in quality:
         name, advice = QUALITY_ADVICE[issue]
@@ -84,7 +91,8 @@ def _warnings(quality: Iterable[QualityIssue]) -> str:
     return f'<div class="ft-warnings"><p>Take these answers lightly:</p><ul>{"".join(items)}</ul></div>'
 
 
-def _traits(face: FaceResult) -> str:
+def trait_sections(face: FaceResult) -> str:
+    """Each estimated trait with its value and its bars, as HTML."""
     traits = face.traits
     parts = [] if traits.age is None else [_age(traits.age)]
     if traits.gender is not None:
