@@ -1,5 +1,5 @@
 # Everything is installed into .venv. Outside the repository nothing is changed, except that `make test` installs
-# Debian's chromium where it is absent and that is allowed.
+# Debian's chromium and coturn where they are absent and that is allowed.
 
 PYTHON ?= python3
 PORT ?= 8501
@@ -17,7 +17,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRAIN_STAMP := $(VENV)/.installed-train
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format train evaluate benchmark chromium clean
+.PHONY: help run test check format train evaluate benchmark chromium coturn clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ help: ## list the targets
 run: $(RUN_STAMP) ## start the app on http://localhost:8501 (PORT=... for another port)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) $(ARGS)
 
-test: $(DEV_STAMP) chromium ## run all tests
+test: $(DEV_STAMP) chromium coturn ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(DEV_STAMP) ## lint, formatting and types
@@ -70,18 +70,32 @@ $(BIN)/pip:
 	@$(PYTHON) -m venv $(VENV) || { \
 	    echo "No virtual environment could be made; on Debian and Ubuntu, first: apt install python3-venv"; exit 1; }
 
-# The browser tests look for chromium themselves and skip without it: this target never fails.
+# The tests look for these programs themselves and skip without them: these targets never fail. `before` and `after` are
+# what root runs around the installation.
+before :=
+after :=
 chromium:
-	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then \
-	    exit 0; \
-	elif ! command -v apt-get >/dev/null; then \
-	    echo "Browser tests will be skipped: there is no chromium, and without apt-get none can be installed."; exit 0; \
-	elif [ "$$(id -u)" = 0 ]; then sudo=; \
-	elif sudo -n true 2>/dev/null; then sudo="sudo -n"; \
-	else \
-	    echo "Browser tests will be skipped: there is no chromium, and installing it needs root (apt-get install chromium)."; \
-	    exit 0; \
-	fi; \
-	echo "Installing chromium for the browser tests"; \
-	$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
-	    || echo "Browser tests will be skipped: chromium could not be installed; apt-get says why above."
+	@$(call debian_package,chromium,chromium chromium-browser google-chrome,Browser tests)
+
+# coturn is there to be started by a test, not to serve: its unit is masked while it is installed, then disabled.
+coturn: before := ln -s /dev/null /etc/systemd/system/coturn.service 2>/dev/null && masked=yes;
+coturn: after := [ -z "$$masked" ] || rm -f /etc/systemd/system/coturn.service; \
+    { systemctl disable coturn || update-rc.d coturn disable; invoke-rc.d coturn stop; } >/dev/null 2>&1;
+coturn:
+	@$(call debian_package,coturn,turnserver,Tests of the relay)
+
+# $(1): package, $(2): programs of which one is enough, $(3): the tests that need it.
+define debian_package
+for program in $(2); do if command -v $$program >/dev/null; then exit 0; fi; done; \
+if ! command -v apt-get >/dev/null; then \
+    echo "$(3) will be skipped: there is no $(1), and without apt-get none can be installed."; exit 0; \
+elif [ "$$(id -u)" = 0 ]; then sudo=; \
+elif sudo -n true 2>/dev/null; then sudo="sudo -n"; \
+else \
+    echo "$(3) will be skipped: there is no $(1), and installing it needs root (apt-get install $(1))."; exit 0; \
+fi; \
+echo "Installing $(1) for the tests"; \
+$$sudo env DEBIAN_FRONTEND=noninteractive sh -c '$(before) apt-get update -qq && \
+    apt-get install -y -qq --no-install-recommends $(1); code=$$?; $(after) exit $$code' \
+    || echo "$(3) will be skipped: $(1) could not be installed; apt-get says why above."
+endef

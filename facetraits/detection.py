@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from facetraits.types import FaceDetection
+
+# From its version 1.29 on ONNX Runtime reports home, and it reads this when it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 _STRIDE: Final = 4  # px of the network's input per cell of its output
 _MULTIPLE: Final = 32  # the network's input sides must be multiples of this

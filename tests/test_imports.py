@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -146,3 +147,17 @@ def test_core_loads_neither_app_nor_frameworks(statement: str) -> None:
 
     assert "facetraits" in loaded
     assert loaded.isdisjoint({*APP, *FRAMEWORKS, "facetraits.training"})
+
+
+def test_detector_reports_nothing_home(tmp_path: Path) -> None:
+    """ONNX Runtime keeps a number for this machine in the home folder when it is about to report."""
+    code = (
+        "import sys; sys.path.insert(0, '.'); import numpy as np; from facetraits import load_analyzer;"
+        "load_analyzer(profile='fast').analyze(np.zeros((64, 64, 3), dtype=np.uint8))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environment)
+
+    assert list(tmp_path.rglob("*")) == []

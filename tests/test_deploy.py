@@ -1,0 +1,292 @@
+"""The files for running the app elsewhere agree with each other, with the code and with docs/deploy.md."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # comes with pre-commit
+
+from tests.builders import ROOT
+from ui.connection import DEFAULT_VIEWERS, SETTING_NAMES, connection_settings
+
+DOCUMENT = (ROOT / "docs" / "deploy.md").read_text()
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE_TEXT = (ROOT / "compose.yaml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
+SERVICES: dict[str, Any] = COMPOSE["services"]
+CADDYFILE = (ROOT / "deploy" / "Caddyfile").read_text()
+SECRETS_EXAMPLE = (ROOT / ".streamlit" / "secrets.toml.example").read_text()
+
+
+def assignments(text: str, separator: str = "=") -> list[tuple[str, str]]:
+    """Lines NAME=VALUE; a name alone has the value ""."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(name, value) for name, _, value in (line.partition(separator) for line in lines)]
+
+
+TURNSERVER = assignments((ROOT / "deploy" / "turnserver.conf").read_text())
+ENVIRONMENT_EXAMPLE = dict(assignments((ROOT / "deploy" / "example.env").read_text()))
+
+
+def instructions(name: str) -> list[str]:
+    """Arguments of every such instruction in the Dockerfile, lines that go on joined."""
+    joined = re.sub(r"\\\n\s*", "", DOCKERFILE)
+    return [line.removeprefix(f"{name} ") for line in joined.splitlines() if line.startswith(f"{name} ")]
+
+
+def copied() -> list[str]:
+    return [source.rstrip("/") for line in instructions("COPY") for source in line.split()[:-1]]
+
+
+def host_address(service: str) -> str:
+    return SERVICES[service]["networks"]["inside"]["ipv4_address"]
+
+
+class TestImage:
+    def test_what_it_copies_is_there_and_passes_the_ignore_file(self):
+        ignore = (ROOT / ".dockerignore").read_text().splitlines()
+        assert ignore[ignore.index("*") - 1].startswith("#")  # everything is left out, then some is let in
+        let_in = [line[1:].rstrip("/") for line in ignore if line.startswith("!")]
+        assert sorted(let_in) == sorted(copied())
+        for source in copied():
+            assert (ROOT / source).exists(), source
+
+    def test_no_secret_and_no_training_gets_in(self):
+        assert [source for source in copied() if source.startswith(".streamlit")] == [".streamlit/config.toml"]
+        assert "facetraits/training/" in (ROOT / ".dockerignore").read_text().splitlines()
+
+    def test_every_local_import_of_the_app_is_copied(self):
+        packages = {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()}
+        pattern = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)
+        files = [ROOT / "app.py", *(p for name in ("pages", "ui", "facetraits") for p in (ROOT / name).rglob("*.py"))]
+        used = {name for path in files for name in pattern.findall(path.read_text())} & packages
+        assert used <= set(copied())
+
+    def test_installs_the_serving_requirements_and_nothing_else(self):
+        (command,) = instructions("RUN")
+        assert command.endswith("-r requirements-serving.txt")
+        assert "--only-binary=:all:" in command
+        assert "-r " not in (ROOT / "requirements-serving.txt").read_text()
+
+    def test_python_is_one_that_the_requirements_name(self):
+        (image,) = instructions("FROM")
+        version = re.fullmatch(r"python:(3\.\d+)-slim-bookworm", image)[1]
+        checked = re.search(r"Checked on Python (.*)\.", (ROOT / "requirements-serving.txt").read_text())[1]
+        assert version in re.findall(r"3\.\d+", checked)
+
+    def test_does_not_run_as_root(self):
+        (user,) = instructions("USER")
+        assert int(user) > 0
+
+    def test_listens_where_it_is_looked_for(self):
+        (port,) = instructions("EXPOSE")
+        (command,) = instructions("CMD")
+        (health,) = instructions("HEALTHCHECK")
+        assert f'"--server.port={port}"' in command
+        assert '"--server.address=0.0.0.0"' in command
+        assert f"http://127.0.0.1:{port}/_stcore/health" in health
+        assert f"reverse_proxy app:{port}" in CADDYFILE
+
+
+class TestCompose:
+    def test_services(self):
+        assert set(SERVICES) == {"app", "relay", "proxy"}
+
+    def test_images_are_pinned(self):
+        for service in ("relay", "proxy"):
+            assert re.fullmatch(r"[a-z/]+:\d+\.\d+\.\d+-[a-z0-9]+", SERVICES[service]["image"])
+
+    def test_mounted_files_are_there(self):
+        mounts = [mount.split(":") for service in SERVICES.values() for mount in service.get("volumes", ())]
+        files = [source for source, *_ in mounts if source.startswith(".")]
+        assert len(files) == 2
+        for source in files:
+            assert (ROOT / source).is_file()
+        assert {source for source, *_ in mounts if not source.startswith(".")} == set(COMPOSE["volumes"])
+        assert all(mount[-1] == "ro" for mount in mounts if mount[0].startswith("."))
+
+    def test_the_proxy_reads_the_mounted_caddyfile(self):
+        assert "./deploy/Caddyfile:/etc/caddy/Caddyfile:ro" in SERVICES["proxy"]["volumes"]
+
+    def test_the_relay_reads_the_mounted_settings_and_its_secret(self):
+        (mount,) = SERVICES["relay"]["volumes"]
+        (script,) = SERVICES["relay"]["command"]
+        assert f"cat {mount.split(':')[1]};" in script
+        assert "$$FACETRAITS_TURN_SECRET" in script
+        assert "FACETRAITS_TURN_SECRET" in SERVICES["relay"]["environment"]
+
+    def test_the_relay_starts_with_a_file_that_ends_in_the_secret(self, tmp_path):
+        """The script runs here with its paths moved and the program replaced."""
+        (script,) = SERVICES["relay"]["command"]
+        target = tmp_path / "turnserver.conf"
+        script = script.replace("$$", "$").replace("/etc/facetraits", str(ROOT / "deploy"))
+        script = script.replace("/tmp/turnserver.conf", str(target)).replace("exec turnserver", "exec echo")
+        environment = {"PATH": os.environ["PATH"], "FACETRAITS_TURN_SECRET": "50%s \\n$x"}
+        done = subprocess.run(["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == f"-c {target}\n"
+        assert target.read_text().endswith("\nstatic-auth-secret=50%s \\n$x\n")
+        assert target.stat().st_mode & 0o777 == 0o600
+
+    def test_only_relay_and_proxy_can_be_reached(self):
+        published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+        assert published == {
+            "relay": ["3478:3478/udp", "3478:3478/tcp"],
+            "proxy": ["80:80/tcp", "443:443/tcp", "443:443/udp"],
+        }
+        for ports in published.values():
+            for port in ports:
+                assert f"| {port.split(':')[0]} |" in DOCUMENT
+
+    def test_the_app_has_no_way_out(self):
+        assert set(SERVICES["app"]["networks"]) == {"inside"}
+        assert COMPOSE["networks"]["inside"]["internal"] is True
+
+    def test_nobody_has_more_rights_than_needed(self):
+        for service in SERVICES.values():
+            assert service["cap_drop"] == ["ALL"]
+            assert service["security_opt"] == ["no-new-privileges:true"]
+        assert SERVICES["app"]["read_only"]
+        assert "cap_add" not in SERVICES["app"]
+
+    def test_the_relay_serves_the_app_and_nobody_else(self):
+        subnet = ipaddress.ip_network(COMPOSE["networks"]["inside"]["ipam"]["config"][0]["subnet"])
+        for service in ("app", "relay"):
+            assert ipaddress.ip_address(host_address(service)) in subnet
+        assert [value for name, value in TURNSERVER if name == "allowed-peer-ip"] == [host_address("app")]
+        assert [value for name, value in TURNSERVER if name == "relay-ip"] == [host_address("relay")]
+        denied = [value for name, value in TURNSERVER if name == "denied-peer-ip"]
+        assert denied == ["0.0.0.0-255.255.255.255", "::-" + ":".join(["ffff"] * 8)]
+
+    def test_the_relay_listens_where_browsers_are_sent(self):
+        port = dict(TURNSERVER)["listening-port"]
+        urls = interpolated(SERVICES["app"]["environment"]["FACETRAITS_TURN_URLS"], {}).split()
+        assert len(urls) == 2
+        for url, transport in zip(urls, ("udp", "tcp"), strict=True):
+            assert url.endswith(f":{port}?transport={transport}")
+            assert f"{port}:{port}/{transport}" in SERVICES["relay"]["ports"]
+
+    def test_the_apps_environment_is_one_without_problems(self):
+        values = {"FACETRAITS_DOMAIN": "facetraits.example", "FACETRAITS_TURN_SECRET": "s" * 64}
+        environment = {name: interpolated(text, values) for name, text in SERVICES["app"]["environment"].items()}
+        settings = connection_settings({}, environment)
+        assert settings.problem is None
+        assert settings.turn_urls[0] == "turn:facetraits.example:3478?transport=udp"
+        assert settings.turn_secret == "s" * 64
+        assert settings.relay_only
+        assert settings.viewers == DEFAULT_VIEWERS
+        assert settings.server() == {"iceServers": []}
+
+    def test_what_it_takes_from_env_is_in_the_example_and_nothing_needed_has_a_default(self):
+        used = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", COMPOSE_TEXT)
+        assert {name for name, _ in used} == set(ENVIRONMENT_EXAMPLE)
+        needed = {name for name, rest in used if rest == ":?set it in .env"}
+        assert {name for name, rest in used if rest == ":-"} == {"FACETRAITS_VIEWERS"}
+        assert needed == set(ENVIRONMENT_EXAMPLE) - {"FACETRAITS_VIEWERS"}
+
+    def test_compose_itself_accepts_it(self):
+        command = ["docker", "compose", "-f", str(ROOT / "compose.yaml"), "config", "--quiet"]
+        if (
+            not shutil.which("docker")
+            or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode
+        ):
+            pytest.skip("no docker compose is installed")
+        values = dict.fromkeys(ENVIRONMENT_EXAMPLE, "x")
+        done = subprocess.run(command, env={**os.environ, **values}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def interpolated(text: str, values: dict[str, str]) -> str:
+    return re.sub(r"\$\{(\w+)[^}]*\}", lambda found: values.get(found[1], ""), text)
+
+
+class TestCaddyfile:
+    def test_variables_are_those_that_compose_passes(self):
+        used = set(re.findall(r"\{\$(\w+)\}", CADDYFILE))
+        assert used == set(SERVICES["proxy"]["environment"])
+
+    @pytest.mark.parametrize("tls", ["internal", "somebody@facetraits.example"])
+    def test_caddy_itself_accepts_it(self, tls):
+        if not shutil.which("caddy"):
+            pytest.skip("no caddy is installed")
+        done = subprocess.run(
+            ["caddy", "adapt", "--config", str(ROOT / "deploy" / "Caddyfile")],
+            env={**os.environ, "FACETRAITS_DOMAIN": "facetraits.example", "FACETRAITS_TLS": tls},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "facetraits.example" in done.stdout
+
+
+class TestSecrets:
+    def test_the_example_gives_what_it_shows(self):
+        section = tomllib.loads(SECRETS_EXAMPLE)["webrtc"]
+        section["turn_secret"] = "filled in"
+        settings = connection_settings({"webrtc": section}, {})
+        assert settings.problem is None
+        assert len(settings.turn_urls) == 2
+        assert not settings.relay_only
+        assert not settings.server_behind_nat
+        assert settings.viewers == DEFAULT_VIEWERS
+
+    def test_what_it_has_in_comments_is_right_too(self):
+        text = re.sub(r"^# (?=\[\[|urls|username|credential)", "", SECRETS_EXAMPLE, flags=re.MULTILINE)
+        servers = tomllib.loads(text)["webrtc"]["ice_servers"]
+        for server in servers:
+            server.update({name: "filled in" for name in ("username", "credential") if name in server})
+        settings = connection_settings({"webrtc": {"ice_servers": servers}}, {})
+        assert settings.problem is None
+        assert len(settings.ice_servers) == 2
+
+    def test_it_shows_every_setting(self):
+        text = re.sub(r"^# (?=\[\[)", "", SECRETS_EXAMPLE, flags=re.MULTILINE)
+        assert set(tomllib.loads(text)["webrtc"]) == set(SETTING_NAMES)
+
+    def test_examples_hold_no_secret(self):
+        section = tomllib.loads(SECRETS_EXAMPLE)["webrtc"]
+        assert section["turn_secret"] == ""
+        assert set(ENVIRONMENT_EXAMPLE.values()) == {""}
+        assert "static-auth-secret" not in dict(TURNSERVER)
+        for name in ("user", "lt-cred-mech", "no-auth"):
+            assert name not in dict(TURNSERVER)
+
+    def test_filled_in_copies_are_not_committed(self):
+        ignored = (ROOT / ".gitignore").read_text().splitlines()
+        assert ".streamlit/secrets.toml" in ignored
+        assert "/.env" in ignored
+
+
+class TestDocument:
+    def test_every_setting_is_explained_with_its_variable(self):
+        for name in SETTING_NAMES:
+            assert f"| `{name}` | `FACETRAITS_{name.upper()}` |" in DOCUMENT
+        for name in ENVIRONMENT_EXAMPLE:
+            assert f"`{name}`" in DOCUMENT
+
+    def test_files_that_it_names_are_there(self):
+        links = re.findall(r"\]\((?!https?:)([^)#]+)\)", DOCUMENT)
+        assert {"../compose.yaml", "../Dockerfile", "../deploy/turnserver.conf", "../deploy/Caddyfile"} <= set(links)
+        for link in links:
+            assert (ROOT / "docs" / link).exists(), link
+
+    def test_links_within_it_lead_somewhere(self):
+        headings = re.findall(r"^#+ (.*)$", DOCUMENT, re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert set(re.findall(r"\]\(#([^)]+)\)", DOCUMENT)) <= anchors
+
+
+def test_no_address_of_a_machine_is_in_these_files():
+    """Only compose.yaml's private network, an address for documents, everything, nothing and this machine itself."""
+    texts = [DOCUMENT, DOCKERFILE, COMPOSE_TEXT, CADDYFILE, SECRETS_EXAMPLE]
+    texts += [path.read_text() for path in Path(ROOT / "deploy").iterdir()]
+    found = {address for text in texts for address in re.findall(r"\b\d{1,3}(?:\.\d{1,3}){3}\b", text)}
+    allowed = {"0.0.0.0", "127.0.0.1", "255.255.255.255", "203.0.113.1"}
+    assert {address for address in found if not address.startswith("10.213.57.")} <= allowed
