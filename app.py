@@ -10,12 +10,14 @@ start_page("Home", "🙂")
 
 st.title("What a face looks like, and how sure we are", anchor=False)
 lead(
-    "Drop a photo on the page and see, for every face in it, apparent age, apparent gender, ethnicity and facial "
-    "expression. Each answer comes with its probability, and says so when it is unsure."
+    "Drop a photo on the page or turn on the webcam and see, for every face, apparent age, apparent gender, ethnicity "
+    "and facial expression. Each answer comes with its probability, and says so when it is unsure."
 )
 with st.container(horizontal=True):
     if st.button("Analyse a photo", type="primary", icon=":material/add_a_photo:"):
         st.switch_page("pages/1_Photo.py")
+    if st.button("Turn on the webcam", icon=":material/videocam:"):
+        st.switch_page("pages/2_Webcam.py")
     if st.button("About the networks", icon=":material/info:"):
         st.switch_page("pages/6_About.py")
 privacy_line()

@@ -110,9 +110,7 @@ class FaceAnalyzer:
         return answers
 
 
-def load_analyzer(
-    models_dir: Path | None = None, profile: ProfileName = "accurate", threads: int = 2
-) -> FaceAnalyzer:
+def load_analyzer(models_dir: Path | None = None, profile: ProfileName = "accurate", threads: int = 2) -> FaceAnalyzer:
     """The analyzer on the models of a folder.
 
     Args:

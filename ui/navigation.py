@@ -21,6 +21,7 @@ class _Page(NamedTuple):
 PAGES: Final = (
     _Page("app.py", "Home", ":material/home:"),
     _Page("pages/1_Photo.py", "Photo", ":material/add_a_photo:"),
+    _Page("pages/2_Webcam.py", "Webcam", ":material/videocam:"),
     _Page("pages/6_About.py", "About", ":material/info:"),
 )
 
@@ -39,7 +40,10 @@ def start_page(title: str, icon: str, layout: Literal["centered", "wide"] = "cen
     st.set_page_config(page_title=f"{title} · facetraits", page_icon=icon, layout=layout, menu_items=_MENU)
     st.html(_STYLE)
     with st.sidebar:
-        st.html('<p class="ft-brand">facetraits</p><p class="ft-tagline">Faces in photos, on your own machine.</p>')
+        st.html(
+            '<p class="ft-brand">facetraits</p>'
+            '<p class="ft-tagline">Faces in photos and live video, on your own machine.</p>'
+        )
         _links()
     with st.container(key="phone_navigation", horizontal=True, gap="xxsmall"):
         _links()

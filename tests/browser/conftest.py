@@ -10,7 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +31,8 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Green with a clock and a moving pie; whoever asks for the camera gets it.
+FAKE_CAMERA_ARGUMENTS = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
 class Watched:
@@ -73,29 +76,56 @@ class Watched:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[sync_api.Browser]:
+def launch_chromium() -> Iterator[Callable[..., sync_api.Browser]]:
+    """Starts a Chromium; takes further arguments for its command line."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         pytest.skip("no Chromium is installed")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        yield browser
-        browser.close()
+        yield lambda *arguments: playwright.chromium.launch(
+            executable_path=path, args=[*CHROMIUM_ARGUMENTS, *arguments]
+        )
+
+
+@pytest.fixture(scope="session")
+def chromium(launch_chromium: Callable[..., sync_api.Browser]) -> Iterator[sync_api.Browser]:
+    browser = launch_chromium()
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")
 def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_app(tmp_path_factory.mktemp("app") / "log.txt") as url:
+        yield url
+
+
+@contextmanager
+def running_app(
+    log: Path, environment: Mapping[str, str] | None = None, script: str = "app.py", settings: Sequence[str] = ()
+) -> Iterator[str]:
+    """The app's address while it runs; in the end there must be no traceback in its log.
+
+    Args:
+        log: file that takes what the app prints.
+        environment: variables to set on top of ours.
+        script: what to run, if not the app itself.
+        settings: more of Streamlit's command line.
+    """
     if not (MODELS / "manifest.json").is_file():
         pytest.skip("no networks are installed (models/manifest.json is missing)")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    log = tmp_path_factory.mktemp("app") / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port), *settings]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "--server.address", "127.0.0.1"], cwd=ROOT, env=os.environ, stdout=output, stderr=output
+            [*command, "--server.address", "127.0.0.1"],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdout=output,
+            stderr=output,
         )
         try:
             _wait_until_up(url, process, log)

@@ -1,0 +1,249 @@
+"""Webcam: live video with a box and a number on every face, a card per person, snapshots where video cannot be had."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Final
+
+import streamlit as st
+
+from facetraits.registry import ModelIntegrityError
+from facetraits.types import TRAITS, TraitName
+from ui.camera_watch import CAMERA_WORDS, camera_problem
+from ui.components import counted, lead, notice, picture_heading, privacy_line
+from ui.connection import connection_settings, load_secrets
+from ui.face_card import TRAIT_LABELS, face_cards
+from ui.live_cards import figures, live_cards, show_expressions
+from ui.navigation import start_page
+from ui.photos import PhotoSession, Picture
+from ui.resources import get_analyzer, get_viewers
+from ui.webcam import RESOLUTIONS, STREAM_KEY, LiveStream, camera
+
+CARDS_EVERY_S: Final = 0.5
+CHART_EVERY_S: Final = 1.0
+SNAPSHOTS_AFTER_S: Final = 10.0
+DEFAULT_RESOLUTION: Final = "640 × 480"
+HOPELESS: Final = ("insecure", "unsupported")  # pressing the button once more would not help
+
+
+def my_stream() -> LiveStream | None:
+    """This visitor's stream; None where the networks cannot be loaded, which the page then says."""
+    if "webcam_stream" not in st.session_state:
+        try:
+            st.session_state["webcam_stream"] = LiveStream(get_analyzer("fast"))
+        except ModelIntegrityError as error:
+            notice("error", "The networks cannot be loaded", str(error), ("Get a fresh copy of the models folder.",))
+            return None
+    return st.session_state["webcam_stream"]
+
+
+def is_playing() -> bool:
+    return STREAM_KEY in st.session_state and st.session_state[STREAM_KEY].state.playing
+
+
+def is_connecting() -> bool:
+    if STREAM_KEY not in st.session_state or st.session_state.get("webcam_turned_away"):
+        return False
+    return st.session_state[STREAM_KEY].state.signalling and not is_playing()
+
+
+def choose(stream: LiveStream) -> tuple[int, int]:
+    """The row of settings; gives the resolution."""
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        stream.analysis.traits = choose_traits()
+        resolution = st.selectbox(
+            "Resolution",
+            tuple(RESOLUTIONS),
+            index=tuple(RESOLUTIONS).index(DEFAULT_RESOLUTION),
+            key="webcam_resolution",
+            persist_state="session",
+            disabled=is_playing() or is_connecting(),
+            width=150,
+            help="Stop the camera to change it. A smaller picture needs less of the machine.",
+        )
+        stream.mirrored = st.toggle("Mirror", value=True, key="webcam_mirror", persist_state="session")
+    return RESOLUTIONS[resolution]
+
+
+def choose_traits() -> list[TraitName]:
+    return st.pills(
+        "What to estimate",
+        TRAITS,
+        selection_mode="multi",
+        default=TRAITS,
+        format_func=TRAIT_LABELS.__getitem__,
+        key="webcam_traits",
+        persist_state="session",
+        help="What is switched off is neither computed nor shown.",
+        wrap=True,
+    )
+
+
+def stream_changed() -> None:
+    """Runs before the script when the stream begins to connect, plays, or has stopped."""
+    stream: LiveStream = st.session_state["webcam_stream"]
+    viewers = get_viewers()
+    since = st.session_state.pop("webcam_connecting_since", None)
+    if is_playing():
+        st.session_state["webcam_trouble"] = None
+    elif is_connecting():
+        st.session_state["webcam_connecting_since"] = time.monotonic()
+        if not viewers.enter(stream.analysis, settings.viewers):
+            st.session_state["webcam_turned_away"] = True
+    else:
+        viewers.leave(stream.analysis)
+    if since is not None and not (is_playing() or is_connecting()) and time.monotonic() - since > SNAPSHOTS_AFTER_S:
+        st.session_state["webcam_trouble"] = "failed"
+
+
+def show_camera(stream: LiveStream, size_wh: tuple[int, int]) -> None:
+    viewers = settings.viewers
+    if st.session_state.get("webcam_turned_away") or get_viewers().full(stream.analysis, viewers):
+        others = "Somebody else is" if viewers == 1 else f"{viewers} others are"
+        notice(
+            "hint",
+            "No place is free just now",
+            f"{others} using the live video, and one more would make it stutter for everybody.",
+            ("Places become free as soon as somebody stops: try again in a minute.", "The page Photo is always open."),
+        )
+        st.button("Try again", on_click=st.session_state.pop, args=("webcam_turned_away", None))
+        return
+    camera(stream, settings, size_wh, stream_changed)
+    if problem is not None:
+        notice("error", *CAMERA_WORDS[problem])
+    trouble = st.session_state.get("webcam_trouble")
+    if trouble is not None:
+        show_trouble(trouble)
+    else:
+        show_freezer(stream)
+
+
+def show_trouble(trouble: str) -> None:
+    so_far = "has not connected for ten seconds" if trouble == "slow" else "could not be connected"
+    notice(
+        "error",
+        "The live video does not get through",
+        f"The camera is on, but its video {so_far}: a firewall or network in between may hold it up.",
+        (
+            "Snapshots travel another way: take one below.",
+            "Another network may let it through, such as a phone's instead of an office's.",
+            "Whoever runs facetraits finds in docs/deploy.md how to add a relay (TURN) for such networks.",
+        ),
+    )
+    show_snapshot()
+
+
+def show_snapshot() -> None:
+    file = st.camera_input("Take a snapshot", key="webcam_snapshot", resolution="720p")
+    if file is None:
+        return
+    photos: PhotoSession = st.session_state.setdefault("webcam_photos", PhotoSession())
+    picture = Picture(file.file_id, "Snapshot", file.getvalue)
+    traits: list[TraitName] = st.session_state["webcam_traits"]
+    photos.keep_only([picture])
+    if photos.pending([picture], traits):
+        photos.analyze(picture, traits, get_analyzer("accurate"))
+    outcome = photos.outcome(picture, traits)
+    if outcome.result is None:
+        notice("error", "Snapshot", str(outcome.error))
+        return
+    count = len(outcome.result.faces)
+    picture_heading("Snapshot", f"{counted(count, 'face').capitalize()} found")
+    st.image(photos.annotated_preview(picture, outcome.result), width="stretch", alt="The snapshot with its faces.")
+    if count:
+        st.html(face_cards(outcome.result, outcome.crops))
+
+
+def show_freezer(stream: LiveStream) -> None:
+    """Keep the picture of this moment, to look at and to download."""
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Freeze picture", on_click=freeze, args=(stream,), disabled=not is_playing(), icon=":material/pause_circle:"
+        )
+        frozen: bytes | None = st.session_state.get("webcam_frozen")
+        if frozen is not None:
+            st.download_button(
+                "Download",
+                frozen,
+                "facetraits.jpg",
+                "image/jpeg",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+            st.button("Discard", on_click=st.session_state.pop, args=("webcam_frozen", None), icon=":material/delete:")
+    if frozen is not None:
+        st.image(frozen, caption="Frozen picture", width="stretch", alt="The frozen picture with its faces.")
+
+
+def freeze(stream: LiveStream) -> None:
+    picture = stream.frozen()
+    if picture is not None:
+        st.session_state["webcam_frozen"] = picture
+
+
+def show_people(stream: LiveStream) -> None:
+    """Figures and cards; runs by itself every half second while the camera is on."""
+    if is_connecting():
+        waited = time.monotonic() - st.session_state.get("webcam_connecting_since", time.monotonic())
+        if waited > SNAPSHOTS_AFTER_S and st.session_state.get("webcam_trouble") is None:
+            st.session_state["webcam_trouble"] = "slow"
+            st.rerun(scope="app")
+        notice("hint", "Connecting …", "The browser and this machine are agreeing on a way for the video.")
+        return
+    if not is_playing():
+        if problem in HOPELESS:
+            return
+        notice(
+            "hint",
+            "The camera is off",
+            "Press “Start camera”; the browser then asks whether this page may use it.",
+            ("Every face in view gets a box, a number and a card here.", "Nothing is recorded."),
+        )
+        return
+    snapshot = stream.analysis.snapshot()
+    st.html(figures(snapshot))
+    if stream.failing:
+        notice(
+            "error",
+            "The analysis has failed",
+            "The video goes on without boxes, because of a fault in this program. Its log tells more.",
+            ("Stop the camera and start it again.",),
+        )
+    elif snapshot.people:
+        st.html(live_cards(snapshot.people, stream.crops(snapshot)))
+    elif snapshot.analyses:
+        notice("hint", "No face in view", "Look into the camera, with the light from the front.")
+    else:
+        notice("hint", "One moment …", "The first pictures are on their way.")
+
+
+def show_history(stream: LiveStream) -> None:
+    if is_playing():
+        show_expressions(stream.analysis.snapshot().people)
+
+
+def every(seconds: float) -> float | None:
+    """``seconds`` while the camera is on, never while it is off."""
+    return seconds if is_playing() or is_connecting() else None
+
+
+start_page("Webcam", "🎥", layout="wide")
+st.title("Webcam", anchor=False)
+lead(
+    "Look into the camera as into a mirror, and see what the networks make of you while you move and change your face."
+)
+settings = connection_settings(load_secrets(), os.environ)
+if settings.problem is not None:
+    notice("error", "The settings for live video need mending", settings.problem)
+my_stream_or_none = my_stream()
+if my_stream_or_none is not None:
+    chosen_size = choose(my_stream_or_none)
+    problem = camera_problem("webcam_watch")
+    privacy_line()
+    left, right = st.columns([3, 2], gap="medium")
+    with left, st.container(key="picture"):
+        show_camera(my_stream_or_none, chosen_size)
+        st.fragment(run_every=every(CHART_EVERY_S))(show_history)(my_stream_or_none)
+    with right, st.container(key="faces"):
+        st.fragment(run_every=every(CARDS_EVERY_S))(show_people)(my_stream_or_none)
