@@ -10,6 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from facetraits.alignment import CROPS, align_faces
 from facetraits.smoothing import TraitSmoother
@@ -32,6 +33,7 @@ _WIDTHS_PER_LOG_SIZE: Final = 1.5  # 30% larger counts like 0.4 widths away
 _COAST_S: Final = 1.5  # who is out of sight is expected to walk on for so long,
 _STOPPED_WIDTHS: Final = 0.5  # and may have stopped, which counts like so many widths more
 _VELOCITY_MEMORY_S: Final = 0.25
+_SHORTEST_STEP_S: Final = 0.02  # two frames at nearly the same time: the jitter of boxes is no speed
 
 # Looks. The slope and the similarity that says nothing come from a logistic regression on half of 1,500 UTKFace
 # validation pictures, each shown to the serving detector clean and 10 times changed; what follows holds for all.
@@ -42,7 +44,7 @@ _VELOCITY_MEMORY_S: Final = 0.25
 #   that scikit-image carries, too.
 #   Similarity 0.68 or more (evidence 2): 94% of the changed faces, heads turned by more than 25 degrees left out; 0.2%
 #   of different people, 0.8% of look-alikes.
-_LOOK_CROP: Final = replace(CROPS["face-v1"], name="look", side_px=32)
+_LOOK_CROP: Final = CROPS["face-v1"]
 _NEUTRAL_SIMILARITY: Final = 0.56
 _LOOK_SLOPE: Final = 17.0
 _MOST_LOOK: Final = 3.0
@@ -78,15 +80,17 @@ _BLIP_S: Final = 0.5  # a face that is not confirmed and was missed for longer w
 _HIDDEN_S: Final = 2.5  # a face not seen for less than this may be behind a neighbour
 _HIDING_WIDTHS: Final = 0.9  # that is nearer than this to where it is expected
 
-_GREY_SIDE: Final = 16
+_LOOK_PX: Final = 32
+_GREY_PX: Final = 16
 _CELL_PX: Final = 4
 _DIRECTIONS: Final = 6
 _DIRECTION_NUMBERS: Final = np.arange(_DIRECTIONS, dtype=np.float32)[:, None, None]
-_LEAST_DETAIL: Final = 1.0
-# The middle of the crop counts most: its rim is hair and background.
+_LEAST_DETAIL: Final = 0.1
+# The middle of the crop counts most: its rim is hair and background. The weights sum to 1.
 _MIDDLE: Final = np.outer(
-    cv2.getGaussianKernel(_GREY_SIDE, 0.35 * _GREY_SIDE), cv2.getGaussianKernel(_GREY_SIDE, 0.28 * _GREY_SIDE)
+    cv2.getGaussianKernel(_GREY_PX, 0.35 * _GREY_PX), cv2.getGaussianKernel(_GREY_PX, 0.28 * _GREY_PX)
 ).astype(np.float32)
+_MIDDLE_ROOT: Final = np.sqrt(_MIDDLE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,7 +212,10 @@ class FaceTracker:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sighting:
-    """One face of one frame: its centre and its size in px, and what it looks like (None without a picture)."""
+    """One face of one frame: its centre, its size, and what it looks like (None without a picture).
+
+    Lengths are in widths of the picture: a connection may change the size of its frames at any time.
+    """
 
     face: FaceResult
     time_s: float
@@ -226,8 +233,9 @@ def _sightings(result: AnalysisResult, time_s: float, image: NDArray[np.uint8] |
     sightings = []
     for face, look in zip(result.faces, looks, strict=True):
         left, top, right, bottom = (float(v) for v in face.detection.box_xyxy)
-        centre = (left + right) / 2, (top + bottom) / 2
-        sightings.append(_Sighting(face, time_s, *centre, face.detection.size_px, look))
+        width = result.size_wh[0]
+        centre = (left + right) / 2 / width, (top + bottom) / 2 / width
+        sightings.append(_Sighting(face, time_s, *centre, face.detection.size_px / width, look))
     return sightings
 
 
@@ -243,7 +251,7 @@ class _Track:
         self.rival: _Track | None = None  # made of the newest sightings where they look like somebody else
         self.last = sighting  # the newest sighting, whoever it shows
         self._place = sighting  # the newest whose place was that of this face alone
-        self._velocity: tuple[float, float] | None = None  # px per second
+        self._velocity: tuple[float, float] | None = None  # per second
         self._trusted = sighting  # the newest that showed this person
         self._usual_look = sighting.look
         self._smoother = TraitSmoother()
@@ -366,6 +374,7 @@ class _Track:
     def _follow(self, sighting: _Sighting) -> None:
         passed_s = sighting.time_s - self._place.time_s
         if passed_s > 0:
+            passed_s = max(passed_s, _SHORTEST_STEP_S)
             vx, vy = (sighting.x - self._place.x) / passed_s, (sighting.y - self._place.y) / passed_s
             share = 1.0 if self._velocity is None else 1 - exp(-passed_s / _VELOCITY_MEMORY_S)
             old_vx, old_vy = self._velocity or (0.0, 0.0)
@@ -410,26 +419,32 @@ def look_of(crop: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     Half of it is the grey picture, half the strength of edges by place and direction.
 
     Args:
-        crop: (32, 32, 3) RGB, an aligned face.
+        crop: (S, S, 3) RGB, an aligned face.
 
     Returns:
         None for a crop without any detail.
     """
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    small = cv2.resize(grey, (_GREY_SIDE, _GREY_SIDE), interpolation=cv2.INTER_AREA)
-    light = (small - np.average(small, weights=_MIDDLE)) * np.sqrt(_MIDDLE)
-    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    strength = np.sqrt(np.hypot(across, down))
-    direction = np.mod(np.arctan2(down, across), np.pi) * (_DIRECTIONS / np.pi)
-    turned = (direction - _DIRECTION_NUMBERS + _DIRECTIONS / 2) % _DIRECTIONS - _DIRECTIONS / 2
-    edges = np.maximum(0, 1 - np.abs(turned)) * strength
-    cells = len(grey) // _CELL_PX
-    edges = edges.reshape(_DIRECTIONS, cells, _CELL_PX, cells, _CELL_PX).mean(axis=(2, 4))
+    grey = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (_LOOK_PX, _LOOK_PX), interpolation=cv2.INTER_AREA)
+    fine = grey.astype(np.float32)
+    coarse = cv2.resize(fine, (_GREY_PX, _GREY_PX), interpolation=cv2.INTER_AREA)
+    light = (coarse - (coarse * _MIDDLE).sum()) * _MIDDLE_ROOT
+    edges = _edges(fine)
     edges -= edges.mean()
     lengths = np.linalg.norm(light), np.linalg.norm(edges)
     if min(lengths) < _LEAST_DETAIL:
         return None
     return np.concatenate([light.ravel() / lengths[0], edges.ravel() / lengths[1]]) * np.float32(0.5**0.5)
+
+
+def _edges(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(directions, cells, cells) mean strength of edges, the root of their contrast."""
+    contrast, angle = cv2.cartToPolar(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    direction = angle * np.float32(_DIRECTIONS / np.pi)
+    off = np.abs(direction - _DIRECTION_NUMBERS) % _DIRECTIONS
+    strength = np.maximum(0, 1 - np.minimum(off, _DIRECTIONS - off)) * np.sqrt(contrast)
+    cells = _LOOK_PX // _CELL_PX
+    means: NDArray[np.float32] = strength.reshape(_DIRECTIONS, cells, _CELL_PX, cells, _CELL_PX).mean(axis=(2, 4))
+    return means
 
 
 def best_pairs(scores: NDArray[np.floating]) -> list[tuple[int, int]]:
@@ -440,44 +455,6 @@ def best_pairs(scores: NDArray[np.floating]) -> list[tuple[int, int]]:
 
     Returns:
         (row, column) pairs, by row.
-
-    Source:
-        Kuhn 1955 (the Hungarian method) with the shortest augmenting paths of Jonker and Volgenant 1987.
     """
-    possible = scores > 0
-    if possible.size and possible.sum(axis=0).max() <= 1 and possible.sum(axis=1).max() <= 1:
-        return [(int(row), int(column)) for row, column in np.argwhere(possible)]
-    rows, columns = np.flatnonzero(possible.any(axis=1)), np.flatnonzero(possible.any(axis=0))
-    # A column of zeros for every row, so that it may stay alone.
-    costs = np.hstack([-np.maximum(scores[np.ix_(rows, columns)], 0), np.zeros((len(rows), len(rows)))])
-    owners = _cheapest_owners(costs)
-    pairs = [(int(rows[owner]), int(columns[c])) for c, owner in enumerate(owners[: len(columns)]) if owner >= 0]
-    return sorted((row, column) for row, column in pairs if possible[row, column])
-
-
-def _cheapest_owners(costs: NDArray[np.floating]) -> NDArray[np.int64]:
-    """(C,) the row that owns each column, or -1, where all R <= C rows own one and the sum of costs is the smallest."""
-    row_count, count = costs.shape
-    row_price, price = np.zeros(row_count), np.zeros(count + 1)
-    owners = np.full(count + 1, -1)  # the last column is no real one: every search starts there
-    for new_row in range(row_count):
-        owners[count] = new_row
-        nearest, came_from = np.full(count, np.inf), np.full(count, count)
-        done = np.zeros(count + 1, dtype=np.bool_)
-        column = count
-        while owners[column] >= 0:
-            done[column] = True
-            row = owners[column]
-            reduced = costs[row] - row_price[row] - price[:count]
-            better = ~done[:count] & (reduced < nearest)
-            nearest[better], came_from[better] = reduced[better], column
-            step_to = int(np.where(done[:count], np.inf, nearest).argmin())
-            step = nearest[step_to]
-            row_price[owners[done]] += step
-            price[done] -= step
-            nearest[~done[:count]] -= step
-            column = step_to
-        while column != count:
-            owners[column] = owners[came_from[column]]
-            column = came_from[column]
-    return owners[:count]
+    rows, columns = linear_sum_assignment(np.maximum(scores, 0), maximize=True)
+    return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if scores[row, column] > 0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from dataclasses import replace
 from itertools import pairwise, permutations
 from math import cos, pi, sin
 
@@ -19,7 +18,15 @@ from hypothesis.extra.numpy import arrays
 from facetraits.alignment import CROPS, align_faces
 from facetraits.tracking import FaceTracker, best_pairs, look_of, trait_likeness
 from facetraits.types import TRAITS, FaceDetection, FaceResult, FaceTraits
-from tests.builders import FakeAnalyzer, make_detection, make_result, make_traits, photo_of_one, photo_without_faces
+from tests.builders import (
+    FakeAnalyzer,
+    make_detection,
+    make_face,
+    make_result,
+    make_traits,
+    photo_of_one,
+    photo_without_faces,
+)
 
 SIDE = 100.0  # px: one face width
 WOMAN = {"gender": "female", "years": 28.0, "ethnicity": "asian"}
@@ -138,6 +145,14 @@ def test_slow_and_fast_machines_confirm_a_still_face(interval_s):
     tracker = FaceTracker()
     frames = [(i * interval_s, [face_at(300, 200)]) for i in range(10)]
     assert numbers_of(tracker, frames) == {1}
+
+
+def test_two_frames_at_nearly_the_same_time_make_no_speed():
+    tracker = FaceTracker()
+    instants = (0.0, 1e-6, 1e-6, 0.2, 0.4)
+    frames = [(now, [face_at(300 + 2 * i, 200, traits=())]) for i, now in enumerate(instants)]
+    assert numbers_of(tracker, frames) == {1}
+    assert [t.track_id for t in tracker.update(make_result(face_at(308, 200, traits=())), 1.4)] == [1]
 
 
 def test_a_face_that_is_not_detected_is_not_shown():
@@ -641,16 +656,12 @@ def test_two_views_of_one_face_look_more_alike_than_two_people(portraits):
 
     def look(person, **changes):
         result, image = scene.frame((person, 300, 200, changes))
-        return look_of(align_faces(image, [result.faces[0].detection], _look_crop())[0])
+        return look_of(align_faces(image, [result.faces[0].detection], CROPS["face-v1"])[0])
 
     for person, other in pairwise(PEOPLE):
         same = float(look(person) @ look(person, turn=8.0, gain=0.8, blur=1.0))
-        assert same > 0.8
+        assert same > 0.7
         assert float(look(person) @ look(other)) < 0.45
-
-
-def _look_crop():
-    return replace(CROPS["face-v1"], name="look", side_px=32)
 
 
 def test_equal_traits_speak_for_the_same_person_and_different_ones_against():
@@ -692,3 +703,14 @@ def test_thirty_faces_are_paired_as_they_are():
     scores = np.full((30, 30), 1.0)
     scores[np.arange(30), order] = 3.0
     assert best_pairs(scores) == [(i, int(j)) for i, j in enumerate(order)]
+
+
+def test_a_face_keeps_its_number_when_the_frames_change_their_size():
+    tracker = FaceTracker()
+    for step in range(5):
+        shown = tracker.update(make_result(make_face(left=300), size_wh=(640, 480)), step / 10)
+    small = FaceResult(make_detection(left=150, top=40, side=60), (), make_traits())
+
+    later = tracker.update(make_result(small, size_wh=(320, 240)), 0.5)
+
+    assert [face.track_id for face in shown] == [face.track_id for face in later] == [1]
