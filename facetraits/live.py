@@ -23,9 +23,9 @@ _LOG: Final = logging.getLogger(__name__)
 _GREY_WIDTH_PX: Final = 320  # enough to follow faces in
 
 # Decoding, drawing and encoding the video come first: the worker rests at least this share of the time that an analysis
-# took, and never analyses more often than faces change.
+# took, and analyses no more often than it helps: in between, faces are followed.
 _REST: Final = 0.5
-_SHORTEST_PERIOD_S: Final = 1 / 16
+_SHORTEST_PERIOD_S: Final = 1 / 12
 _REST_AFTER_FAILURE_S: Final = 0.5
 _FAILURES_TO_TELL: Final = 2  # in a row: a single bad frame is nobody's business
 

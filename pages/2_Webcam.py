@@ -20,8 +20,9 @@ from ui.photos import PhotoSession, Picture
 from ui.resources import get_analyzer, get_viewers
 from ui.webcam import RESOLUTIONS, STREAM_KEY, LiveStream, camera
 
-CARDS_EVERY_S: Final = 0.5
-CHART_EVERY_S: Final = 1.0
+# Each run of the script costs the browser about one frame of video.
+CARDS_EVERY_S: Final = 1.0
+CHART_EVERY_S: Final = 2.0
 SNAPSHOTS_AFTER_S: Final = 10.0
 DEFAULT_RESOLUTION: Final = "640 × 480"
 HOPELESS: Final = ("insecure", "unsupported")  # pressing the button once more would not help
@@ -31,7 +32,7 @@ def my_stream() -> LiveStream | None:
     """This visitor's stream; None where the networks cannot be loaded, which the page then says."""
     if "webcam_stream" not in st.session_state:
         try:
-            st.session_state["webcam_stream"] = LiveStream(get_analyzer("fast"))
+            st.session_state["webcam_stream"] = LiveStream(get_analyzer("fast"), get_viewers().leave)
         except ModelIntegrityError as error:
             notice("error", "The networks cannot be loaded", str(error), ("Get a fresh copy of the models folder.",))
             return None
@@ -83,17 +84,14 @@ def choose_traits() -> list[TraitName]:
 def stream_changed() -> None:
     """Runs before the script when the stream begins to connect, plays, or has stopped."""
     stream: LiveStream = st.session_state["webcam_stream"]
-    viewers = get_viewers()
     since = st.session_state.pop("webcam_connecting_since", None)
     if is_playing():
         st.session_state["webcam_trouble"] = None
     elif is_connecting():
         st.session_state["webcam_connecting_since"] = time.monotonic()
-        if not viewers.enter(stream.analysis, settings.viewers):
+        if not get_viewers().enter(stream.analysis, settings.viewers):
             st.session_state["webcam_turned_away"] = True
-    else:
-        viewers.leave(stream.analysis)
-    if since is not None and not (is_playing() or is_connecting()) and time.monotonic() - since > SNAPSHOTS_AFTER_S:
+    elif since is not None and time.monotonic() - since > SNAPSHOTS_AFTER_S:
         st.session_state["webcam_trouble"] = "failed"
 
 
@@ -183,7 +181,7 @@ def freeze(stream: LiveStream) -> None:
 
 
 def show_people(stream: LiveStream) -> None:
-    """Figures and cards; runs by itself every half second while the camera is on."""
+    """Figures and cards; runs by itself every second while the camera is on."""
     if is_connecting():
         waited = time.monotonic() - st.session_state.get("webcam_connecting_since", time.monotonic())
         if waited > SNAPSHOTS_AFTER_S and st.session_state.get("webcam_trouble") is None:
@@ -218,7 +216,7 @@ def show_people(stream: LiveStream) -> None:
         notice("hint", "One moment …", "The first pictures are on their way.")
 
 
-def show_history(stream: LiveStream) -> None:
+def show_chart(stream: LiveStream) -> None:
     if is_playing():
         show_expressions(stream.analysis.snapshot().people)
 
@@ -244,6 +242,6 @@ if my_stream_or_none is not None:
     left, right = st.columns([3, 2], gap="medium")
     with left, st.container(key="picture"):
         show_camera(my_stream_or_none, chosen_size)
-        st.fragment(run_every=every(CHART_EVERY_S))(show_history)(my_stream_or_none)
+        st.fragment(run_every=every(CHART_EVERY_S))(show_chart)(my_stream_or_none)
     with right, st.container(key="faces"):
         st.fragment(run_every=every(CARDS_EVERY_S))(show_people)(my_stream_or_none)

@@ -165,6 +165,24 @@ def test_every_pixel_format_of_a_camera_is_understood(stream: LiveStream, pixel_
     assert not stream.failing
 
 
+@pytest.mark.parametrize("size_wh", [(480, 480), (479, 480), (480, 361)])
+def test_colours_stay_what_they_are(stream: LiveStream, size_wh: tuple[int, int]) -> None:
+    small = cv2.resize(photo_of_one(), size_wh)
+
+    def plain() -> av.VideoFrame:
+        return av.VideoFrame.from_ndarray(small, format="rgb24").reformat(format="yuv420p")
+
+    deadline = time.monotonic() + 30
+    while not has_box(shown := stream.on_frame(plain())):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    assert (shown.width, shown.height) == size_wh
+    below = rgb(shown)[200:].astype(int) - rgb(plain())[200:].astype(int)
+    assert np.abs(below).mean() < 2.5
+    assert np.abs(below.mean(axis=(0, 1))).max() < 1.5, "a colour has shifted"
+
+
 def test_frozen_picture_is_what_the_visitor_sees(stream: LiveStream) -> None:
     assert stream.frozen() is None
     stream.mirrored = False

@@ -3,17 +3,17 @@
 streamlit-webrtc's own way for ``video_frame_callback`` hands each frame to a thread and sends what that thread had
 finished one frame earlier: a frame's time is lost, and where two frames arrive together one is sent twice. Between its
 tracks lies a relay with queues of any length: where frames come faster than they can be encoded, the picture lags
-behind by seconds, then minutes. So we give it a track of our own, and a relay that forgets all but the newest frame.
+behind by seconds, then minutes. So we give it a track of our own that takes the newest frame only, and no relay.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import av
 from aiortc import MediaStreamTrack
-from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamError
 from streamlit.runtime import Runtime, exists
 from streamlit_webrtc.relay import _SERVER_GLOBAL_RELAY_ATTR_NAME_ as RELAY_ATTRIBUTE
@@ -22,9 +22,11 @@ from streamlit_webrtc.relay import _SERVER_GLOBAL_RELAY_ATTR_NAME_ as RELAY_ATTR
 class LiveTrack(MediaStreamTrack):
     """The drawn video of one connection: takes the camera's track (a ``MediaSink`` does) and is the track sent back.
 
+    Whoever asks for a frame gets the newest one that came from the camera; those before it are never seen.
+
     Args:
         draw: turns a frame into the one to show; runs in a thread of the event loop, one frame at a time.
-        on_ended: called once, however the connection ends.
+        on_ended: called once, however the connection ends, from any thread.
     """
 
     kind = "video"
@@ -34,6 +36,10 @@ class LiveTrack(MediaStreamTrack):
         self._draw = draw
         self._on_ended = on_ended
         self._camera: MediaStreamTrack | None = None
+        self._newest: av.VideoFrame | None = None
+        self._arrived = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reader: asyncio.Task[None] | None = None
 
     # The names are those of streamlit_webrtc.sink.MediaSink.
     def addTrack(self, track: MediaStreamTrack) -> None:
@@ -43,7 +49,20 @@ class LiveTrack(MediaStreamTrack):
         return self._camera is not None
 
     def start(self) -> None:
-        """Nothing to do: whoever sends the video asks for its frames."""
+        self._loop = asyncio.get_running_loop()
+        self._reader = self._loop.create_task(self._read())
+
+    async def recv(self) -> av.VideoFrame:
+        if self.readyState == "ended":
+            raise MediaStreamError
+        await self._arrived.wait()
+        self._arrived.clear()
+        frame, self._newest = self._newest, None
+        if frame is None:
+            raise MediaStreamError
+        drawn = await asyncio.get_running_loop().run_in_executor(None, self._draw, frame)
+        drawn.pts, drawn.time_base = frame.pts, frame.time_base
+        return drawn
 
     def stop(self) -> None:
         if self.readyState == "ended":
@@ -51,30 +70,37 @@ class LiveTrack(MediaStreamTrack):
         super().stop()
         if self._camera is not None:
             self._camera.stop()
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the server is shutting down, its loop is closed
+                self._loop.call_soon_threadsafe(self._let_go)
         self._on_ended()
 
-    async def recv(self) -> av.VideoFrame:
-        if self.readyState == "ended" or self._camera is None:
-            raise MediaStreamError
+    def _let_go(self) -> None:
+        """Wake whoever still waits for a frame, or the waiting would never end."""
+        if self._reader is not None:
+            self._reader.cancel()
+        self._newest = None
+        self._arrived.set()
+
+    async def _read(self) -> None:
+        assert self._camera is not None
         try:
-            frame = await self._camera.recv()
+            while True:
+                self._newest = await self._camera.recv()
+                self._arrived.set()
         except MediaStreamError:
             self.stop()
-            raise
-        drawn = await asyncio.get_running_loop().run_in_executor(None, self._draw, frame)
-        drawn.pts, drawn.time_base = frame.pts, frame.time_base
-        return drawn
 
 
-class NewestFrameRelay(MediaRelay):
-    """A relay without queues: who comes late gets the newest frame and never sees the ones before it."""
+class NoRelay:
+    """Stands in for aiortc's ``MediaRelay`` where every track has only one consumer."""
 
-    def subscribe(self, track: MediaStreamTrack, buffered: bool = False) -> MediaStreamTrack:
-        return super().subscribe(track, buffered)
+    def subscribe(self, track: MediaStreamTrack, buffered: bool = True) -> MediaStreamTrack:
+        return track
 
 
-def pass_on_newest_frames_only() -> None:
+def without_relay() -> None:
     """Make it so for all streams that begin from now on. May be called any number of times."""
     # There is no setting for it, but streamlit-webrtc takes the relay that it finds on Streamlit's runtime.
-    if exists() and not isinstance(getattr(Runtime.instance(), RELAY_ATTRIBUTE, None), NewestFrameRelay):
-        setattr(Runtime.instance(), RELAY_ATTRIBUTE, NewestFrameRelay())
+    if exists() and not isinstance(getattr(Runtime.instance(), RELAY_ATTRIBUTE, None), NoRelay):
+        setattr(Runtime.instance(), RELAY_ATTRIBUTE, NoRelay())
