@@ -21,8 +21,8 @@ from ui.resources import get_analyzer, get_viewers
 from ui.webcam import RESOLUTIONS, STREAM_KEY, LiveStream, camera
 
 # Each run of the script costs the browser about one frame of video.
-CARDS_EVERY_S: Final = 1.0
-CHART_EVERY_S: Final = 2.0
+CARDS_EVERY_S: Final = 1.5
+CHART_EVERY_S: Final = 5.0
 SNAPSHOTS_AFTER_S: Final = 10.0
 DEFAULT_RESOLUTION: Final = "640 × 480"
 HOPELESS: Final = ("insecure", "unsupported")  # pressing the button once more would not help
@@ -181,7 +181,7 @@ def freeze(stream: LiveStream) -> None:
 
 
 def show_people(stream: LiveStream) -> None:
-    """Figures and cards; runs by itself every second while the camera is on."""
+    """Figures and cards; runs by itself while the camera is on."""
     if is_connecting():
         waited = time.monotonic() - st.session_state.get("webcam_connecting_since", time.monotonic())
         if waited > SNAPSHOTS_AFTER_S and st.session_state.get("webcam_trouble") is None:
@@ -200,8 +200,8 @@ def show_people(stream: LiveStream) -> None:
         )
         return
     snapshot = stream.analysis.snapshot()
-    st.html(figures(snapshot))
     if stream.failing:
+        st.html(figures(snapshot))
         notice(
             "error",
             "The analysis has failed",
@@ -209,8 +209,9 @@ def show_people(stream: LiveStream) -> None:
             ("Stop the camera and start it again.",),
         )
     elif snapshot.people:
-        st.html(live_cards(snapshot.people, stream.crops(snapshot)))
+        st.html(figures(snapshot) + live_cards(snapshot.people, stream.crops(snapshot)))
     elif snapshot.analyses:
+        st.html(figures(snapshot))
         notice("hint", "No face in view", "Look into the camera, with the light from the front.")
     else:
         notice("hint", "One moment …", "The first pictures are on their way.")

@@ -1,6 +1,6 @@
 """The people before the camera: a card for each, the stream's figures, and their expressions over the last minute.
 
-The cards are drawn anew every second, so nothing in them folds: a browser would lose what was unfolded.
+The cards are drawn anew every other second, so nothing in them folds: a browser would lose what was unfolded.
 """
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 streamlit-webrtc's own way for ``video_frame_callback`` hands each frame to a thread and sends what that thread had
 finished one frame earlier: a frame's time is lost, and where two frames arrive together one is sent twice. Between its
 tracks lies a relay with queues of any length: where frames come faster than they can be encoded, the picture lags
-behind by seconds, then minutes. So we give it a track of our own that takes the newest frame only, and no relay.
+behind by seconds, then minutes. So we give it a track of our own that keeps the newest few frames only, and no relay.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
 import av
 from aiortc import MediaStreamTrack
@@ -18,11 +20,14 @@ from aiortc.mediastreams import MediaStreamError
 from streamlit.runtime import Runtime, exists
 from streamlit_webrtc.relay import _SERVER_GLOBAL_RELAY_ATTR_NAME_ as RELAY_ATTRIBUTE
 
+# Frames come in twos and threes when a thread is held up for a moment; more waiting would be lag.
+_MOST_WAITING: Final = 3
+
 
 class LiveTrack(MediaStreamTrack):
     """The drawn video of one connection: takes the camera's track (a ``MediaSink`` does) and is the track sent back.
 
-    Whoever asks for a frame gets the newest one that came from the camera; those before it are never seen.
+    Where frames are not asked for as fast as the camera brings them, the oldest are dropped.
 
     Args:
         draw: turns a frame into the one to show; runs in a thread of the event loop, one frame at a time.
@@ -36,7 +41,7 @@ class LiveTrack(MediaStreamTrack):
         self._draw = draw
         self._on_ended = on_ended
         self._camera: MediaStreamTrack | None = None
-        self._newest: av.VideoFrame | None = None
+        self._waiting: deque[av.VideoFrame] = deque(maxlen=_MOST_WAITING)
         self._arrived = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -53,13 +58,13 @@ class LiveTrack(MediaStreamTrack):
         self._reader = self._loop.create_task(self._read())
 
     async def recv(self) -> av.VideoFrame:
-        if self.readyState == "ended":
+        if not self._waiting:
+            self._arrived.clear()
+        if self.readyState == "live":
+            await self._arrived.wait()
+        if self.readyState == "ended" or not self._waiting:
             raise MediaStreamError
-        await self._arrived.wait()
-        self._arrived.clear()
-        frame, self._newest = self._newest, None
-        if frame is None:
-            raise MediaStreamError
+        frame = self._waiting.popleft()
         drawn = await asyncio.get_running_loop().run_in_executor(None, self._draw, frame)
         drawn.pts, drawn.time_base = frame.pts, frame.time_base
         return drawn
@@ -79,14 +84,14 @@ class LiveTrack(MediaStreamTrack):
         """Wake whoever still waits for a frame, or the waiting would never end."""
         if self._reader is not None:
             self._reader.cancel()
-        self._newest = None
+        self._waiting.clear()
         self._arrived.set()
 
     async def _read(self) -> None:
         assert self._camera is not None
         try:
             while True:
-                self._newest = await self._camera.recv()
+                self._waiting.append(await self._camera.recv())
                 self._arrived.set()
         except MediaStreamError:
             self.stop()
