@@ -17,10 +17,10 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRAIN_STAMP := $(VENV)/.installed-train
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format train evaluate benchmark chromium coturn clean
+.PHONY: help run test check format train evaluate benchmark benchmark-webcam chromium coturn clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUN_STAMP) ## start the app on http://localhost:8501 (PORT=... for another port)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) $(ARGS)
@@ -45,6 +45,9 @@ evaluate: $(RUN_STAMP) ## measure the exported networks on their test splits
 
 benchmark: $(DEV_STAMP) ## measure time and memory, beside other packages
 	$(BIN)/python benchmarks/photo.py $(ARGS)
+
+benchmark-webcam: $(DEV_STAMP) chromium ## measure the Webcam page in a browser, beside one that only passes video through (40 minutes)
+	$(BIN)/python benchmarks/webcam.py $(ARGS)
 
 clean: ## remove .venv and caches; build/ (prepared data, checkpoints) stays: it takes hours to make
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
