@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -13,6 +16,14 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from ui.live_track import LiveTrack, NoRelay
+
+T = TypeVar("T")
+
+
+def run(scenario: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own: the browser tests leave an event loop running in this one."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, scenario).result()
 
 
 def video_frame(pts: int) -> av.VideoFrame:
@@ -59,7 +70,7 @@ def test_every_frame_is_drawn_and_keeps_its_time() -> None:
         track.stop()
         return seen
 
-    assert asyncio.run(scenario()) == [(3000, 200), (6000, 200), (9000, 200)]
+    assert run(scenario()) == [(3000, 200), (6000, 200), (9000, 200)]
 
 
 def test_who_comes_late_gets_the_newest_few_frames_only() -> None:
@@ -75,7 +86,7 @@ def test_who_comes_late_gets_the_newest_few_frames_only() -> None:
         track.stop()
         return seen
 
-    assert asyncio.run(scenario()) == [97, 98, 99, 100]
+    assert run(scenario()) == [97, 98, 99, 100]
 
 
 def test_drawing_does_not_hold_the_event_loop_up() -> None:
@@ -91,7 +102,7 @@ def test_drawing_does_not_hold_the_event_loop_up() -> None:
         await track.recv()
         track.stop()
 
-    asyncio.run(scenario())
+    run(scenario())
     assert drawn_in[0] is not threading.current_thread()
 
 
@@ -121,7 +132,7 @@ def test_the_end_is_told_once_and_nobody_waits_any_longer(ended_by: str) -> None
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         return track.readyState, len(others)
 
-    assert asyncio.run(scenario()) == ("ended", 0)
+    assert run(scenario()) == ("ended", 0)
     assert told == [1]
 
 
@@ -140,4 +151,4 @@ def test_without_a_relay_the_consumer_gets_the_track_itself() -> None:
         camera = Camera()
         return NoRelay().subscribe(camera) is camera
 
-    assert asyncio.run(scenario())
+    assert run(scenario())
