@@ -39,6 +39,7 @@ from playwright.sync_api import Error as BrowserError
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from tests.browser.conftest import CHROMIUM_ARGUMENTS, FAKE_CAMERA_ARGUMENTS
 from tests.camera import MOVING_SPEED, PLAYBACK_FPS, Scene, five_faces, moving_face, read_counter, write_mjpeg
 from tests.drawn_boxes import best_overlap, drawn_boxes
 
@@ -55,18 +56,7 @@ CONNECTION_TIMEOUT_S = 60.0
 RAMP_UP_S = 10.0  # a connection begins with a low bit rate
 SESSION_FORGOTTEN_S = 130.0  # Streamlit keeps what a closed tab leaves behind for two minutes
 
-CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-)
+CAMERA_ARGUMENTS = (*CHROMIUM_ARGUMENTS, *FAKE_CAMERA_ARGUMENTS, "--disable-features=WebRtcHideLocalIpsWithMdns")
 
 
 class BenchmarkError(Exception):
@@ -253,7 +243,7 @@ def chromium(camera: Path) -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         raise BenchmarkError("no Chromium is installed")
-    arguments = [*CHROMIUM_ARGUMENTS, f"--use-file-for-fake-video-capture={camera}"]
+    arguments = [*CAMERA_ARGUMENTS, f"--use-file-for-fake-video-capture={camera}"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         try:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from facetraits.images import SUPPORTED_SUFFIXES
-from facetraits.registry import ModelIntegrityError
-from facetraits.types import TRAITS, AnalysisResult, TraitName
+from facetraits.types import AnalysisResult, TraitName
 from ui.components import counted, lead, notice, picture_heading, privacy_line
+from ui.controls import choose_traits, loaded_analyzer
 from ui.export import to_csv, to_json
-from ui.face_card import TRAIT_LABELS, face_cards, headline
+from ui.face_card import face_cards, headline
 from ui.navigation import start_page
 from ui.photos import Outcome, PhotoSession, Picture, annotated_download
-from ui.resources import get_analyzer
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -80,28 +79,6 @@ def sample() -> list[Picture]:
     st.caption("Astronaut Eileen Collins, photographed by NASA (public domain).")
     path = SAMPLE_FOLDER / SAMPLES[name]
     return [Picture(f"sample {path.name}", name, path.read_bytes)]
-
-
-def choose_traits() -> list[TraitName]:
-    return st.pills(
-        "What to estimate",
-        TRAITS,
-        selection_mode="multi",
-        default=TRAITS,
-        format_func=TRAIT_LABELS.__getitem__,
-        key="photo_traits",
-        persist_state="session",
-        help="What is switched off is neither computed nor shown.",
-        wrap=True,
-    )
-
-
-def load() -> FaceAnalyzer | None:
-    try:
-        return get_analyzer("accurate")
-    except ModelIntegrityError as error:
-        notice("error", "The networks cannot be loaded", str(error), ("Get a fresh copy of the models folder.",))
-        return None
 
 
 def analyze_missing(
@@ -215,10 +192,10 @@ st.title("Photo", anchor=False)
 lead("Choose pictures, and see what the networks make of every face in them.")
 with st.container(horizontal=True, gap="small"):
     chosen_source = choose_source()
-    chosen_traits = choose_traits()
+    chosen_traits = choose_traits("photo_traits")
 chosen_pictures = {UPLOAD: uploads, CAMERA: snapshot, SAMPLE: sample}[chosen_source]()
 privacy_line()
-loaded = load()
+loaded = loaded_analyzer("accurate")
 if loaded is not None:
     my_session: PhotoSession = st.session_state.setdefault("photo_session", PhotoSession())
     show_results(my_session, chosen_pictures, chosen_traits, loaded)

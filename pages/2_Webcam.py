@@ -8,16 +8,16 @@ from typing import Final
 
 import streamlit as st
 
-from facetraits.registry import ModelIntegrityError
-from facetraits.types import TRAITS, TraitName
+from facetraits.types import TraitName
 from ui.camera_watch import CAMERA_WORDS, camera_problem
 from ui.components import counted, lead, notice, picture_heading, privacy_line
 from ui.connection import connection_settings, load_secrets
-from ui.face_card import TRAIT_LABELS, face_cards
+from ui.controls import choose_traits, loaded_analyzer
+from ui.face_card import face_cards
 from ui.live_cards import figures, live_cards, show_expressions
 from ui.navigation import start_page
 from ui.photos import PhotoSession, Picture
-from ui.resources import get_analyzer, get_viewers
+from ui.resources import get_viewers
 from ui.webcam import RESOLUTIONS, STREAM_KEY, LiveStream, camera
 
 # Each run of the script costs the browser about one frame of video.
@@ -31,11 +31,10 @@ HOPELESS: Final = ("insecure", "unsupported")  # pressing the button once more w
 def my_stream() -> LiveStream | None:
     """This visitor's stream; None where the networks cannot be loaded, which the page then says."""
     if "webcam_stream" not in st.session_state:
-        try:
-            st.session_state["webcam_stream"] = LiveStream(get_analyzer("fast"), get_viewers().leave)
-        except ModelIntegrityError as error:
-            notice("error", "The networks cannot be loaded", str(error), ("Get a fresh copy of the models folder.",))
+        analyzer = loaded_analyzer("fast")
+        if analyzer is None:
             return None
+        st.session_state["webcam_stream"] = LiveStream(analyzer, get_viewers().leave)
     return st.session_state["webcam_stream"]
 
 
@@ -52,7 +51,7 @@ def is_connecting() -> bool:
 def choose(stream: LiveStream) -> tuple[int, int]:
     """The row of settings; gives the resolution."""
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        stream.analysis.traits = choose_traits()
+        stream.analysis.traits = choose_traits("webcam_traits")
         resolution = st.selectbox(
             "Resolution",
             tuple(RESOLUTIONS),
@@ -65,20 +64,6 @@ def choose(stream: LiveStream) -> tuple[int, int]:
         )
         stream.mirrored = st.toggle("Mirror", value=True, key="webcam_mirror", persist_state="session")
     return RESOLUTIONS[resolution]
-
-
-def choose_traits() -> list[TraitName]:
-    return st.pills(
-        "What to estimate",
-        TRAITS,
-        selection_mode="multi",
-        default=TRAITS,
-        format_func=TRAIT_LABELS.__getitem__,
-        key="webcam_traits",
-        persist_state="session",
-        help="What is switched off is neither computed nor shown.",
-        wrap=True,
-    )
 
 
 def stream_changed() -> None:
@@ -134,14 +119,15 @@ def show_trouble(trouble: str) -> None:
 
 def show_snapshot() -> None:
     file = st.camera_input("Take a snapshot", key="webcam_snapshot", resolution="720p")
-    if file is None:
+    analyzer = None if file is None else loaded_analyzer("accurate")
+    if analyzer is None:
         return
     photos: PhotoSession = st.session_state.setdefault("webcam_photos", PhotoSession())
     picture = Picture(file.file_id, "Snapshot", file.getvalue)
     traits: list[TraitName] = st.session_state["webcam_traits"]
     photos.keep_only([picture])
     if photos.pending([picture], traits):
-        photos.analyze(picture, traits, get_analyzer("accurate"))
+        photos.analyze(picture, traits, analyzer)
     outcome = photos.outcome(picture, traits)
     if outcome.result is None:
         notice("error", "Snapshot", str(outcome.error))

@@ -81,7 +81,7 @@ class LiveStream:
     def on_ended(self) -> None:
         """Forget everything of the stream that has ended."""
         self.analysis.end()
-        self._crops.clear()
+        self._crops = {}
         if self._on_left is not None:
             self._on_left(self.analysis)
 
@@ -93,15 +93,15 @@ class LiveStream:
     def crops(self, snapshot: LiveSnapshot) -> dict[int, bytes]:
         """A small JPEG of each person by number: the first good view, so that the pictures stand still."""
         if snapshot.image is None or snapshot.faces is None:
-            self._crops.clear()
             return {}
-        for number, face in zip(snapshot.faces.numbers, snapshot.faces.result.faces, strict=True):
-            good, crop = self._crops.get(number, (False, b""))
-            if not crop or (not good and not face.quality):
-                self._crops[number] = (not face.quality, face_crop(snapshot.image, face.detection))
         people = {person.tracked.track_id for person in snapshot.people}
-        self._crops = {number: kept for number, kept in self._crops.items() if number in people}
-        return {number: crop for number, (_, crop) in self._crops.items()}
+        kept = {number: crop for number, crop in self._crops.items() if number in people}
+        for number, face in zip(snapshot.faces.numbers, snapshot.faces.result.faces, strict=True):
+            good, _ = kept.get(number, (False, b""))
+            if number not in kept or (not good and not face.quality):
+                kept[number] = (not face.quality, face_crop(snapshot.image, face.detection))
+        self._crops = kept  # replaced, never changed: the stream may end in another thread meanwhile
+        return {number: crop for number, (_, crop) in kept.items()}
 
     def frozen(self) -> bytes | None:
         """The newest analysed frame as JPEG, with its boxes, as the visitor sees it; None before the first."""
