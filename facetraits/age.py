@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,18 @@ from numpy.typing import NDArray
 from facetraits.types import AGE_GROUPS, AgePrediction, ClassPrediction
 
 AGE_GROUP_NAMES: Final = tuple(name for name, _ in AGE_GROUPS)
+# The seven groups of the reference systems feature-interpretor and age-gender-mood, with upper bounds as above.
+AGE_GROUPS_7: Final = (
+    ("0-2", 2),
+    ("3-9", 9),
+    ("10-20", 20),
+    ("21-27", 27),
+    ("28-45", 45),
+    ("46-65", 65),
+    ("66+", None),
+)
+AGE_GROUP_7_NAMES: Final = tuple(name for name, _ in AGE_GROUPS_7)
+_Groups = Sequence[tuple[str, int | None]]
 
 
 def expected_years(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -17,9 +30,14 @@ def expected_years(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
     return probabilities.astype(np.float64) @ np.arange(probabilities.shape[1])
 
 
-def group_probabilities(probabilities: NDArray[np.floating]) -> NDArray[np.float32]:
-    """(N, 5) probability of each age group, from (N, C) over whole years."""
-    starts = [0, *(upper + 1 for _, upper in AGE_GROUPS if upper is not None)]
+def group_index(ages: NDArray[np.integer], groups: _Groups = AGE_GROUPS) -> NDArray[np.int64]:
+    """(N,) index of the group that each age in whole years belongs to."""
+    return np.searchsorted([upper for _, upper in groups if upper is not None], ages)
+
+
+def group_probabilities(probabilities: NDArray[np.floating], groups: _Groups = AGE_GROUPS) -> NDArray[np.float32]:
+    """(N, G) probability of each age group, from (N, C) over whole years."""
+    starts = [0, *(upper + 1 for _, upper in groups if upper is not None)]
     return np.add.reduceat(probabilities, starts, axis=1).astype(np.float32)
 
 

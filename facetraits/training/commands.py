@@ -19,8 +19,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the three commands; their heavy imports happen when they run."""
     train = commands.add_parser("train", help="train networks; a stopped run goes on where it was")
     train.add_argument(
-        "names", nargs="*", metavar="NAME", help="recipes of facetraits/training/recipes.py (default: all)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="recipes of facetraits/training/recipes.py (default: all that are served)",
     )
+    train.add_argument("--references", action="store_true", help="without names: the reference systems' models instead")
     train.set_defaults(run=_train)
     release = commands.add_parser("release", help="export trained networks, fit the ensemble, write the manifest")
     release.set_defaults(run=_release)
@@ -47,14 +51,15 @@ def _guarded(work: Any) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     def work() -> None:
         from facetraits.cli import CommandError
-        from facetraits.training.recipes import RECIPES
+        from facetraits.training.recipes import RECIPES, REFERENCES
         from facetraits.training.train import train
 
-        unknown = set(arguments.names) - set(RECIPES)
+        recipes = {**RECIPES, **REFERENCES}
+        unknown = set(arguments.names) - set(recipes)
         if unknown:
-            raise CommandError(f"unknown recipe {sorted(unknown)[0]!r}; there are {', '.join(RECIPES)}")
-        for name in arguments.names or RECIPES:
-            run = train(RECIPES[name], arguments.data, DEFAULT_MODELS_DIR / "centerface" / "network.onnx")
+            raise CommandError(f"unknown recipe {sorted(unknown)[0]!r}; there are {', '.join(recipes)}")
+        for name in arguments.names or (REFERENCES if arguments.references else RECIPES):
+            run = train(recipes[name], arguments.data, DEFAULT_MODELS_DIR / "centerface" / "network.onnx")
             print(f"{name}: finished, see {run}")
 
     return _guarded(work)

@@ -21,6 +21,8 @@ GENDERS: Final = ("male", "female")
 ETHNICITIES: Final = ("white", "black", "asian", "indian", "other")
 FER2013_CLASSES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 FERPLUS_CLASSES: Final = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
+# As webcam-guesser's smile detector answers; "smiling" is what FER+ calls happiness.
+SMILE_CLASSES: Final = ("not smiling", "smiling")
 FER2013_SPLITS: Final = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 UTKFACE_MAX_AGE: Final = 116
 

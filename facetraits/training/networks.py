@@ -77,10 +77,7 @@ def build_network(
     """
     crops = keras.Input((crop_px, crop_px, 3), dtype="uint8", name="crops")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(crops)
-    if input_px * 2 == crop_px:
-        x = layers.AveragePooling2D(2, name="shrink")(x)
-    elif input_px != crop_px:
-        x = layers.Resizing(input_px, input_px, interpolation="bilinear", name="resize")(x)
+    x = _resized(x, input_px)
     if grey:
         x = layers.Conv2D(3, 1, use_bias=False, trainable=False, name="grey")(x)
     x = efficientnet_lite0(x)
@@ -88,11 +85,71 @@ def build_network(
     x = layers.Dropout(dropout, name="dropout")(x)
     outputs = {head: layers.Dense(classes, activation="softmax", name=head)(x) for head, classes in heads.items()}
     model = keras.Model(crops, outputs, name=name)
-    if grey:  # ITU-R BT.601 luma, the weights OpenCV uses, repeated for three channels
-        model.get_layer("grey").set_weights(
-            [np.tile(np.array([0.299, 0.587, 0.114])[None, None, :, None], (1, 1, 1, 3))]
-        )
+    if grey:
+        _set_luma(model)
     return model
+
+
+def build_transfer_network(
+    crop_px: int, input_px: int, head: str, classes: int, trained_from: str, name: str
+) -> keras.Model:
+    """EfficientNet-Lite0 with the head of emotion-race-gender-cnn: dropout, flatten, 132 neurons, softmax.
+
+    Args:
+        crop_px, input_px, name: as of ``build_network``; pictures are turned to grey.
+        head: output name; classes: their number.
+        trained_from: name of the first layer that training changes; all before it stay as they are.
+    """
+    crops = keras.Input((crop_px, crop_px, 3), dtype="uint8", name="crops")
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(crops)
+    x = layers.Conv2D(3, 1, use_bias=False, trainable=False, name="grey")(_resized(x, input_px))
+    x = layers.Dropout(0.5, name="dropout")(efficientnet_lite0(x))
+    x = layers.Dense(132, activation="relu", name="dense")(layers.Flatten(name="flatten")(x))
+    model = keras.Model(crops, {head: layers.Dense(classes, activation="softmax", name=head)(x)}, name=name)
+    _set_luma(model)
+    for layer in model.layers[: model.layers.index(model.get_layer(trained_from))]:
+        layer.trainable = False
+    return model
+
+
+def build_reference_network(crop_px: int, cnn: keras.Model, head: str, name: str) -> keras.Model:
+    """A CNN that takes grey pictures in [0, 1], made to take face crops like every network here.
+
+    Args:
+        crop_px: width and height of the uint8 RGB crop.
+        cnn: from (N, S, S, 1) to (N, C) probabilities, or to (N, 1), the probability of the second of two classes.
+        head: output name.
+
+    Returns:
+        A model from (N, crop_px, crop_px, 3) values in [0, 255] to a dict of (N, classes) probabilities.
+    """
+    crops = keras.Input((crop_px, crop_px, 3), dtype="uint8", name="crops")
+    x = layers.Rescaling(1 / 255, name="scale")(crops)
+    x = layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")(x)
+    x = cnn(_resized(x, cnn.input_shape[1]))
+    if x.shape[-1] == 1:
+        other = layers.Rescaling(-1, offset=1, name="other")(x)
+        x = layers.Concatenate(name="both")([other, x])
+    # Training may run in bfloat16; a loss wants more digits.
+    x = layers.Activation("linear", dtype="float32", name=head)(x)
+    model = keras.Model(crops, {head: x}, name=name)
+    _set_luma(model)
+    return model
+
+
+def _resized(x: Any, side_px: int) -> Any:
+    """(N, side_px, side_px, C); averaged to a half first where that is not too small, so that nothing is skipped."""
+    if side_px * 2 <= x.shape[1]:
+        x = layers.AveragePooling2D(2, name="shrink")(x)
+    if side_px != x.shape[1]:
+        x = layers.Resizing(side_px, side_px, interpolation="bilinear", name="resize")(x)
+    return x
+
+
+def _set_luma(model: keras.Model) -> None:
+    """ITU-R BT.601 luma, the weights OpenCV uses, for every channel of the layer "grey"."""
+    grey = model.get_layer("grey")
+    grey.set_weights([np.tile(np.array([0.299, 0.587, 0.114])[None, None, :, None], (1, 1, 1, grey.filters))])
 
 
 def load_imagenet_weights(model: keras.Model) -> None:

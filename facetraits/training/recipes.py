@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from facetraits.training.datasets import ETHNICITIES, FER2013_CLASSES, FERPLUS_CLASSES, GENDERS
+from facetraits.age import AGE_GROUP_7_NAMES, AGE_GROUP_NAMES
+from facetraits.training.datasets import ETHNICITIES, FER2013_CLASSES, FERPLUS_CLASSES, GENDERS, SMILE_CLASSES
 from facetraits.training.networks import AGE_BINS
+from facetraits.types import MOODS
 
-HEAD_CLASSES: Final = {
-    "age": AGE_BINS,
-    "gender": len(GENDERS),
-    "ethnicity": len(ETHNICITIES),
-    "expression": len(FERPLUS_CLASSES),
-    "expression_fer2013": len(FER2013_CLASSES),
+CLASS_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "age": tuple(str(year) for year in range(AGE_BINS)),
+    "age_group": AGE_GROUP_NAMES,
+    "age_group_7": AGE_GROUP_7_NAMES,
+    "gender": GENDERS,
+    "ethnicity": ETHNICITIES,
+    "expression": FERPLUS_CLASSES,
+    "expression_fer2013": FER2013_CLASSES,
+    "mood": MOODS,
+    "smile": SMILE_CLASSES,
 }
+HEAD_CLASSES: Final = {head: len(names) for head, names in CLASS_NAMES.items()}
 DATASET_OF_HEAD: Final = {
     "age": "utkface",
+    "age_group": "utkface",
+    "age_group_7": "utkface",
     "gender": "utkface",
     "ethnicity": "utkface",
     "expression": "fer2013",
     "expression_fer2013": "fer2013",
+    "mood": "fer2013",
+    "smile": "fer2013",
 }
 
 
@@ -32,27 +44,43 @@ class Recipe:
         name: of the network, its folder and its command.
         heads: outputs, each a key of ``HEAD_CLASSES``; the data sets follow from them.
         input_px: side that the crop is scaled to inside the graph.
+        network: "lite0" (EfficientNet-Lite0 from ImageNet weights), "lite0-transfer" (the same under the head of
+            emotion-race-gender-cnn), or a key of ``REFERENCE_CNNS``.
+        trained_from: of "lite0-transfer", the first layer that training changes.
         grey: the network sees grey only.
-        epochs, batch_size: length of the schedule; the learning rate falls along a cosine over all of it.
-        learning_rate: its highest value, reached after ``warmup_steps``.
-        weight_decay: of AdamW, on kernels only.
-        patience: epochs without a better validation loss after which training stops.
+        epochs, batch_size: length of the schedule.
+        optimizer: "adamw": the learning rate falls along a cosine over all of the schedule; "adam": it stays.
+        learning_rate: its highest value; with "adamw" reached after ``warmup_steps``.
+        weight_decay: of "adamw", on kernels only.
+        loss: of all heads but "age".
+        augmentation: "online": every epoch sees other variations of ``augment``; "none"; "tenfold": each picture and
+            nine variations that stay the same, as if the set had been enlarged before training.
+        precision: Keras's dtype policy while training; weights and the served file do not depend on it.
+        patience: epochs without a better validation loss after which training stops; None for never.
         crop: name of the crop geometry.
+        source: the reference system that the network comes from; "" for our own.
     """
 
     name: str
     heads: tuple[str, ...]
     input_px: int
+    network: str = "lite0"
+    trained_from: str = ""
     grey: bool = False
     epochs: int = 8
     batch_size: int = 64
+    optimizer: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = 1e-3
     warmup_steps: int = 200
     weight_decay: float = 0.02
+    loss: Literal["categorical_crossentropy", "mean_squared_error"] = "categorical_crossentropy"
+    augmentation: Literal["online", "none", "tenfold"] = "online"
     dropout: float = 0.3
-    patience: int = 4
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    patience: int | None = 4
     seed: int = 1
     crop: str = "face-v1"
+    source: str = ""
 
     @property
     def datasets(self) -> tuple[Literal["utkface", "fer2013"], ...]:
@@ -73,6 +101,94 @@ RECIPES: Final = {
             epochs=7,
             crop="face-tight-v1",
         ),
-        Recipe("all-lite0-56", heads=tuple(HEAD_CLASSES), input_px=56, epochs=4),
+        Recipe(
+            "all-lite0-56",
+            heads=("age", "gender", "ethnicity", "expression", "expression_fer2013"),
+            input_px=56,
+            epochs=4,
+        ),
+    )
+}
+
+
+def _reference(
+    name: str,
+    source: str,
+    head: str,
+    network: str,
+    input_px: int,
+    epochs: int,
+    augmentation: Literal["online", "none", "tenfold"] = "none",
+    loss: Literal["categorical_crossentropy", "mean_squared_error"] = "categorical_crossentropy",
+    trained_from: str = "",
+) -> Recipe:
+    """Adam at a steady learning rate, to the end of the schedule: so the curves show where over-training starts."""
+    transfer = network == "lite0-transfer"
+    return Recipe(
+        name=name,
+        heads=(head,),
+        input_px=input_px,
+        network=network,
+        trained_from=trained_from,
+        grey=True,
+        epochs=epochs,
+        optimizer="adam",
+        # From ImageNet weights with all layers free the other networks' rate destroys what was learned there.
+        learning_rate=3e-4 if transfer else 1e-3,
+        loss=loss,
+        augmentation=augmentation,
+        # Twice as fast on the processors that have it. Depthwise convolutions (EfficientNet) are slower with it.
+        precision="float32" if transfer else "mixed_bfloat16",
+        patience=None,
+        crop="face-tight-v1" if DATASET_OF_HEAD[head] == "fer2013" else "face-v1",
+        source=source,
+    )
+
+
+# The reference systems' models. Schedules are as long as two processor cores could afford.
+_EMOTION: Final = ("emotion-race-gender-cnn", "expression_fer2013")
+REFERENCES: Final = {
+    recipe.name: recipe
+    for recipe in (
+        _reference("age-feature-interpretor", "feature-interpretor", "age_group_7", "feature-interpretor-age", 200, 8),
+        _reference(
+            "gender-feature-interpretor", "feature-interpretor", "gender", "feature-interpretor-dropout", 100, 8
+        ),
+        _reference("emotion-feature-interpretor", "feature-interpretor", "mood", "feature-interpretor-dropout", 48, 12),
+        _reference(
+            "age-upload-predictor",
+            "upload-predictor",
+            "age_group",
+            "upload-predictor",
+            48,
+            12,
+            loss="mean_squared_error",
+        ),
+        _reference("gender-upload-predictor", "upload-predictor", "gender", "upload-predictor", 48, 12),
+        _reference(
+            "ethnicity-upload-predictor",
+            "upload-predictor",
+            "ethnicity",
+            "upload-predictor",
+            48,
+            12,
+            loss="mean_squared_error",
+        ),
+        _reference("emotion-basic-cnn", *_EMOTION, "basic-cnn", 48, 12, "online"),
+        _reference("emotion-deep-cnn", *_EMOTION, "deep-cnn", 48, 12, "online"),
+        _reference("emotion-transfer-frozen", *_EMOTION, "lite0-transfer", 48, 5, "online", trained_from="dropout"),
+        _reference(
+            "emotion-transfer-last-block", *_EMOTION, "lite0-transfer", 48, 5, "online", trained_from="block15_expand"
+        ),
+        _reference(
+            "emotion-transfer-more-blocks", *_EMOTION, "lite0-transfer", 48, 5, "online", trained_from="block11_expand"
+        ),
+        _reference(
+            "emotion-transfer-all-but-first", *_EMOTION, "lite0-transfer", 48, 6, "online", trained_from="stem_bn"
+        ),
+        _reference("age-gender-mood", "age-gender-mood", "age_group_7", "feature-interpretor-age", 100, 20),
+        _reference(
+            "age-gender-mood-tenfold", "age-gender-mood", "age_group_7", "feature-interpretor-age", 100, 4, "tenfold"
+        ),
     )
 }

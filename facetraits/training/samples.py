@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,11 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facetraits.age import AGE_GROUP_7_NAMES, AGE_GROUP_NAMES, AGE_GROUPS_7, group_index
 from facetraits.alignment import CropSpec
+from facetraits.registry import sha256_of
 from facetraits.training.datasets import (
     ETHNICITIES,
     FER2013_CLASSES,
+    FERPLUS_CLASSES,
     GENDERS,
+    SMILE_CLASSES,
     DatasetError,
     Fer2013,
     UtkFaceItem,
@@ -24,10 +28,19 @@ from facetraits.training.datasets import (
 )
 from facetraits.training.networks import AGE_BINS
 from facetraits.training.prepare import crops_of, decode_chip, detect_fer2013, detect_utkface
-from facetraits.training.splits import fer2013_train_mask, ferplus_targets, read_utkface_split
+from facetraits.training.splits import UTKFACE_SPLIT, fer2013_train_mask, ferplus_targets, read_utkface_split
+from facetraits.types import MOOD_OF_EXPRESSION, MOODS
 
 CACHE: Final = Path("build/data")
 _ByHead = Mapping[str, NDArray[np.float32]]
+# (8, 3) and (8, 2): which mood, and which answer of a smile detector, each of the eight expressions counts for.
+MOOD_MATRIX: Final = np.array(
+    [[mood == MOOD_OF_EXPRESSION[expression] for mood in MOODS] for expression in FERPLUS_CLASSES], dtype=np.float32
+)
+SMILE_MATRIX: Final = np.array(
+    [[(expression == "happy") == (answer == "smiling") for answer in SMILE_CLASSES] for expression in FERPLUS_CLASSES],
+    dtype=np.float32,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,11 +63,34 @@ class UtkFace:
     malformed: tuple[str, ...]
 
 
-def load_utkface(data: Path, network: Path) -> UtkFace:
-    """Read UTKFace below ``data``; the first time, find its faces (minutes) and keep their landmarks in ``CACHE``."""
+def _utkface_source(data: Path) -> Path:
     source = next((p for p in (data / "utkface" / "UTKFace.tar", data / "utkface") if p.exists()), None)
     if source is None:
         raise DatasetError(f"UTKFace is expected as {data / 'utkface' / 'UTKFace.tar'}, or unpacked in that folder")
+    return source
+
+
+def _fer2013_sources(data: Path) -> tuple[Path, Path]:
+    folder = data / "fer2013"
+    table = next((p for p in (folder / "fer2013.csv.gz", folder / "fer2013.csv") if p.exists()), None)
+    if table is None:
+        raise DatasetError(f"FER2013 is expected as {folder / 'fer2013.csv'} or {folder / 'fer2013.csv.gz'}")
+    return table, folder / "fer2013new.csv"
+
+
+def data_version(data: Path, datasets: Iterable[str]) -> dict[str, str]:
+    """File name to checksum of what was read: the downloads (an unpacked folder is named only) and the split."""
+    files: list[Path] = []
+    if "utkface" in datasets:
+        files += [_utkface_source(data), UTKFACE_SPLIT]
+    if "fer2013" in datasets:
+        files += _fer2013_sources(data)
+    return {file.name: sha256_of(file) if file.is_file() else "unpacked" for file in files}
+
+
+def load_utkface(data: Path, network: Path) -> UtkFace:
+    """Read UTKFace below ``data``; the first time, find its faces (minutes) and keep their landmarks in ``CACHE``."""
+    source = _utkface_source(data)
     cache = CACHE / "utkface-faces.npz"
     if not cache.exists():
         detect_utkface(source, network, cache)
@@ -75,11 +111,8 @@ def load_utkface(data: Path, network: Path) -> UtkFace:
 
 def load_fer2013(data: Path, network: Path) -> tuple[Fer2013, NDArray[np.float32]]:
     """FER2013 below ``data`` and its (N, 15) detections, found the first time (minutes) and kept in ``CACHE``."""
-    folder = data / "fer2013"
-    table = next((p for p in (folder / "fer2013.csv.gz", folder / "fer2013.csv") if p.exists()), None)
-    if table is None:
-        raise DatasetError(f"FER2013 is expected as {folder / 'fer2013.csv'} or {folder / 'fer2013.csv.gz'}")
-    fer = read_fer2013(table, folder / "fer2013new.csv")
+    table, votes = _fer2013_sources(data)
+    fer = read_fer2013(table, votes)
     cache = CACHE / "fer2013-faces.npz"
     if not cache.exists():
         detect_fer2013(fer, network, cache)
@@ -149,10 +182,12 @@ def utkface_samples(utk: UtkFace, split: str, spec: CropSpec) -> Samples:
         crops_of((utk.pictures[i] for i in rows), utk.detections[rows], spec),
         {
             "age": age_targets(age),
+            "age_group": _one_hot(group_index(age), len(AGE_GROUP_NAMES)),
+            "age_group_7": _one_hot(group_index(age, AGE_GROUPS_7), len(AGE_GROUP_7_NAMES)),
             "gender": _one_hot(gender, len(GENDERS)),
             "ethnicity": _one_hot(ethnicity, len(ETHNICITIES)),
         },
-        {"age": ones, "gender": ones, "ethnicity": ones},
+        dict.fromkeys(("age", "age_group", "age_group_7", "gender", "ethnicity"), ones),
     )
 
 
@@ -160,9 +195,20 @@ def fer2013_samples(fer: Fer2013, detections: NDArray[np.float32], split: str, s
     """Crops and targets of one split of FER2013; for training, without what is identical to a held-back picture."""
     rows = np.nonzero(fer2013_train_mask(fer) if split == "train" else fer.splits == split)[0]
     targets, usable = ferplus_targets(fer)
+    votes, voted = targets[rows], usable[rows].astype(np.float32)
     pictures = (cv2.cvtColor(fer.pixels[i], cv2.COLOR_GRAY2RGB) for i in rows)
     return Samples(
         crops_of(pictures, detections[rows], spec),
-        {"expression": targets[rows], "expression_fer2013": _one_hot(fer.labels[rows], len(FER2013_CLASSES))},
-        {"expression": usable[rows].astype(np.float32), "expression_fer2013": np.ones(len(rows), dtype=np.float32)},
+        {
+            "expression": votes,
+            "expression_fer2013": _one_hot(fer.labels[rows], len(FER2013_CLASSES)),
+            "mood": votes @ MOOD_MATRIX,
+            "smile": votes @ SMILE_MATRIX,
+        },
+        {
+            "expression": voted,
+            "expression_fer2013": np.ones(len(rows), dtype=np.float32),
+            "mood": voted,
+            "smile": voted,
+        },
     )

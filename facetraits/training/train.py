@@ -17,15 +17,31 @@ import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from facetraits.alignment import CROPS
 from facetraits.training.augment import augment
-from facetraits.training.networks import AGE_BINS, build_network, load_imagenet_weights
+from facetraits.training.networks import (
+    AGE_BINS,
+    build_network,
+    build_reference_network,
+    build_transfer_network,
+    load_imagenet_weights,
+)
 from facetraits.training.provenance import code_commit
 from facetraits.training.recipes import HEAD_CLASSES, Recipe
-from facetraits.training.samples import Samples, fer2013_samples, load_fer2013, load_utkface, utkface_samples
+from facetraits.training.references import REFERENCE_CNNS
+from facetraits.training.samples import (
+    Samples,
+    data_version,
+    fer2013_samples,
+    load_fer2013,
+    load_utkface,
+    utkface_samples,
+)
 
 RUNS: Final = Path("build/runs")
+_TENFOLD: Final = 10  # age-gender-mood enlarged its training pictures to that many times their number
 _AGE_ERROR_WEIGHT: Final = 0.05  # loss per year of absolute error, beside the cross-entropy
 
 
@@ -48,22 +64,29 @@ def age_loss(y_true: Any, y_pred: Any) -> Any:
 class Batches(keras.utils.PyDataset):
     """Shuffled, augmented batches; the order and the variations follow from the seed and the epoch."""
 
-    def __init__(self, samples: Samples, batch_size: int, seed: int, first_epoch: int = 0) -> None:
+    def __init__(self, samples: Samples, recipe: Recipe, first_epoch: int = 0) -> None:
         super().__init__(workers=1, max_queue_size=8)
-        self._samples, self._batch_size, self._seed = samples, batch_size, seed
+        self._samples, self._batch_size, self._seed = samples, recipe.batch_size, recipe.seed
+        self._augmentation = recipe.augmentation
+        self._copies = _TENFOLD if recipe.augmentation == "tenfold" else 1
         self._epoch = first_epoch
         self._order = self._shuffled()
 
     def _shuffled(self) -> NDArray[np.int64]:
-        return np.random.default_rng((self._seed, self._epoch)).permutation(len(self._samples))
+        return np.random.default_rng((self._seed, self._epoch)).permutation(len(self._samples) * self._copies)
 
     def __len__(self) -> int:
-        return len(self._samples) // self._batch_size
+        return len(self._order) // self._batch_size
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        rng = np.random.default_rng((self._seed, self._epoch, index))
-        crops = augment(self._samples.crops[rows], rng)
+        chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        rows = chosen % len(self._samples)
+        crops = self._samples.crops[rows]
+        if self._augmentation == "online":
+            crops = augment(crops, np.random.default_rng((self._seed, self._epoch, index)))
+        elif self._augmentation == "tenfold":  # made when needed, the same every time: 150,000 crops are 5.6 GB
+            for i in np.nonzero(chosen >= len(self._samples))[0]:
+                crops[i] = augment(crops[i : i + 1], np.random.default_rng((self._seed, int(chosen[i]))))[0]
         targets = {head: values[rows] for head, values in self._samples.targets.items()}
         weights = {head: values[rows] for head, values in self._samples.weights.items()}
         return crops, targets, weights
@@ -88,8 +111,71 @@ class EpochFacts(keras.callbacks.Callback):
         logs["seconds"] = round(time.perf_counter() - self._started, 1)
 
 
+class Progress(keras.callbacks.Callback):
+    """One bar for all epochs: steps done, time left, the last validation loss."""
+
+    def __init__(self, name: str, epochs: int, epochs_done: int, steps_per_epoch: int) -> None:
+        super().__init__()
+        every = 0.1 if sys.stderr.isatty() else 60.0  # a log wants a line a minute
+        self._bar = tqdm(
+            total=epochs * steps_per_epoch,
+            initial=epochs_done * steps_per_epoch,
+            desc=name,
+            unit=" steps",
+            mininterval=every,
+            maxinterval=every,
+        )
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Move the bar."""
+        self._bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Show how good it is now."""
+        self._bar.set_postfix_str(f"epoch {epoch + 1}, validation loss {(logs or {})['val_loss']:.4f}")
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Leave the bar where it is: an early stop shows."""
+        self._bar.close()
+
+
+def build(recipe: Recipe) -> keras.Model:
+    """The network of a recipe as it is before training, ImageNet weights included where it starts from them."""
+    crop_px = CROPS[recipe.crop].side_px
+    name = recipe.name.replace("-", "_")
+    heads = {head: HEAD_CLASSES[head] for head in recipe.heads}
+    if recipe.network in REFERENCE_CNNS:
+        (head,) = recipe.heads
+        return build_reference_network(
+            crop_px, REFERENCE_CNNS[recipe.network](recipe.input_px, heads[head]), head, name
+        )
+    if recipe.network == "lite0-transfer":
+        (head,) = recipe.heads
+        model = build_transfer_network(crop_px, recipe.input_px, head, heads[head], recipe.trained_from, name)
+    else:
+        model = build_network(crop_px, recipe.input_px, heads, recipe.grey, recipe.dropout, name)
+    load_imagenet_weights(model)
+    return model
+
+
 def compiled(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> keras.Model:
-    """The model with losses, metrics and AdamW under a cosine schedule with warm-up."""
+    """The model with its losses, metrics and optimiser: Adam, or AdamW under a cosine schedule with warm-up."""
+    losses = {head: age_loss if head == "age" else recipe.loss for head in recipe.heads}
+    metrics = {head: [age_error] if head == "age" else ["categorical_accuracy"] for head in recipe.heads}
+    model.compile(_optimizer(recipe, steps_per_epoch), losses, weighted_metrics=metrics, jit_compile=_jit_compile())
+    return model
+
+
+def _jit_compile() -> bool | str:
+    # XLA made a step on two cores ten times slower (14 against 153 pictures a second); on a GPU it pays.
+    if keras.backend.backend() == "tensorflow" and "gpu" not in str(keras.distribution.list_devices()).lower():
+        return False
+    return "auto"
+
+
+def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    if recipe.optimizer == "adam":
+        return keras.optimizers.Adam(recipe.learning_rate)
     total = steps_per_epoch * recipe.epochs
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate / 20,
@@ -100,11 +186,7 @@ def compiled(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> keras.
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, clipnorm=5.0)
     optimizer.exclude_from_weight_decay(var_names=["beta", "gamma", "bias"])
-    losses = {head: age_loss if head == "age" else "categorical_crossentropy" for head in recipe.heads}
-    metrics = {head: [age_error] if head == "age" else ["categorical_accuracy"] for head in recipe.heads}
-    # XLA made a step on two cores ten times slower (14 against 153 pictures a second).
-    model.compile(optimizer, losses, weighted_metrics=metrics, jit_compile=False)
-    return model
+    return optimizer
 
 
 def load_samples(recipe: Recipe, split: str, data: Path, network: Path) -> Samples:
@@ -140,32 +222,33 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
     keras.utils.set_random_seed(recipe.seed)
     training = load_samples(recipe, "train", data, detector_network)
     validation = load_samples(recipe, "validation", data, detector_network)
-    batches = Batches(training, recipe.batch_size, recipe.seed, first_epoch=len(rows))
+    batches = Batches(training, recipe, first_epoch=len(rows))
 
-    heads = {head: HEAD_CLASSES[head] for head in recipe.heads}
-    crop_px = CROPS[recipe.crop].side_px
-    name = recipe.name.replace("-", "_")
-    model = build_network(crop_px, recipe.input_px, heads, recipe.grey, recipe.dropout, name)
-    load_imagenet_weights(model)
-    compiled(model, recipe, len(batches))
+    keras.config.set_dtype_policy(recipe.precision)
+    model = compiled(build(recipe), recipe, len(batches))
     best_loss = min((float(row["val_loss"]) for row in rows), default=None)
     model.fit(
         batches,
         epochs=recipe.epochs,
         validation_data=(validation.crops, dict(validation.targets), dict(validation.weights)),
         validation_batch_size=256,
-        verbose=1 if sys.stderr.isatty() else 2,
+        verbose=0,
         callbacks=[
+            Progress(recipe.name, recipe.epochs, len(rows), len(batches)),
             EpochFacts(),
             keras.callbacks.CSVLogger(str(history), append=True),
             keras.callbacks.ModelCheckpoint(
                 str(run / "best.keras"), monitor="val_loss", save_best_only=True, initial_value_threshold=best_loss
             ),
-            keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience),
+            *([] if recipe.patience is None else [keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience)]),
             keras.callbacks.BackupAndRestore(str(run / "backup")),
         ],
     )
-    _write_record(run, recipe, len(training), len(validation))
+    record = {
+        "samples": {"train": len(training), "validation": len(validation)},
+        "data": data_version(data, recipe.datasets),
+    }
+    _write_record(run, recipe, record)
     return run
 
 
@@ -176,11 +259,11 @@ def _history(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _write_record(run: Path, recipe: Recipe, n_train: int, n_validation: int) -> None:
+def _write_record(run: Path, recipe: Recipe, about_data: Mapping[str, Any]) -> None:
     rows = _history(run / "history.csv")
     record = {
         "recipe": asdict(recipe),
-        "samples": {"train": n_train, "validation": n_validation},
+        **about_data,
         "epochs_run": len(rows),
         "best_epoch": 1 + min(range(len(rows)), key=lambda i: float(rows[i]["val_loss"])),
         "training_seconds": round(sum(float(row["seconds"]) for row in rows)),
