@@ -37,11 +37,14 @@ format: $(DEV_STAMP) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-train: $(TRAIN_STAMP) ## train the networks (hours; needs the data sets in FACETRAITS_DATA)
+train: $(TRAIN_STAMP) ## train the networks (hours; needs the data sets in FACETRAITS_DATA; ARGS=--references for those)
 	$(BIN)/python -m facetraits train $(ARGS)
 
-evaluate: $(RUN_STAMP) ## measure the exported networks on their test splits
-	$(BIN)/python -m facetraits evaluate $(ARGS)
+evaluate: $(TRAIN_STAMP) ## measure ours, the references and other packages on the test splits; rewrite README and cards
+	$(BIN)/python -m facetraits datasets
+	$(BIN)/python -m facetraits evaluate
+	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python -m facetraits report
 
 benchmark: $(DEV_STAMP) ## measure time and memory, beside other packages
 	$(BIN)/python benchmarks/photo.py $(ARGS)

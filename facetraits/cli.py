@@ -25,9 +25,9 @@ from typing import Any, Final, TextIO
 from tqdm import tqdm
 
 from facetraits.analyzer import FaceAnalyzer, load_analyzer
+from facetraits.documents import write_documents
 from facetraits.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image
 from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES, ModelIntegrityError
-from facetraits.results import write_documents
 from facetraits.tables import csv_lines, json_lines, picture_record
 from facetraits.types import TRAITS, TraitName
 

@@ -9,13 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facetraits.json_text import json_text
+
 RELIABILITY_BINS: Final = 15
+BOOTSTRAP_REPLICATES: Final = 1000
+BOOTSTRAP_SEED: Final = 0
+_ERROR_BIN_YEARS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,7 @@ class ClassCounts:
         bin_counts, bin_correct, bin_confidence: for each of ``RELIABILITY_BINS`` equal bins of confidence the number of
             answers, of right answers, and the sum of confidences.
         log_loss_sum: sum of -log(probability of the true class), natural logarithm.
+        brier_sum: sum of squared distances between the probabilities and the true class's unit vector.
         undetected: pictures in which no face was found; they are in no other count.
     """
 
@@ -37,6 +44,7 @@ class ClassCounts:
     bin_correct: tuple[int, ...]
     bin_confidence: tuple[float, ...]
     log_loss_sum: float
+    brier_sum: float
     undetected: int = 0
 
     @property
@@ -45,22 +53,41 @@ class ClassCounts:
         return int(np.sum(self.confusion))
 
     @property
-    def accuracy(self) -> float:
-        """Top-1 accuracy over all pictures; one without a found face counts as wrong."""
-        return float(np.trace(np.array(self.confusion))) / max(1, self.n + self.undetected)
+    def total(self) -> int:
+        """All pictures, those without a found face too."""
+        return self.n + self.undetected
 
     @property
-    def f1_by_class(self) -> tuple[float, ...]:
-        """F1 of each class, 0 where a class neither occurs nor is answered."""
-        matrix = np.array(self.confusion, dtype=float)
-        sums = matrix.sum(axis=0) + matrix.sum(axis=1)
-        return tuple(float(v) for v in 2 * np.diag(matrix) / np.maximum(sums, 1))
+    def support_by_class(self) -> tuple[int, ...]:
+        """Answered pictures of each true class."""
+        return tuple(sum(row) for row in self.confusion)
+
+    @property
+    def confident(self) -> bool:
+        """Whether the model gave probabilities; without them log-loss, Brier score and calibration mean nothing."""
+        return sum(self.bin_counts) > 0
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 accuracy over all pictures; one without a found face counts as wrong."""
+        return float(np.trace(self._matrix())) / max(1, self.total)
+
+    @property
+    def precision_by_class(self) -> tuple[float, ...]:
+        """Share of each answer that was right; 0 for a class that is never answered."""
+        matrix = self._matrix()
+        return tuple(float(v) for v in np.diag(matrix) / np.maximum(matrix.sum(axis=0), 1))
 
     @property
     def recall_by_class(self) -> tuple[float, ...]:
         """Share of each true class that was answered rightly."""
-        matrix = np.array(self.confusion, dtype=float)
+        matrix = self._matrix()
         return tuple(float(v) for v in np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1))
+
+    @property
+    def f1_by_class(self) -> tuple[float, ...]:
+        """F1 of each class, 0 where a class neither occurs nor is answered."""
+        return tuple(float(v) for v in _f1(self._matrix()[None])[0])
 
     @property
     def macro_f1(self) -> float:
@@ -73,14 +100,73 @@ class ClassCounts:
         return self.log_loss_sum / max(1, self.n)
 
     @property
+    def brier(self) -> float:
+        """Mean squared distance between probabilities and the truth, in [0, 2] (Brier 1950)."""
+        return self.brier_sum / max(1, self.n)
+
+    @property
     def ece(self) -> float:
         """Expected calibration error of the top-1 confidence, in [0, 1] (Naeini et al. 2015)."""
         gaps = np.abs(np.array(self.bin_correct) - np.array(self.bin_confidence))
         return float(gaps.sum() / max(1, self.n))
 
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """Bootstrap 95% interval of ``accuracy``."""
+        right = np.trace(self._matrix())
+        drawn = _redrawn(np.array([right, self.total - right]))
+        return _middle(drawn[:, 0] / max(1, self.total))
+
+    @property
+    def macro_f1_interval(self) -> tuple[float, float]:
+        """Bootstrap 95% interval of ``macro_f1``."""
+        matrix = self._matrix()
+        return _middle(_f1(_redrawn(matrix.ravel()).reshape(-1, *matrix.shape)).mean(axis=1))
+
+    @property
+    def ece_interval(self) -> tuple[float, float]:
+        """Bootstrap 95% interval of ``ece``; each bin's mean confidence is held."""
+        counts, right = np.array(self.bin_counts), np.array(self.bin_correct)
+        drawn = _redrawn(np.concatenate([right, counts - right]))
+        confidence = np.array(self.bin_confidence) / np.maximum(counts, 1)
+        drawn_right, drawn_counts = drawn[:, : len(counts)], drawn[:, : len(counts)] + drawn[:, len(counts) :]
+        return _middle(np.abs(drawn_right - drawn_counts * confidence).sum(axis=1) / max(1, self.n))
+
+    def _matrix(self) -> NDArray[np.int64]:
+        return np.array(self.confusion, dtype=np.int64)
+
+
+def _f1(matrices: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(K, C) F1 of each class, from (K, C, C) confusion matrices."""
+    right = np.diagonal(matrices, axis1=1, axis2=2)
+    f1: NDArray[np.float64] = 2 * right / np.maximum(matrices.sum(axis=1) + matrices.sum(axis=2), 1)
+    return f1
+
+
+def _redrawn(counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(K, N) counts of ``BOOTSTRAP_REPLICATES`` test sets drawn with replacement from the one counted in (N,) kinds.
+
+    Pictures of a kind are alike to every figure made from counts, so that drawing kinds is drawing pictures.
+    """
+    total = int(counts.sum())
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    if total == 0:
+        return np.zeros((BOOTSTRAP_REPLICATES, len(counts)), dtype=np.int64)
+    return rng.multinomial(total, counts / total, size=BOOTSTRAP_REPLICATES)
+
+
+def _middle(values: NDArray[np.floating]) -> tuple[float, float]:
+    """The middle 95% of what was drawn."""
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)
+
 
 def class_counts(
-    y_true: NDArray[np.integer], probabilities: NDArray[np.floating], classes: Sequence[str], undetected: int = 0
+    y_true: NDArray[np.integer],
+    probabilities: NDArray[np.floating],
+    classes: Sequence[str],
+    undetected: int = 0,
+    confident: bool = True,
 ) -> ClassCounts:
     """Count one trait on one test set.
 
@@ -89,6 +175,8 @@ def class_counts(
         probabilities: (N, C); rows sum to 1.
         classes: C names.
         undetected: pictures without a found face, besides these N.
+        confident: False where the probabilities are ones and zeros, made from bare answers: what judges probabilities
+            is then not counted.
     """
     c = len(classes)
     y_pred = probabilities.argmax(axis=1)
@@ -100,14 +188,18 @@ def class_counts(
     def by_bin(values: NDArray[Any] | None = None) -> NDArray[np.float64]:
         return np.bincount(bins, weights=values, minlength=RELIABILITY_BINS).astype(np.float64)
 
+    if not confident:
+        bins, confidence = bins[:0], confidence[:0]
+    right = (y_pred == y_true).astype(float)[: len(bins)]
     of_truth = np.maximum(probabilities[np.arange(len(y_true)), y_true].astype(np.float64), 1e-12)
     return ClassCounts(
         classes=tuple(classes),
         confusion=tuple(tuple(int(v) for v in row) for row in confusion),
         bin_counts=tuple(int(v) for v in by_bin()),
-        bin_correct=tuple(int(v) for v in by_bin((y_pred == y_true).astype(float))),
+        bin_correct=tuple(int(v) for v in by_bin(right)),
         bin_confidence=tuple(round(float(v), 4) for v in by_bin(confidence)),
-        log_loss_sum=round(float(-np.log(of_truth).sum()), 4),
+        log_loss_sum=round(float(-np.log(of_truth).sum()), 4) if confident else 0.0,
+        brier_sum=round(float(((probabilities - np.eye(c)[y_true]) ** 2).sum()), 4) if confident else 0.0,
         undetected=undetected,
     )
 
@@ -118,13 +210,15 @@ class AgeErrors:
 
     Attributes:
         n: faces; absolute, signed: sums of errors in years (signed: estimate - label).
-        within: faces whose interval holds the label.
+        within: faces whose interval holds the label; None where the model gives no interval.
+        by_error: faces by absolute error, in bins of half a year from 0.
     """
 
     n: int
     absolute: float
     signed: float
-    within: int
+    within: int | None
+    by_error: tuple[int, ...] = ()
 
     @property
     def mae(self) -> float:
@@ -137,9 +231,22 @@ class AgeErrors:
         return self.signed / max(1, self.n)
 
     @property
-    def coverage(self) -> float:
-        """Share of labels inside their interval."""
-        return self.within / max(1, self.n)
+    def coverage(self) -> float | None:
+        """Share of labels inside their interval; None where the model gives no interval."""
+        return None if self.within is None else self.within / max(1, self.n)
+
+    @property
+    def mae_interval(self) -> tuple[float, float]:
+        """Bootstrap 95% interval of ``mae``, each error taken as the middle of its bin."""
+        middles = (np.arange(len(self.by_error)) + 0.5) * _ERROR_BIN_YEARS
+        counts = np.array(self.by_error, dtype=np.int64)
+        means = _redrawn(counts) @ middles / max(1, self.n)
+        low, high = _middle(means + self.mae - float(counts @ middles) / max(1, self.n))
+        return low, high
+
+    def cumulative_score(self, years: float) -> float:
+        """Share of faces whose error is at most ``years``, a multiple of half a year."""
+        return sum(self.by_error[: round(years / _ERROR_BIN_YEARS)]) / max(1, self.n)
 
 
 AGE_RANGES: Final[Mapping[str, tuple[int, int]]] = {
@@ -155,25 +262,91 @@ AGE_RANGES: Final[Mapping[str, tuple[int, int]]] = {
 
 
 def age_errors(
-    ages: NDArray[np.integer], years: NDArray[np.floating], intervals: NDArray[np.floating]
+    ages: NDArray[np.integer], years: NDArray[np.floating], intervals: NDArray[np.floating] | None
 ) -> dict[str, AgeErrors]:
     """Sums for each of ``AGE_RANGES``.
 
     Args:
-        ages: (N,) true ages; years: (N,) estimates; intervals: (N, 2) low and high; all in years.
+        ages: (N,) true ages; years: (N,) estimates; intervals: (N, 2) low and high, or None; all in years.
     """
-    errors = years - ages
-    inside = (intervals[:, 0] <= ages) & (ages <= intervals[:, 1])
     out = {}
     for name, (low, high) in AGE_RANGES.items():
         of = (ages >= low) & (ages <= high)
-        out[name] = AgeErrors(
-            n=int(of.sum()),
-            absolute=round(float(np.abs(errors[of]).sum()), 3),
-            signed=round(float(errors[of].sum()), 3),
-            within=int(inside[of].sum()),
-        )
+        out[name] = sum_of_errors(ages[of], years[of], None if intervals is None else intervals[of])
     return out
+
+
+def sum_of_errors(
+    ages: NDArray[np.integer], years: NDArray[np.floating], intervals: NDArray[np.floating] | None
+) -> AgeErrors:
+    """Sums over all the faces given; arguments as of ``age_errors``."""
+    errors = (years - ages).astype(np.float64)
+    # An error of exactly k years is at most k years and belongs below that edge.
+    bins = np.maximum(np.ceil(np.abs(errors) / _ERROR_BIN_YEARS).astype(int) - 1, 0)
+    inside = None if intervals is None else (intervals[:, 0] <= ages) & (ages <= intervals[:, 1])
+    return AgeErrors(
+        n=len(ages),
+        absolute=round(float(np.abs(errors).sum()), 3),
+        signed=round(float(errors.sum()), 3),
+        within=None if inside is None else int(inside.sum()),
+        by_error=tuple(int(v) for v in np.bincount(bins)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroup:
+    """How well a model does on some of the test set's people.
+
+    Attributes:
+        of: what they have in common: one or two of "gender", "ethnicity" and "age_group" (the labels) to the class.
+        classes: as of ``EvaluationReport``; ages: sums over all of their ages, None for models without years.
+    """
+
+    of: Mapping[str, str]
+    classes: Mapping[str, ClassCounts]
+    ages: AgeErrors | None = None
+
+
+def merged(groups: Sequence[Subgroup], of: Mapping[str, str]) -> Subgroup:
+    """Several groups without a common member as one, which is described by ``of``."""
+    classes = {
+        name: _added(counts.classes, [group.classes[name] for group in groups])
+        for name, counts in groups[0].classes.items()
+    }
+    ages = [group.ages for group in groups if group.ages is not None]
+    if len(ages) < len(groups):
+        return Subgroup(of, classes)
+    within = [errors.within for errors in ages]
+    return Subgroup(
+        of,
+        classes,
+        AgeErrors(
+            n=sum(errors.n for errors in ages),
+            absolute=sum(errors.absolute for errors in ages),
+            signed=sum(errors.signed for errors in ages),
+            within=None if None in within else sum(filter(None, within)),
+            by_error=tuple(map(sum, zip_longest(*(errors.by_error for errors in ages), fillvalue=0))),
+        ),
+    )
+
+
+def _added(classes: tuple[str, ...], parts: Sequence[ClassCounts]) -> ClassCounts:
+    def summed(name: str) -> Any:
+        return np.sum([getattr(part, name) for part in parts], axis=0).tolist()
+
+    return ClassCounts(
+        classes=classes,
+        confusion=tuple(map(tuple, summed("confusion"))),
+        bin_counts=tuple(summed("bin_counts")),
+        bin_correct=tuple(summed("bin_correct")),
+        bin_confidence=tuple(summed("bin_confidence")),
+        log_loss_sum=summed("log_loss_sum"),
+        brier_sum=summed("brier_sum"),
+        undetected=summed("undetected"),
+    )
+
+
+ModelKind = Literal["profile", "member", "reference", "peer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +354,17 @@ class EvaluationReport:
     """One model on one split: counts, and where they come from.
 
     Attributes:
-        model: a member's name, or "accurate" / "fast" for a profile.
+        model: name of a profile, a member, a reference system's model or another package.
+        kind: which of these it is.
         dataset, split: what was read; protocol: "crops" (networks alone; where no face was found the crop lies where
             faces of the set usually do) or "photos" (whole pipeline; an undetected face counts as wrong).
-        weights_sha256: checksum by file, detector included.
+        weights_sha256: checksum by file below the models' folder, detector included; of references and peers, whose
+            weights are not kept there, by name.
         classes: trait (with a suffix for a variant) to counts.
-        ages: range of true ages to error sums; empty for sets without ages.
+        ages: range of true ages to error sums; empty for sets without ages and models without years.
+        age_pairs: (true age, estimate rounded to whole years, faces), as far as counted.
+        subgroups: the same counts for parts of the test set, as far as counted.
+        version: of a peer's package.
         commit: of the code; date: ISO.
     """
 
@@ -196,13 +374,17 @@ class EvaluationReport:
     protocol: str
     weights_sha256: Mapping[str, str]
     classes: Mapping[str, ClassCounts]
+    kind: ModelKind = "profile"
     ages: Mapping[str, AgeErrors] = field(default_factory=dict)
+    age_pairs: tuple[tuple[int, int, int], ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
+    version: str = ""
     commit: str = ""
     date: str = ""
 
     def to_json(self) -> str:
         """The report as text, the same for the same report."""
-        return json.dumps(asdict(self), indent=1) + "\n"
+        return json_text(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> EvaluationReport:
@@ -214,7 +396,9 @@ class EvaluationReport:
         try:
             raw = json.loads(text)
             raw["classes"] = {name: _class_counts(counts) for name, counts in raw["classes"].items()}
-            raw["ages"] = {name: AgeErrors(**sums) for name, sums in raw["ages"].items()}
+            raw["ages"] = {name: _age_errors(sums) for name, sums in raw["ages"].items()}
+            raw["age_pairs"] = tuple(tuple(pair) for pair in raw["age_pairs"])
+            raw["subgroups"] = tuple(_subgroup(group) for group in raw["subgroups"])
             return cls(**raw)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an evaluation report: {error!r}") from error
@@ -225,6 +409,16 @@ def _class_counts(raw: dict[str, Any]) -> ClassCounts:
     for name in ("classes", "bin_counts", "bin_correct", "bin_confidence"):
         raw[name] = tuple(raw[name])
     return ClassCounts(**raw)
+
+
+def _age_errors(raw: dict[str, Any]) -> AgeErrors:
+    raw["by_error"] = tuple(raw["by_error"])
+    return AgeErrors(**raw)
+
+
+def _subgroup(raw: dict[str, Any]) -> Subgroup:
+    classes = {name: _class_counts(counts) for name, counts in raw["classes"].items()}
+    return Subgroup(raw["of"], classes, None if raw["ages"] is None else _age_errors(raw["ages"]))
 
 
 def load_reports(models_dir: Path) -> tuple[EvaluationReport, ...]:

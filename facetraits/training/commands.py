@@ -27,11 +27,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     train.add_argument("--references", action="store_true", help="without names: the reference systems' models instead")
     train.set_defaults(run=_train)
     release = commands.add_parser("release", help="export trained networks, fit the ensemble, write the manifest")
+    release.add_argument("--references", action="store_true", help="the reference systems' models instead")
     release.set_defaults(run=_release)
     evaluate = commands.add_parser("evaluate", help="judge the served files on a held-back split and write reports")
+    evaluate.add_argument("names", nargs="*", metavar="NAME", help="profiles, networks, references (default: all)")
     evaluate.add_argument("--split", choices=("validation", "test"), default="test")
     evaluate.set_defaults(run=_evaluate)
-    for parser in (train, release, evaluate):
+    datasets = commands.add_parser("datasets", help="count the data sets' classes before and after cleaning")
+    datasets.set_defaults(run=_datasets)
+    for parser in (train, release, evaluate, datasets):
         parser.add_argument("--data", type=Path, default=default_data(), help="folder of the data sets")
 
 
@@ -51,15 +55,21 @@ def _guarded(work: Any) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     def work() -> None:
         from facetraits.cli import CommandError
-        from facetraits.training.recipes import RECIPES, REFERENCES
-        from facetraits.training.train import train
+        from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC
+        from facetraits.training.train import RUNS, train
 
+        detector = DEFAULT_MODELS_DIR / "centerface" / "network.onnx"
         recipes = {**RECIPES, **REFERENCES}
-        unknown = set(arguments.names) - set(recipes)
-        if unknown:
-            raise CommandError(f"unknown recipe {sorted(unknown)[0]!r}; there are {', '.join(recipes)}")
-        for name in arguments.names or (REFERENCES if arguments.references else RECIPES):
-            run = train(recipes[name], arguments.data, DEFAULT_MODELS_DIR / "centerface" / "network.onnx")
+        known = [*recipes, SMILE_SVC]
+        if unknown := sorted(set(arguments.names) - set(known)):
+            raise CommandError(f"unknown recipe {unknown[0]!r}; there are {', '.join(known)}")
+        for name in arguments.names or ([*REFERENCES, SMILE_SVC] if arguments.references else RECIPES):
+            if name == SMILE_SVC:
+                from facetraits.training.smile import train_smile
+
+                run = train_smile(arguments.data, detector, RUNS)
+            else:
+                run = train(recipes[name], arguments.data, detector)
             print(f"{name}: finished, see {run}")
 
     return _guarded(work)
@@ -67,18 +77,31 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _release(arguments: argparse.Namespace) -> int:
     def work() -> None:
-        from facetraits.training.release import release
+        from facetraits.training.release import release, release_references
 
-        release(arguments.data, DEFAULT_MODELS_DIR)
+        (release_references if arguments.references else release)(arguments.data, DEFAULT_MODELS_DIR)
 
     return _guarded(work)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     def work() -> None:
-        from facetraits.training.evaluate import evaluate
+        from facetraits.cli import CommandError
+        from facetraits.training.evaluate import UnknownModelError, evaluate
 
-        for path in evaluate(arguments.data, DEFAULT_MODELS_DIR, arguments.split):
-            print(path)
+        try:
+            for path in evaluate(arguments.data, DEFAULT_MODELS_DIR, arguments.split, arguments.names):
+                print(path)
+        except UnknownModelError as error:
+            raise CommandError(str(error)) from error
+
+    return _guarded(work)
+
+
+def _datasets(arguments: argparse.Namespace) -> int:
+    def work() -> None:
+        from facetraits.training.summarize import summarize
+
+        print(summarize(arguments.data, DEFAULT_MODELS_DIR))
 
     return _guarded(work)

@@ -3,134 +3,127 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from facetraits.age import AGE_GROUP_NAMES, central_interval, expected_years, group_probabilities
-from facetraits.alignment import CROPS
+from facetraits.age import central_interval, expected_years
 from facetraits.analyzer import FaceAnalyzer
-from facetraits.ensemble import Ensemble
-from facetraits.metrics import AgeErrors, ClassCounts, EvaluationReport, age_errors, class_counts
-from facetraits.registry import PROFILES, Manifest, ProfileEntry, TraitEntry, load_manifest
-from facetraits.training.prepare import crops_of, distance_from_middle
+from facetraits.ensemble import Ensemble, Member
+from facetraits.metrics import EvaluationReport, ModelKind
+from facetraits.registry import (
+    PROFILES,
+    Manifest,
+    MemberEntry,
+    ProfileEntry,
+    ProfileName,
+    TraitEntry,
+    check_file,
+    load_manifest,
+)
+from facetraits.training.counting import Answers, Counted, count
+from facetraits.training.faces import Faces, load_faces
+from facetraits.training.prepare import distance_from_middle
 from facetraits.training.provenance import code_commit
-from facetraits.training.samples import load_fer2013, load_utkface
-from facetraits.training.splits import fer2013_duplicated, ferplus_majority
-from facetraits.types import AGE_GROUPS
+from facetraits.training.recipes import SMILE_SVC
 
-_FER2013_ENLARGEMENT: Final = 4  # the detector is not made for faces that fill a picture of 48 px
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Faces:
-    """One split of one data set, ready to be judged.
-
-    Attributes:
-        pictures: N RGB arrays as ``analyze`` gets them.
-        crops: crop name to (N, S, S, 3).
-        labels: output name to (N,) labels and (N,) True where there is one. Ages are years.
-        duplicated: (N,) True where the identical picture occurs more than once in the set.
-    """
-
-    pictures: list[NDArray[np.uint8]]
-    crops: Mapping[str, NDArray[np.uint8]]
-    labels: Mapping[str, tuple[NDArray[np.int64], NDArray[np.bool_]]]
-    duplicated: NDArray[np.bool_]
+REFERENCE_NETWORKS: Final = Path("build/references")
+_BATCH: Final = 64
 
 
-def load_faces(data: Path, detector_network: Path, split: str) -> dict[str, Faces]:
-    """Both data sets' faces of one split, by the name of the set."""
-    utk = load_utkface(data, detector_network)
-    rows = np.nonzero(utk.splits == split)[0]
-    pictures = [utk.pictures[i] for i in rows]
-    known = np.ones(len(rows), dtype=bool)
-    age, gender, ethnicity = utk.labels[rows].T
-    faces = {
-        "utkface": Faces(
-            pictures,
-            {name: crops_of(pictures, utk.detections[rows], spec) for name, spec in CROPS.items()},
-            {"age": (age, known), "gender": (gender, known), "ethnicity": (ethnicity, known)},
-            np.zeros(len(rows), dtype=bool),
-        )
-    }
-    fer, detections = load_fer2013(data, detector_network)
-    rows = np.nonzero(fer.splits == split)[0]
-    grey = [cv2.cvtColor(fer.pixels[i], cv2.COLOR_GRAY2RGB) for i in rows]
-    majority = ferplus_majority(fer)[rows]
-    large_wh = tuple(_FER2013_ENLARGEMENT * side for side in fer.pixels.shape[:0:-1])
-    faces["fer2013"] = Faces(
-        [cv2.resize(picture, large_wh, interpolation=cv2.INTER_LINEAR) for picture in grey],
-        {name: crops_of(grey, detections[rows], spec) for name, spec in CROPS.items()},
-        {
-            "expression": (np.maximum(majority, 0), majority >= 0),
-            "expression_fer2013": (fer.labels[rows], np.ones(len(rows), dtype=bool)),
-        },
-        fer2013_duplicated(fer)[rows],
-    )
-    return faces
+class UnknownModelError(Exception):
+    """Somebody asks for a model that is not there."""
 
 
-def evaluate(data: Path, models_dir: Path, split: str = "test") -> list[Path]:
-    """Write a report for every profile and member on one split: `crops` for all; on test, `photos` for the profiles.
+def evaluate(
+    data: Path,
+    models_dir: Path,
+    split: str = "test",
+    names: Collection[str] = (),
+    references: Path = REFERENCE_NETWORKS,
+) -> Iterator[Path]:
+    """Judge every profile, member and reference on one split: `crops` for all; on test, `photos` for the profiles.
 
-    Returns:
+    Args:
+        data: folder of the data sets.
+        models_dir: the models that are served.
+        names: profiles, members and references to judge; all where none is named.
+        references: the reference systems' exported models, as far as they were trained here.
+
+    Yields:
         The files written, in ``models_dir/reports``.
+
+    Raises:
+        UnknownModelError: a name is none of theirs.
     """
     manifest = load_manifest(models_dir)
+    folders = [folder.name for folder in sorted((models_dir / "references").glob("*/"))]
+    chosen = names or [*PROFILES, *manifest.members, *folders]
+    if unknown := sorted(set(chosen) - {*PROFILES, *manifest.members, *folders}):
+        raise UnknownModelError(f"there is no profile, network or reference {unknown[0]!r}")
     faces = load_faces(data, manifest.detector, split)
-    commit, date = code_commit(), datetime.datetime.now(datetime.UTC).date().isoformat()
-    written = []
-    for name, dataset, protocol, counted in _judged(manifest, faces, photos=split == "test"):
-        classes, ages, files = counted
-        report = EvaluationReport(
-            model=name,
-            dataset=dataset,
-            split=split,
-            protocol=protocol,
-            weights_sha256=files,
-            classes=classes,
-            ages=ages,
-            commit=commit,
-            date=date,
-        )
-        path = models_dir / "reports" / f"{name}-{dataset}-{split}-{protocol}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(report.to_json())
-        written.append(path)
-    return written
+    yield from _profiles(manifest, [name for name in PROFILES if name in chosen], faces, split)
+    yield from _members(manifest, [name for name in manifest.members if name in chosen], faces, split)
+    yield from _references(models_dir, references, [name for name in folders if name in chosen], faces, split)
 
 
-_Counted = tuple[dict[str, ClassCounts], dict[str, AgeErrors], dict[str, str]]
+def write_report(
+    models_dir: Path,
+    model: str,
+    kind: ModelKind,
+    dataset: str,
+    split: str,
+    protocol: str,
+    weights_sha256: Mapping[str, str],
+    counted: Counted,
+    version: str = "",
+) -> Path:
+    """Write what was counted, with its origin, to ``models_dir/reports``."""
+    report = EvaluationReport(
+        model=model,
+        dataset=dataset,
+        split=split,
+        protocol=protocol,
+        weights_sha256=weights_sha256,
+        classes=counted.classes,
+        kind=kind,
+        ages=counted.ages,
+        age_pairs=counted.age_pairs,
+        subgroups=counted.subgroups,
+        version=version,
+        commit=code_commit(),
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+    )
+    path = models_dir / "reports" / f"{model}-{dataset}-{split}-{protocol}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(report.to_json())
+    return path
 
 
-def _judged(manifest: Manifest, faces: Mapping[str, Faces], photos: bool) -> Iterator[tuple[str, str, str, _Counted]]:
-    for profile in PROFILES:
+def _profiles(
+    manifest: Manifest, names: Sequence[ProfileName], faces: Mapping[str, Faces], split: str
+) -> Iterator[Path]:
+    on_test = split == "test"
+    for profile in names:
         entry = manifest.profiles[profile]
         files = _files(manifest, entry)
         analyzer = FaceAnalyzer(manifest, profile)
         for dataset, of in faces.items():
             outputs = [output for output in of.labels if output in entry.traits]
-            answers = analyzer.ensemble.predict(of.crops, outputs)
-            yield profile, dataset, "crops", (*_count(answers, of, entry.traits), files)
-            if photos:
-                yield profile, dataset, "photos", (*_count_photos(analyzer, of, entry), files)
-    accurate = manifest.profiles["accurate"]
-    ensemble = Ensemble(manifest, accurate)
-    for dataset, of in faces.items():
-        for member, answers in ensemble.member_answers(of.crops).items():
-            known = {name: values for name, values in answers.items() if name in of.labels}
-            if known:
-                file = manifest.members[member]
-                counted = _count(known, of, accurate.traits)
-                yield member, dataset, "crops", (*counted, {file.path.parent.name + "/" + file.path.name: file.sha256})
+            counted = _count_crops(
+                analyzer.ensemble.predict(of.crops, outputs), of, entry.traits.get("age"), 2 * on_test
+            )
+            yield write_report(manifest.models_dir, profile, "profile", dataset, split, "crops", files, counted)
+            if on_test:
+                counted = count(_answers_to_photos(analyzer, of), of)
+                yield write_report(manifest.models_dir, profile, "profile", dataset, split, "photos", files, counted)
 
 
 def _files(manifest: Manifest, entry: ProfileEntry) -> dict[str, str]:
@@ -139,55 +132,81 @@ def _files(manifest: Manifest, entry: ProfileEntry) -> dict[str, str]:
     return {"centerface/network.onnx": manifest.detector_sha256, **files}
 
 
-def _age_group_index(ages: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.searchsorted([upper for _, upper in AGE_GROUPS if upper is not None], ages)
+def _members(manifest: Manifest, names: Sequence[str], faces: Mapping[str, Faces], split: str) -> Iterator[Path]:
+    """Each member alone: mirrored faces averaged in, uncalibrated."""
+    if not names:
+        return
+    accurate = manifest.profiles["accurate"]
+    ensemble = Ensemble(manifest, accurate)
+    for dataset, of in faces.items():
+        for member, answers in ensemble.member_answers(of.crops).items():
+            known = {name: values for name, values in answers.items() if name in of.labels}
+            if known and member in names:
+                files = {f"{member}/network.tflite": manifest.members[member].sha256}
+                counted = _count_crops(known, of, accurate.traits["age"], int(split == "test"))
+                yield write_report(manifest.models_dir, member, "member", dataset, split, "crops", files, counted)
 
 
-def _count(
-    answers: Mapping[str, NDArray[np.float32]], faces: Faces, traits: Mapping[str, TraitEntry]
-) -> tuple[dict[str, ClassCounts], dict[str, AgeErrors]]:
-    classes: dict[str, ClassCounts] = {}
-    ages: dict[str, AgeErrors] = {}
-    for output, probabilities in answers.items():
-        labels, known = faces.labels[output]
-        if output == "age":
-            mass = traits["age"].interval_mass
-            assert mass is not None
-            ages = age_errors(labels, expected_years(probabilities), central_interval(probabilities, mass))
-            groups = group_probabilities(probabilities)
-            classes["age_group"] = class_counts(_age_group_index(labels), groups, AGE_GROUP_NAMES)
+def _references(
+    models_dir: Path, references: Path, names: Sequence[str], faces: Mapping[str, Faces], split: str
+) -> Iterator[Path]:
+    """Those whose exported file lies here; of the others the reports that were made before stay as they are."""
+    for name in names:
+        folder = models_dir / "references" / name
+        export = json.loads((folder / "record.json").read_text(encoding="utf-8"))["export"]
+        file = next((references / name).glob("*"), None)
+        if file is None:
             continue
-        names = traits[output].classes
-        classes[output] = class_counts(labels[known], probabilities[known], names)
-        if faces.duplicated.any():
-            alone = known & ~faces.duplicated
-            classes[f"{output}_without_duplicates"] = class_counts(labels[alone], probabilities[alone], names)
-    return classes, ages
+        check_file(file, export["sha256"])
+        (output,) = export["outputs"]
+        predict = _reference(name, file, export)
+        for dataset, of in faces.items():
+            if output in of.labels:
+                crops = of.crops[export["crop"]]
+                answers = np.concatenate([predict(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)])
+                counted = _count_crops({output: answers}, of, None, int(split == "test"))
+                files = {file.name: export["sha256"]}
+                yield write_report(models_dir, name, "reference", dataset, split, "crops", files, counted)
 
 
-def _count_photos(
-    analyzer: FaceAnalyzer, faces: Faces, entry: ProfileEntry
-) -> tuple[dict[str, ClassCounts], dict[str, AgeErrors]]:
+def _reference(name: str, file: Path, export: Mapping[str, Any]) -> Callable[[NDArray[np.uint8]], NDArray[np.floating]]:
+    """From (N, S, S, 3) crops to (N, C) probabilities of the one output that a reference has."""
+    if name == SMILE_SVC:
+        from facetraits.training.smile import load_smile, predict_smile
+
+        return partial(predict_smile, load_smile(file))
+    (output,) = export["outputs"]
+    member = Member(MemberEntry(name, file, export["sha256"], export["crop"], (output,), "", ()))
+    return lambda crops: member.predict(crops)[output]
+
+
+def _count_crops(
+    probabilities: Mapping[str, NDArray[np.float32]], faces: Faces, age: TraitEntry | None, axes_at_once: int
+) -> Counted:
+    """Counts where every face was answered; the last argument as of ``count``."""
+    years = intervals = None
+    if "age" in probabilities:
+        assert age is not None and age.interval_mass is not None
+        years = expected_years(probabilities["age"])
+        intervals = central_interval(probabilities["age"], age.interval_mass)
+    seen = np.ones(len(faces.duplicated), dtype=bool)
+    return count(Answers(seen, probabilities, years, intervals), faces, axes_at_once)
+
+
+def _answers_to_photos(analyzer: FaceAnalyzer, faces: Faces) -> Answers:
     """The whole pipeline on every picture; of several faces the one nearest to the middle counts."""
     found: list[Any] = []
     for picture in tqdm(faces.pictures, desc=f"{analyzer.profile}: whole pictures", unit=" pictures"):
         distances = [(distance_from_middle(f.detection, picture), f) for f in analyzer.analyze(picture).faces]
         found.append(min(distances, key=itemgetter(0), default=(0.0, None))[1])
-    seen = np.array([face is not None for face in found])
-    classes: dict[str, ClassCounts] = {}
-    ages: dict[str, AgeErrors] = {}
-    for output, (labels, known) in faces.labels.items():
-        if output == "expression_fer2013":  # not part of the app's answer
-            continue
-        chosen = known & seen
-        missed = int((known & ~seen).sum())
-        traits = [getattr(found[i].traits, output) for i in np.nonzero(chosen)[0]]
-        if output == "age":
-            years = np.array([t.years for t in traits])
-            ages = age_errors(labels[chosen], years, np.array([t.interval for t in traits]))
-            groups = np.array([t.groups.probabilities for t in traits])
-            classes["age_group"] = class_counts(_age_group_index(labels[chosen]), groups, AGE_GROUP_NAMES, missed)
-        else:
-            probabilities = np.array([t.probabilities for t in traits])
-            classes[output] = class_counts(labels[chosen], probabilities, entry.traits[output].classes, missed)
-    return classes, ages
+    traits = [face.traits for face in found if face is not None]
+    probabilities = {
+        output: np.array([getattr(t, output).probabilities for t in traits])
+        for output in ("gender", "ethnicity", "expression")
+        if output in faces.labels
+    }
+    years = intervals = None
+    if "age" in faces.labels:
+        probabilities["age_group"] = np.array([t.age.groups.probabilities for t in traits])
+        years, intervals = np.array([t.age.years for t in traits]), np.array([t.age.interval for t in traits])
+    return Answers(np.array([face is not None for face in found]), probabilities, years, intervals)

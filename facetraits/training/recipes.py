@@ -150,9 +150,9 @@ _EMOTION: Final = ("emotion-race-gender-cnn", "expression_fer2013")
 REFERENCES: Final = {
     recipe.name: recipe
     for recipe in (
-        _reference("age-feature-interpretor", "feature-interpretor", "age_group_7", "feature-interpretor-age", 200, 8),
+        _reference("age-feature-interpretor", "feature-interpretor", "age_group_7", "feature-interpretor-age", 200, 5),
         _reference(
-            "gender-feature-interpretor", "feature-interpretor", "gender", "feature-interpretor-dropout", 100, 8
+            "gender-feature-interpretor", "feature-interpretor", "gender", "feature-interpretor-dropout", 100, 7
         ),
         _reference("emotion-feature-interpretor", "feature-interpretor", "mood", "feature-interpretor-dropout", 48, 12),
         _reference(
@@ -174,21 +174,23 @@ REFERENCES: Final = {
             12,
             loss="mean_squared_error",
         ),
-        _reference("emotion-basic-cnn", *_EMOTION, "basic-cnn", 48, 12, "online"),
-        _reference("emotion-deep-cnn", *_EMOTION, "deep-cnn", 48, 12, "online"),
-        _reference("emotion-transfer-frozen", *_EMOTION, "lite0-transfer", 48, 5, "online", trained_from="dropout"),
+        _reference("emotion-basic-cnn", *_EMOTION, "basic-cnn", 48, 10, "online"),
+        _reference("emotion-deep-cnn", *_EMOTION, "deep-cnn", 48, 6, "online"),
+        _reference("emotion-transfer-frozen", *_EMOTION, "lite0-transfer", 48, 2, "online", trained_from="dropout"),
         _reference(
-            "emotion-transfer-last-block", *_EMOTION, "lite0-transfer", 48, 5, "online", trained_from="block15_expand"
+            "emotion-transfer-last-block", *_EMOTION, "lite0-transfer", 48, 2, "online", trained_from="block15_expand"
         ),
         _reference(
-            "emotion-transfer-more-blocks", *_EMOTION, "lite0-transfer", 48, 5, "online", trained_from="block11_expand"
+            "emotion-transfer-more-blocks", *_EMOTION, "lite0-transfer", 48, 2, "online", trained_from="block11_expand"
         ),
         _reference(
-            "emotion-transfer-all-but-first", *_EMOTION, "lite0-transfer", 48, 6, "online", trained_from="stem_bn"
+            "emotion-transfer-all-but-first", *_EMOTION, "lite0-transfer", 48, 3, "online", trained_from="stem_bn"
         ),
-        _reference("age-gender-mood", "age-gender-mood", "age_group_7", "feature-interpretor-age", 100, 20),
+        _reference("age-gender-mood", "age-gender-mood", "age_group_7", "feature-interpretor-age", 100, 15),
         _reference(
-            "age-gender-mood-tenfold", "age-gender-mood", "age_group_7", "feature-interpretor-age", 100, 4, "tenfold"
+            "age-gender-mood-tenfold", "age-gender-mood", "age_group_7", "feature-interpretor-age", 100, 2, "tenfold"
         ),
     )
 }
+# Not a network: `training/smile.py` is its recipe.
+SMILE_SVC: Final = "smile-svc"

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from facetraits.age import central_interval, expected_years
 from facetraits.ensemble import Ensemble, apply_temperature
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
-from facetraits.training.evaluate import Faces, load_faces
+from facetraits.training.evaluate import REFERENCE_NETWORKS
 from facetraits.training.export import export
+from facetraits.training.faces import Faces, load_faces
 from facetraits.training.networks import AGE_BINS
-from facetraits.training.recipes import CLASS_NAMES, DATASET_OF_HEAD, RECIPES, Recipe
-from facetraits.training.train import RUNS
+from facetraits.training.recipes import CLASS_NAMES, DATASET_OF_HEAD, RECIPES, REFERENCES, SMILE_SVC, Recipe
+from facetraits.training.train import RUNS, build
 
 SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013")
 INTERVAL_COVERAGE: Final = 0.8
@@ -86,14 +87,8 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
 
 def _export(recipe: Recipe, faces: Mapping[str, Faces], run: Path, models_dir: Path) -> dict[str, Any]:
     out = models_dir / recipe.name / "network.tflite"
-    model = keras.models.load_model(run / "best.keras", compile=False)
-    crops = np.concatenate([faces[dataset].crops[recipe.crop][:32] for dataset in recipe.datasets])
-    difference = export(model, crops, out)
-    print(f"{recipe.name}: exported, largest difference of a probability {difference:.5f}")
+    record = _exported(recipe, faces, run, out)
     shutil.copyfile(run / "history.csv", out.parent / "history.csv")
-    record = json.loads((run / "record.json").read_text())
-    record["parameters"] = int(model.count_params())
-    record["export"] = {"weights": "float16", "largest_probability_difference": round(difference, 5)}
     (out.parent / "record.json").write_text(json.dumps(record, indent=2) + "\n")
     return {
         "name": recipe.name,
@@ -104,6 +99,57 @@ def _export(recipe: Recipe, faces: Mapping[str, Faces], run: Path, models_dir: P
         "licence": "; ".join(_LICENCE_OF_DATA[dataset] for dataset in recipe.datasets),
         "training_data": [name for dataset in recipe.datasets for name in _DATA_NAMES[dataset]],
     }
+
+
+def release_references(data: Path, models_dir: Path, runs: Path = RUNS, out: Path = REFERENCE_NETWORKS) -> None:
+    """Export the finished runs of the reference systems' models to ``out``; histories and records go to ``models_dir``.
+
+    Their weights are not served, so they are not kept with the models.
+
+    Raises:
+        ParityError: an exported file does not answer like its network.
+    """
+    faces = load_faces(data, models_dir / "centerface" / "network.onnx", "validation")
+    for recipe in REFERENCES.values():
+        run = runs / recipe.name
+        if not (run / "record.json").exists():
+            continue
+        kept = models_dir / "references" / recipe.name
+        kept.mkdir(parents=True, exist_ok=True)
+        network = out / recipe.name / "network.tflite"
+        record = _exported(recipe, faces, run, network)
+        record["export"] |= {"sha256": sha256_of(network), "crop": recipe.crop, "outputs": list(recipe.heads)}
+        shutil.copyfile(run / "history.csv", kept / "history.csv")
+        (kept / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+    if (runs / SMILE_SVC / "record.json").exists():
+        _release_smile(runs / SMILE_SVC, models_dir / "references" / SMILE_SVC, out / SMILE_SVC)
+
+
+def _release_smile(run: Path, kept: Path, out: Path) -> None:
+    from facetraits.training.smile import FILE
+
+    kept.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(run / FILE, out / FILE)
+    shutil.copyfile(run / "history.csv", kept / "history.csv")
+    record = json.loads((run / "record.json").read_text())
+    crop, outputs = record["recipe"]["crop"], record["recipe"]["heads"]
+    record["export"] = {"sha256": sha256_of(out / FILE), "crop": crop, "outputs": outputs}
+    (kept / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _exported(recipe: Recipe, faces: Mapping[str, Faces], run: Path, out: Path) -> dict[str, Any]:
+    """Write a run's best network to ``out``; the run's record with what is known of the file."""
+    model = build(recipe)  # in float32, whatever precision it was trained in
+    model.set_weights(keras.models.load_model(run / "best.keras", compile=False).get_weights())
+    crops = np.concatenate([faces[dataset].crops[recipe.crop][:32] for dataset in recipe.datasets])
+    difference = export(model, crops, out)
+    print(f"{recipe.name}: exported, largest difference of a probability {difference:.5f}")
+    record: dict[str, Any] = json.loads((run / "record.json").read_text())
+    # Turning the crop grey is fixed arithmetic, not something that is learned.
+    record["parameters"] = int(sum(layer.count_params() for layer in model.layers if layer.name != "grey"))
+    record["export"] = {"weights": "float16", "largest_probability_difference": round(difference, 5)}
+    return record
 
 
 def _uniform_profile(name: str, recipes: list[Recipe]) -> dict[str, Any]:

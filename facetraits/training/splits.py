@@ -81,16 +81,24 @@ def read_utkface_split(names: NDArray[np.str_], path: Path = UTKFACE_SPLIT) -> N
 
 def fer2013_train_mask(data: Fer2013) -> NDArray[np.bool_]:
     """(N,) True for rows to train on: of the training split, not restored, unlike every validation and test picture."""
-    digests = np.array([hashlib.sha256(p.tobytes()).hexdigest() for p in data.pixels])
-    held_back = set(digests[data.splits != "train"])
-    free = np.array([d not in held_back for d in digests], dtype=np.bool_)
-    mask: NDArray[np.bool_] = (data.splits == "train") & ~data.restored & free
+    mask: NDArray[np.bool_] = (data.splits == "train") & ~data.restored & ~fer2013_like_held_back(data)
     return mask
+
+
+def fer2013_like_held_back(data: Fer2013) -> NDArray[np.bool_]:
+    """(N,) True for rows whose picture is identical to one of the validation or the test split."""
+    digests = _digests(data)
+    held_back = set(digests[data.splits != "train"])
+    return np.array([d in held_back for d in digests], dtype=np.bool_)
+
+
+def _digests(data: Fer2013) -> NDArray[np.str_]:
+    return np.array([hashlib.sha256(p.tobytes()).hexdigest() for p in data.pixels])
 
 
 def fer2013_duplicated(data: Fer2013) -> NDArray[np.bool_]:
     """(N,) True for rows whose picture occurs, identical, in another row of any split."""
-    digests = np.array([hashlib.sha256(p.tobytes()).hexdigest() for p in data.pixels])
+    digests = _digests(data)
     _, inverse, counts = np.unique(digests, return_inverse=True, return_counts=True)
     return counts[inverse] > 1
 

@@ -140,7 +140,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def build(recipe: Recipe) -> keras.Model:
-    """The network of a recipe as it is before training, ImageNet weights included where it starts from them."""
+    """The network of a recipe with random weights."""
     crop_px = CROPS[recipe.crop].side_px
     name = recipe.name.replace("-", "_")
     heads = {head: HEAD_CLASSES[head] for head in recipe.heads}
@@ -151,11 +151,8 @@ def build(recipe: Recipe) -> keras.Model:
         )
     if recipe.network == "lite0-transfer":
         (head,) = recipe.heads
-        model = build_transfer_network(crop_px, recipe.input_px, head, heads[head], recipe.trained_from, name)
-    else:
-        model = build_network(crop_px, recipe.input_px, heads, recipe.grey, recipe.dropout, name)
-    load_imagenet_weights(model)
-    return model
+        return build_transfer_network(crop_px, recipe.input_px, head, heads[head], recipe.trained_from, name)
+    return build_network(crop_px, recipe.input_px, heads, recipe.grey, recipe.dropout, name)
 
 
 def compiled(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> keras.Model:
@@ -225,7 +222,10 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
     batches = Batches(training, recipe, first_epoch=len(rows))
 
     keras.config.set_dtype_policy(recipe.precision)
-    model = compiled(build(recipe), recipe, len(batches))
+    model = build(recipe)
+    if recipe.network not in REFERENCE_CNNS:
+        load_imagenet_weights(model)
+    compiled(model, recipe, len(batches))
     best_loss = min((float(row["val_loss"]) for row in rows), default=None)
     model.fit(
         batches,

@@ -10,8 +10,8 @@ import pytest
 
 from facetraits.training import train as training
 from facetraits.training.augment import augment
-from facetraits.training.evaluate import Faces
 from facetraits.training.export import ParityError, export, parity
+from facetraits.training.faces import Faces
 from facetraits.training.networks import build_network
 from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES
 from facetraits.training.release import fit_trait
@@ -81,6 +81,41 @@ def short(monkeypatch):
     monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
     recipe = RECIPES["all-lite0-56"]
     return dataclasses.replace(recipe, name="short", heads=("gender",), input_px=32, epochs=2, batch_size=32)
+
+
+def batches(short, augmentation):
+    recipe = dataclasses.replace(short, augmentation=augmentation)
+    return training.Batches(drawn_samples(recipe, "train", None, None), recipe)
+
+
+def pictures(of):
+    return {crop.tobytes() for i in range(len(of)) for crop in of[i][0]}
+
+
+def test_without_augmentation_the_pictures_stay_as_they_are(short):
+    plain = batches(short, "none")
+    assert len(plain) == 4
+    first = pictures(plain)
+    assert first == {crop.tobytes() for crop in drawn_samples(None, "train", None, None).crops}
+    plain.on_epoch_end()
+    assert pictures(plain) == first
+
+
+def test_tenfold_augmentation_enlarges_the_set_once(short):
+    tenfold = batches(short, "tenfold")
+    assert len(tenfold) == 40
+    first = pictures(tenfold)
+    assert len(first) == 1280, "each of the 128 pictures and nine different variations of it"
+    assert first >= pictures(batches(short, "none"))
+    tenfold.on_epoch_end()
+    assert pictures(tenfold) == first, "the same variations in every epoch"
+
+
+def test_online_augmentation_differs_in_every_epoch(short):
+    online = batches(short, "online")
+    first = pictures(online)
+    online.on_epoch_end()
+    assert pictures(online).isdisjoint(first)
 
 
 def history(run):

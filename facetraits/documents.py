@@ -1,0 +1,394 @@
+"""The documents that are generated from reports: the README's results and the model cards.
+
+No figure is typed by hand: each comes from a report whose checksums match the models.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from facetraits.comparison import (
+    AXES,
+    FIGURE,
+    HEADLINE_KEYS,
+    Figure,
+    Gap,
+    Published,
+    find_report,
+    group_rows,
+    largest_gap,
+    leaderboard,
+    load_published,
+)
+from facetraits.metrics import EvaluationReport
+from facetraits.registry import MemberEntry, load_manifest
+from facetraits.results import check_reports, headlines
+from facetraits.types import TraitName
+
+START: Final = "<!-- generated from models/reports: start -->"
+END: Final = "<!-- generated from models/reports: end -->"
+_TRAIT_WORDS: Final[Mapping[TraitName, str]] = {
+    "age": "Apparent age",
+    "gender": "Apparent gender",
+    "ethnicity": "Ethnicity",
+    "expression": "Facial expression",
+}
+
+
+def write_documents(root: Path, check: bool = False) -> list[Path]:
+    """Bring README.md and the cards of members and references up to date.
+
+    Args:
+        root: of the repository.
+        check: change nothing.
+
+    Returns:
+        The files that were (or, with ``check``, are) out of date.
+
+    Raises:
+        ModelIntegrityError: a report does not belong to the model files.
+    """
+    models_dir = root / "models"
+    manifest = load_manifest(models_dir)
+    reports = check_reports(models_dir)
+    published = load_published(models_dir)
+    readme = root / "README.md"
+    wanted = {readme: with_generated(readme.read_text(encoding="utf-8"), results_markdown(reports, published))}
+    for entry in manifest.members.values():
+        wanted[entry.path.parent / "README.md"] = member_card(entry, reports)
+    for folder in sorted((models_dir / "references").glob("*/")):
+        wanted[folder / "README.md"] = reference_card(folder, reports)
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if not check:
+        for path in stale:
+            path.write_text(wanted[path], encoding="utf-8")
+    return stale
+
+
+def with_generated(text: str, generated: str) -> str:
+    """``text`` with what stands between the two markers replaced.
+
+    Raises:
+        ValueError: the markers are missing.
+    """
+    pattern = re.compile(re.escape(START) + ".*?" + re.escape(END), flags=re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"the text lacks the markers {START} and {END}")
+    return pattern.sub(lambda _: f"{START}\n{generated}{END}", text)
+
+
+# ------------------------------------------------------------------------------------------------------------- README
+
+
+def results_markdown(reports: tuple[EvaluationReport, ...], published: tuple[Published, ...]) -> str:
+    """Three tables: every headline for the profiles, ours beside others, and whom it is worse for."""
+    parts = [_profiles_table(reports), _calibration(reports), _others_table(reports, published), _people_table(reports)]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _words(figure: Figure) -> str:
+    return f"{_TRAIT_WORDS[figure.trait]}: {figure.label[0].lower()}{figure.label[1:]}"
+
+
+def _profiles_table(reports: tuple[EvaluationReport, ...]) -> str:
+    columns = (("accurate", "crops"), ("accurate", "photos"), ("fast", "crops"))
+    first, *others = ({h.figure.key: h for h in headlines(reports, m, "test", p)} for m, p in columns)
+    lines = [
+        "| on held-back pictures | n | `accurate` | 95% interval | `accurate`, whole photo | `fast` |",
+        "|---|---|---|---|---|---|",
+    ]
+    for key, headline in first.items():
+        values = [column[key].value if key in column else "-" for column in others]
+        lines.append(
+            f"| {_words(headline.figure)} | {headline.measured.n:,} | {headline.value} | {headline.interval} | "
+            f"{' | '.join(values)} |"
+        )
+    return "\n".join(lines)
+
+
+def _calibration(reports: tuple[EvaluationReport, ...]) -> str:
+    errors, coverage = [], ""
+    for dataset in ("utkface", "fer2013"):
+        report = find_report(reports, "accurate", dataset)
+        if report is None:
+            continue
+        for trait in ("age_group", "gender", "ethnicity", "expression"):
+            if trait in report.classes:
+                errors.append(f"{trait.replace('_', ' ')} {report.classes[trait].ece:.3f}")
+        if "all" in report.ages and report.ages["all"].coverage is not None:
+            coverage = f" The 80% age interval held {report.ages['all'].coverage:.1%}."
+    return f"Expected calibration error: {', '.join(errors)}.{coverage}" if errors else ""
+
+
+def _others_table(reports: tuple[EvaluationReport, ...], published: tuple[Published, ...]) -> str:
+    """Ours beside the best reference system's model, the best other package and the best published figure."""
+    lines = [
+        "| beside others | `accurate` | reference systems' models, trained here | other packages | published |",
+        "|---|---|---|---|---|",
+    ]
+    for key in ("age_mae", "age_group", "age_group_7", "gender", "ethnicity", "expression_fer2013", "mood", "smile"):
+        figure = FIGURE[key]
+        board = leaderboard(figure, reports, published)
+        cells = []
+        for kind in ("profile", "reference", "peer", "published"):
+            row = next((row for row in board if row.kind == kind and row.name != "fast"), None)
+            name = "" if row is None or kind == "profile" else f" ({row.name})"
+            cells.append("-" if row is None else figure.formatted(row.measured.value) + name)
+        if cells[0] != "-":
+            lines.append(f"| {_words(figure)} | {' | '.join(cells)} |")
+    return (
+        "\n".join(lines)
+        + "\n\nThe best of each kind. Published figures were measured by their authors on pictures of their own choice."
+    )
+
+
+def _people_table(reports: tuple[EvaluationReport, ...]) -> str:
+    report = find_report(reports, "accurate", "utkface")
+    if report is None:
+        return ""
+    lines = ["| worse for | figure | worst | best | gap |", "|---|---|---|---|---|"]
+    lines += [
+        f"| by {axis.replace('_', ' ')}{adults * ', from 21 years'} | {_words(figure)} | {_group(figure, gap.worst)} | "
+        f"{_group(figure, gap.best)} | {_points(figure, gap)} |"
+        for axis, adults, figure, gap in _gaps(report)
+    ]
+    return "\n".join(lines)
+
+
+def _gaps(report: EvaluationReport) -> Iterator[tuple[str, bool, Figure, Gap]]:
+    """Axis, whether only adults count, figure and gap, for each trait that people's labels are known for."""
+    for key in ("age_mae", "gender", "ethnicity"):
+        for axis in AXES:
+            for adults in (False, True) if key == "gender" and axis == "ethnicity" else (False,):
+                figure = FIGURE[key]
+                if gap := largest_gap(group_rows(report, figure, (axis,), adults), figure):
+                    yield axis, adults, figure, gap
+
+
+def _group(figure: Figure, row: Any) -> str:
+    return f"{row.name} {figure.formatted(row.measured.value)} (n = {row.measured.n:,})"
+
+
+def _points(figure: Figure, gap: Gap) -> str:
+    return figure.formatted(gap.size) if figure.in_years else f"{100 * gap.size:.1f} points"
+
+
+# -------------------------------------------------------------------------------------------------------------- cards
+
+
+def member_card(entry: MemberEntry, reports: tuple[EvaluationReport, ...]) -> str:
+    """The model card of one served network."""
+    record = _record(entry.path.parent)
+    return _MEMBER_CARD.format(
+        name=entry.name,
+        outputs=", ".join(_OUTPUTS[output] for output in entry.outputs),
+        licence=entry.licence,
+        data=_data_words(record),
+        crop=entry.crop,
+        input_px=record["recipe"]["input_px"],
+        parameters=f"{record['parameters']:,}",
+        size=f"{entry.path.stat().st_size / 1e6:.1f} MB",
+        sha256=entry.sha256,
+        training=_training_words(record),
+        difference=record["export"]["largest_probability_difference"],
+        **_card_figures(entry.name, reports),
+    )
+
+
+def reference_card(folder: Path, reports: tuple[EvaluationReport, ...]) -> str:
+    """The model card of a reference system's model."""
+    record = _record(folder)
+    recipe, exported = record["recipe"], record["export"]
+    (output,) = recipe["heads"]
+    parameters = f", {record['parameters']:,} parameters" if "parameters" in record else ""
+    return _REFERENCE_CARD.format(
+        name=folder.name,
+        source=recipe["source"],
+        network=recipe["network"],
+        trained_from=f", trained from the layer `{recipe['trained_from']}` on" if recipe.get("trained_from") else "",
+        output=_OUTPUTS[output],
+        input_px=recipe["input_px"],
+        parameters=parameters,
+        crop=exported["crop"],
+        sha256=exported["sha256"],
+        augmentation=_AUGMENTATIONS[recipe["augmentation"]],
+        training=_training_words(record),
+        data=_data_words(record),
+        **_card_figures(folder.name, reports),
+    )
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    return record
+
+
+def _training_words(record: Mapping[str, Any]) -> str:
+    steps = "fits" if "epochs" not in record["recipe"] else "epochs"
+    unit = "epoch" if steps == "epochs" else "fit"
+    return (
+        f"Trained on {record['samples']['train']:,} pictures for {record['epochs_run']} {steps} "
+        f"({max(1, round(record['training_seconds'] / 60))} minutes); {unit} {record['best_epoch']} had the lowest "
+        "validation loss and was kept"
+    )
+
+
+def _data_words(record: Mapping[str, Any]) -> str:
+    heads = record["recipe"]["heads"]
+    ours = [name for name, outputs in _OUTPUTS_OF_DATA.items() if set(heads) & outputs]
+    return " ".join(_WORDS_OF_DATA[name] for name in ours)
+
+
+def _card_figures(model: str, reports: tuple[EvaluationReport, ...]) -> dict[str, str]:
+    of_model = tuple(r for r in reports if (r.model, r.split, r.protocol) == (model, "test", "crops"))
+    rows = [f"| {_words(h.figure)} | {h.value} | {h.interval} | {h.measured.n:,} |" for h in headlines(of_model, model)]
+    table = "\n".join(["| on held-back crops | | 95% interval | n |", "|---|---|---|---|", *rows])
+    return {
+        "results": table,
+        "worst": "\n".join(_weakest_classes(of_model)),
+        "people": "\n".join(_worse_for(of_model))
+        or "FER2013 does not say who its people are: this cannot be measured.",
+    }
+
+
+def _weakest_classes(reports: tuple[EvaluationReport, ...]) -> Iterator[str]:
+    """For each output the class that is recognised least, and the hard ages."""
+    for report in reports:
+        for output, counts in report.classes.items():
+            if output.endswith("_without_duplicates"):
+                continue
+            recalls = counts.recall_by_class
+            index = min(range(len(recalls)), key=lambda i: recalls[i])
+            n = counts.support_by_class[index]
+            yield f"- {_OUTPUTS[output]}: {counts.classes[index]} ({recalls[index]:.0%} of {n} found)"
+        for name in ("0-3", "61-80", "81+"):
+            if name in report.ages:
+                sums = report.ages[name]
+                yield f"- age {name}: error {sums.mae:.1f} years, bias {sums.bias:+.1f} (n = {sums.n})"
+
+
+def _worse_for(reports: tuple[EvaluationReport, ...]) -> Iterator[str]:
+    for report in reports:
+        for key in (*HEADLINE_KEYS.values(), "age_group", "age_group_7"):
+            figure = FIGURE[key]
+            if figure.in_years is False and figure.trait == "age" and report.ages:
+                continue  # the years say more
+            for axis in AXES:
+                gap = largest_gap(group_rows(report, figure, (axis,)), figure)
+                if gap is not None:
+                    yield (
+                        f"- {_words(figure)}, by {axis.replace('_', ' ')}: worst for {_group(figure, gap.worst)}, best "
+                        f"for {_group(figure, gap.best)}"
+                    )
+
+
+_OUTPUTS: Final = {
+    "age": "apparent age (one probability per year, 0 to 100)",
+    "age_group": "apparent age group (five)",
+    "age_group_7": "apparent age group (seven)",
+    "gender": "apparent gender (two classes of UTKFace's labels)",
+    "ethnicity": "ethnicity (five classes of UTKFace's labels)",
+    "expression": "facial expression (eight classes of FER+)",
+    "expression_fer2013": "facial expression (seven classes of FER2013, for comparison with the literature)",
+    "mood": "mood (positive, neutral, negative: sums of FER+'s expressions)",
+    "smile": "smiling or not (FER+'s happiness)",
+}
+_OUTPUTS_OF_DATA: Final = {
+    "utkface": {"age", "age_group", "age_group_7", "gender", "ethnicity"},
+    "fer2013": {"expression", "expression_fer2013", "mood", "smile"},
+}
+_AUGMENTATIONS: Final = {
+    "online": "Flip, shear, rotate, shift, zoom, light and erasing, different in every epoch",
+    "none": "No augmentation",
+    "tenfold": "Each picture and nine fixed variations of it",
+}
+_WORDS_OF_DATA: Final = {
+    "utkface": "UTKFace: pictures from the web with labels estimated by a program and checked by people; for "
+    "non-commercial research. Near-duplicates were grouped before the split, 70% of the groups were trained on.",
+    "fer2013": "FER2013 (Kaggle terms): grey pictures of 48 px from a web search; FER+ (MIT): ten people's votes for "
+    "each. Pictures identical to a held-back one were left out of training.",
+}
+_MEMBER_CARD: Final = """# {name}
+
+<!-- This card is generated by `python -m facetraits report`; edit facetraits/documents.py instead. -->
+
+An EfficientNet-Lite0 that started from ImageNet weights (Apache-2.0, Tan & Le 2019) and was trained by the facetraits
+authors. It answers {outputs}.
+
+- Input: the face crop `{crop}` (112 px, RGB, uint8), scaled to {input_px} px inside the network
+- {parameters} parameters, float16, {size}; sha256 `{sha256}`
+- {training}. The served file's probabilities differ from the trained network's by at most {difference}
+- Licence: {licence}
+
+## Intended use
+
+Teaching, research and demonstrations with people who know and agree. It tells what a face looks like to a statistical
+model; it knows nothing of who somebody is, what they feel or how they see themselves.
+
+**Not for** decisions about people (hiring, policing, credit, access, age checks), identification, or watching people
+without their knowledge.
+
+## Data
+
+{data}
+
+## Figures
+
+{results}
+
+Measured on the test split with the served file. Recipe, history and seed: `record.json`, `history.csv`.
+
+## Limits
+
+Where it is weakest on the test split:
+
+{worst}
+
+Labels are other people's impressions, in two genders and five coarse ethnicities; people outside these boxes get a
+wrong answer by construction. Blurred, dark, small, covered and turned faces are answered worse.
+
+## Who it is worse for
+
+{people}
+"""
+_REFERENCE_CARD: Final = """# {name}
+
+<!-- This card is generated by `python -m facetraits report`; edit facetraits/documents.py instead. -->
+
+A model of the reference system {source}, trained by the facetraits authors on their own split to compare with. It
+answers {output}. It is not served, and its weights are not kept here:
+`python -m facetraits train {name}` makes them again.
+
+- Network: {network}{trained_from}; {input_px} px, grey{parameters}; crop `{crop}`
+- {augmentation}
+- {training}. The exported file's sha256 is `{sha256}`
+- Two processor cores could not afford a long schedule: the learning curve shows whether it was still improving
+
+## Intended use
+
+As a yardstick, not in place of the networks that are served; what must not be done with those must not be done with it.
+
+## Data
+
+{data}
+
+## Figures
+
+{results}
+
+Recipe, history and seed: `record.json`, `history.csv`.
+
+## Limits
+
+Where it is weakest on the test split:
+
+{worst}
+
+## Who it is worse for
+
+{people}
+"""

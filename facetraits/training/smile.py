@@ -1,0 +1,146 @@
+"""webcam-guesser's smile detector: a support vector classifier on histograms of oriented gradients.
+
+`python -m facetraits train smile-svc`. It is a reference: it is judged like the networks, and not served.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import joblib
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+from skimage.feature import hog
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from tqdm import tqdm
+
+from facetraits.alignment import CROPS
+from facetraits.training.provenance import code_commit
+from facetraits.training.recipes import SMILE_SVC
+from facetraits.training.samples import data_version, fer2013_samples, load_fer2013
+
+CROP: Final = "face-tight-v1"
+FILE: Final = "svc.joblib"
+_SIDE_PX: Final = 48
+# A support vector classifier has no epochs: its curve goes over the number of training pictures, and then over C.
+_SIZES: Final = (500, 1000, 2000, 4000, 8000)
+_PENALTIES: Final = (1.0, 4.0)
+
+
+def features(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, 900) histograms of oriented gradients (Dalal & Triggs 2005) of (N, S, S, 3) crops, in grey at 48 px."""
+    rows = []
+    for crop in crops:
+        grey = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
+        rows.append(hog(grey, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(2, 2)))
+    return np.array(rows, dtype=np.float32)
+
+
+def train_smile(data: Path, detector_network: Path, runs: Path) -> Path:
+    """Fit the classifier on growing parts of the training split, then on all of it; C is chosen on validation.
+
+    Writes ``history.csv`` (a row per fit), ``svc.joblib`` and ``record.json`` below ``runs/smile-svc``.
+
+    Returns:
+        That folder.
+    """
+    run = runs / SMILE_SVC
+    run.mkdir(parents=True, exist_ok=True)
+    fer, detections = load_fer2013(data, detector_network)
+    x, y = _smiles(fer2013_samples(fer, detections, "train", CROPS[CROP]))
+    x_validation, y_validation = _smiles(fer2013_samples(fer, detections, "validation", CROPS[CROP]))
+    order = np.random.default_rng(1).permutation(len(x))
+    fits = [(size, _PENALTIES[0]) for size in _SIZES if size < len(x)] + [(len(x), c) for c in _PENALTIES]
+    rows: list[dict[str, float]] = []
+    best, best_loss = None, np.inf
+    for size, penalty in tqdm(fits, desc=SMILE_SVC, unit=" fits"):
+        started = time.perf_counter()
+        chosen = order[:size]
+        svc = make_pipeline(StandardScaler(), SVC(C=penalty, cache_size=1000)).fit(x[chosen], y[chosen])
+        judge = calibrated(svc, x_validation, y_validation)
+        validation = judge.predict_proba(x_validation)
+        seen = judge.predict_proba(x[chosen[:2000]])
+        rows.append(
+            {
+                "epoch": len(rows),
+                "categorical_accuracy": accuracy_score(y[chosen[:2000]], seen.argmax(axis=1)),
+                "learning_rate": penalty,
+                "loss": log_loss(y[chosen[:2000]], seen, labels=(0, 1)),
+                "pictures": size,
+                "seconds": round(time.perf_counter() - started, 1),
+                "val_categorical_accuracy": accuracy_score(y_validation, validation.argmax(axis=1)),
+                "val_loss": log_loss(y_validation, validation, labels=(0, 1)),
+            }
+        )
+        if size == len(x) and rows[-1]["val_loss"] < best_loss:
+            best, best_loss = judge, rows[-1]["val_loss"]
+    joblib.dump(best, run / FILE, compress=3)
+    _write(run, rows, {"train": len(x), "validation": len(x_validation)}, data_version(data, ["fer2013"]))
+    return run
+
+
+def calibrated(svc: Pipeline, x: NDArray[np.float32], y: NDArray[np.integer]) -> CalibratedClassifierCV:
+    """The classifier with its decision values turned into probabilities on validation (Platt 1999)."""
+    return CalibratedClassifierCV(FrozenEstimator(svc), method="sigmoid").fit(x, y)
+
+
+def load_smile(path: Path) -> CalibratedClassifierCV:
+    """What ``train_smile`` wrote. Load only files of your own making: such a file can run code."""
+    return joblib.load(path)
+
+
+def predict_smile(classifier: CalibratedClassifierCV, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(N, 2) probabilities in the order of ``SMILE_CLASSES``, for (N, S, S, 3) crops."""
+    probabilities: NDArray[np.float64] = classifier.predict_proba(features(crops))
+    return probabilities
+
+
+def _smiles(samples: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Features and labels of the rows on which FER+ has an opinion."""
+    voted = samples.weights["smile"] > 0
+    return features(samples.crops[voted]), samples.targets["smile"][voted].argmax(axis=1)
+
+
+def _write(run: Path, rows: list[dict[str, float]], samples: Mapping[str, int], data: Mapping[str, str]) -> None:
+    with (run / "history.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    record = {
+        "recipe": {
+            "name": SMILE_SVC,
+            "heads": ["smile"],
+            "network": "support vector classifier (radial basis functions) on HOG features",
+            "input_px": _SIDE_PX,
+            "crop": CROP,
+            "source": "webcam-guesser",
+            "augmentation": "none",
+            "seed": 1,
+        },
+        "samples": samples,
+        "data": data,
+        "epochs_run": len(rows),
+        "best_epoch": 1 + min(range(len(rows)), key=lambda i: rows[i]["val_loss"]),
+        "training_seconds": round(sum(row["seconds"] for row in rows)),
+        "commit": code_commit(),
+        "environment": {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "scikit-learn": sklearn.__version__,
+            "numpy": np.__version__,
+        },
+    }
+    (run / "record.json").write_text(json.dumps(record, indent=2) + "\n")

@@ -1,0 +1,56 @@
+"""What the data sets hold, as it is committed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from facetraits.data_summary import (
+    DataSummary,
+    Distribution,
+    Removed,
+    load_data_summaries,
+    write_data_summaries,
+)
+from tests.builders import MODELS
+
+SUMMARY = DataSummary(
+    name="set",
+    title="A set",
+    licence="free",
+    files={"set.tar": "0" * 64},
+    pictures=7,
+    removed=(Removed("no face", 2, "training"),),
+    distributions={"gender": Distribution(("male", "female"), (4, 3), {"train": (2, 1), "test": (1, 1)})},
+    date="2026-01-01",
+    commit="c",
+)
+
+
+def test_summaries_round_trip(tmp_path: Path) -> None:
+    write_data_summaries((SUMMARY,), tmp_path)
+    assert load_data_summaries(tmp_path) == (SUMMARY,)
+
+
+def test_none_is_no_error_and_rubbish_is(tmp_path: Path) -> None:
+    assert load_data_summaries(tmp_path) == ()
+    (tmp_path / "datasets.json").write_text('[{"name": "set"}]')
+    with pytest.raises(ValueError, match=r"datasets\.json"):
+        load_data_summaries(tmp_path)
+
+
+@pytest.mark.parametrize("summary", load_data_summaries(MODELS), ids=lambda s: s.name)
+def test_what_is_used_and_what_was_removed_add_up(summary: DataSummary) -> None:
+    first = next(iter(summary.distributions.values()))  # every picture has this label
+    used = sum(sum(counts) for counts in first.splits.values())
+    always = [removed.n for removed in summary.removed if "FER+:" not in removed.reason]
+    assert summary.pictures == used + sum(always)
+    for distribution in summary.distributions.values():
+        assert all(len(counts) == len(distribution.classes) for counts in distribution.splits.values())
+        kept = [sum(column) for column in zip(*distribution.splits.values(), strict=True)]
+        assert all(after <= before for after, before in zip(kept, distribution.raw, strict=True))
+
+
+def test_both_sets_were_counted() -> None:
+    assert [summary.name for summary in load_data_summaries(MODELS)] == ["utkface", "fer2013"]
