@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ui import resources
 from ui.components import lead, privacy_line, steps
 from ui.model_overview import model_overview
 from ui.navigation import start_page
@@ -18,6 +19,8 @@ with st.container(horizontal=True):
         st.switch_page("pages/1_Photo.py")
     if st.button("Turn on the webcam", icon=":material/videocam:"):
         st.switch_page("pages/2_Webcam.py")
+    if st.button("How good is it?", icon=":material/bar_chart:"):
+        st.switch_page("pages/4_Model_performance.py")
     if st.button("About the networks", icon=":material/info:"):
         st.switch_page("pages/6_About.py")
 privacy_line()
@@ -51,3 +54,5 @@ st.markdown(
     "For the curious, for students, and for researchers who want to see how such networks answer and where they fail, "
     "with every figure measured on pictures the networks had not seen."
 )
+
+resources.warm_up()

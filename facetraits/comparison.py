@@ -81,7 +81,7 @@ FIGURES: Final = (
     Figure("age_mae_0_3", "age", "Mean absolute error, ages 0-3", "utkface", "0-3", "mae"),
     Figure("age_group", "age", "Accuracy, five age groups", "utkface", "age_group", "accuracy"),
     Figure("age_group_7", "age", "Accuracy, seven age groups", "utkface", "age_group_7", "accuracy"),
-    Figure("gender", "gender", "Accuracy", "utkface", "gender", "accuracy"),
+    Figure("gender", "gender", "Accuracy, two classes", "utkface", "gender", "accuracy"),
     Figure("gender_f1", "gender", "Macro-F1", "utkface", "gender", "macro_f1"),
     Figure("ethnicity", "ethnicity", "Accuracy, five classes", "utkface", "ethnicity", "accuracy"),
     Figure("ethnicity_f1", "ethnicity", "Macro-F1", "utkface", "ethnicity", "macro_f1"),

@@ -125,12 +125,17 @@ class ClassCounts:
 
     @property
     def ece_interval(self) -> tuple[float, float]:
-        """Bootstrap 95% interval of ``ece``; each bin's mean confidence is held."""
+        """Bootstrap 95% interval of ``ece``; each bin's mean confidence is held.
+
+        Drawing adds chance to each bin's gap, which can only make the sum larger: that shift is taken out again.
+        """
         counts, right = np.array(self.bin_counts), np.array(self.bin_correct)
         drawn = _redrawn(np.concatenate([right, counts - right]))
         confidence = np.array(self.bin_confidence) / np.maximum(counts, 1)
         drawn_right, drawn_counts = drawn[:, : len(counts)], drawn[:, : len(counts)] + drawn[:, len(counts) :]
-        return _middle(np.abs(drawn_right - drawn_counts * confidence).sum(axis=1) / max(1, self.n))
+        values = np.abs(drawn_right - drawn_counts * confidence).sum(axis=1) / max(1, self.n)
+        low, high = _middle(values - values.mean() + self.ece)
+        return max(0.0, low), high
 
     def _matrix(self) -> NDArray[np.int64]:
         return np.array(self.confusion, dtype=np.int64)
@@ -400,7 +405,7 @@ class EvaluationReport:
             raw["age_pairs"] = tuple(tuple(pair) for pair in raw["age_pairs"])
             raw["subgroups"] = tuple(_subgroup(group) for group in raw["subgroups"])
             return cls(**raw)
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not an evaluation report: {error!r}") from error
 
 

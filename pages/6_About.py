@@ -29,6 +29,7 @@ st.markdown(
 
 st.header("The networks", anchor=False)
 model_overview()
+st.page_link("pages/4_Model_performance.py", label="All measurements: Model performance", icon=":material/bar_chart:")
 model_cards()
 
 st.header("Licences", anchor=False)

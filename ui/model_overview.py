@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from html import escape
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import streamlit as st
 
-from facetraits.metrics import EvaluationReport, load_reports
+from facetraits.comparison import FIGURE, HEADLINE_KEYS, find_report
+from facetraits.metrics import EvaluationReport
 from facetraits.registry import DEFAULT_MODELS_DIR, Manifest, ModelIntegrityError, load_manifest
-from ui.components import notice
+from ui import resources
+from ui.components import counted, notice
 from ui.face_card import TRAIT_LABELS
+from ui.performance_data import DATASET_WORDS
 
 _OUTPUT_WORDS: Final[Mapping[str, str]] = {**TRAIT_LABELS, "expression_fer2013": "Expression in seven classes"}
-_DATASET_WORDS: Final[Mapping[str, str]] = {"utkface": "UTKFace", "fer2013": "FER2013 with FER+ labels"}
+REFERENCES: Final = "references"  # folder of the models that others designed
 
 
-class Figure(NamedTuple):
+class Tile(NamedTuple):
     """One headline: what was judged, how well it went, on what."""
 
     label: str
@@ -25,33 +30,24 @@ class Figure(NamedTuple):
     basis: str
 
 
-def headline_figures(manifest: Manifest, reports: tuple[EvaluationReport, ...]) -> list[Figure]:
+def headline_tiles(reports: Iterable[EvaluationReport]) -> list[Tile]:
     """How well the photo profile does on test pictures, from picture to answer.
 
-    A report that was measured with other weights than the installed ones says nothing of these and is left out.
+    Args:
+        reports: those that belong to the installed networks.
     """
-    installed = {manifest.detector_sha256, *(member.sha256 for member in manifest.members.values())}
-    return [
-        figure
-        for report in reports
-        if (report.model, report.split, report.protocol) == ("accurate", "test", "photos")
-        and installed.issuperset(report.weights_sha256.values())
-        for figure in _figures(report)
-    ]
-
-
-def _figures(report: EvaluationReport) -> Iterator[Figure]:
-    dataset = _DATASET_WORDS.get(report.dataset, report.dataset)
-    if "all" in report.ages:
-        errors = report.ages["all"]
-        yield Figure(
-            TRAIT_LABELS["age"], f"± {errors.mae:.1f} years", f"mean error on {errors.n:,} test faces of {dataset}"
-        )
-    for trait in ("gender", "ethnicity", "expression"):
-        if trait in report.classes:
-            counts = report.classes[trait]
-            total = counts.n + counts.undetected
-            yield Figure(TRAIT_LABELS[trait], f"{counts.accuracy:.1%}", f"right on {total:,} test faces of {dataset}")
+    reports = tuple(reports)
+    tiles = []
+    for trait, key in HEADLINE_KEYS.items():
+        figure = FIGURE[key]
+        report = find_report(reports, "accurate", figure.dataset, protocol="photos")
+        measured = figure.of(report) if report is not None else None
+        if measured is not None:
+            dataset = DATASET_WORDS.get(figure.dataset, figure.dataset)
+            how = "mean error on" if figure.in_years else "right on"
+            basis = f"{how} {measured.n:,} test pictures of {dataset}"
+            tiles.append(Tile(TRAIT_LABELS[trait], figure.formatted(measured.value), basis))
+    return tiles
 
 
 def model_overview() -> None:
@@ -61,14 +57,14 @@ def model_overview() -> None:
     except ModelIntegrityError as error:
         notice("hint", "The networks cannot be loaded", str(error))
         return
-    figures = headline_figures(manifest, load_reports(manifest.models_dir))
-    if figures:
-        tiles = "".join(
-            f"<li><span>{escape(figure.label)}</span><strong>{escape(figure.value)}</strong>"
-            f"<span>{escape(figure.basis)}</span></li>"
-            for figure in figures
+    tiles = headline_tiles(resources.get_evidence().reports)
+    if tiles:
+        items = "".join(
+            f"<li><span>{escape(tile.label)}</span><strong>{escape(tile.value)}</strong>"
+            f"<span>{escape(tile.basis)}</span></li>"
+            for tile in tiles
         )
-        st.html(f'<ul class="ft-figures">{tiles}</ul>')
+        st.html(f'<ul class="ft-figures ft-many" style="--ft-columns: 2">{items}</ul>')
     else:
         st.caption("These networks have not been measured on test pictures yet.")
     st.html(_table(manifest))
@@ -89,10 +85,23 @@ def _table(manifest: Manifest) -> str:
 
 
 def model_cards() -> None:
-    """The cards of all networks, folded."""
+    """The cards of the networks at work, folded, then those of the reference systems' models under one heading."""
     for card in sorted(DEFAULT_MODELS_DIR.glob("*/README.md")):
-        with st.expander(f"Model card: {card.parent.name}"):
-            st.markdown(_without_front_matter(card.read_text(encoding="utf-8")))
+        if card.parent.name != REFERENCES:
+            with st.expander(f"Model card: {card.parent.name}"):
+                st.markdown(_card_text(card))
+    references = {card.parent.name: card for card in sorted(DEFAULT_MODELS_DIR.glob(f"{REFERENCES}/*/README.md"))}
+    if references:
+        with st.expander(f"Cards of what ours are compared with: {counted(len(references), 'reference model')}"):
+            st.markdown("They were trained by us after the plans of other systems. The app does not use them.")
+            name = st.selectbox("Reference model", list(references))
+            st.markdown(_card_text(references[name]))
+
+
+def _card_text(card: Path) -> str:
+    """A card without its metadata, its headings below those of the page."""
+    text = _without_front_matter(card.read_text(encoding="utf-8"))
+    return re.sub(r"^(#+ )", r"##\1", text, flags=re.MULTILINE)
 
 
 def licences() -> None:

@@ -22,6 +22,7 @@ PAGES: Final = (
     _Page("app.py", "Home", ":material/home:"),
     _Page("pages/1_Photo.py", "Photo", ":material/add_a_photo:"),
     _Page("pages/2_Webcam.py", "Webcam", ":material/videocam:"),
+    _Page("pages/4_Model_performance.py", "Model performance", ":material/bar_chart:"),
     _Page("pages/6_About.py", "About", ":material/info:"),
 )
 

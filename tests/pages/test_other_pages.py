@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 import ui.model_overview
 from facetraits.registry import load_manifest
 from tests.builders import ROOT
+from ui import resources
 from ui.navigation import PAGES
 
 
@@ -33,7 +35,17 @@ def test_home_says_what_it_does_and_what_it_cannot_do() -> None:
     assert "Your pictures stay on the machine" in raw(page)
 
 
-@pytest.mark.parametrize(("button", "title"), [("Analyse a photo", "Photo"), ("About the networks", "About")])
+def test_home_prepares_the_drawing_of_charts() -> None:
+    page = open_app()
+    assert not page.exception
+    resources.warm_up().join(timeout=60)
+    assert {"altair", "ui.charts"} <= sys.modules.keys()
+
+
+@pytest.mark.parametrize(
+    ("button", "title"),
+    [("Analyse a photo", "Photo"), ("How good is it?", "Model performance"), ("About the networks", "About")],
+)
 def test_home_leads_to_the_other_pages(button: str, title: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.resources.get_analyzer", lambda profile="accurate": None)
     page = open_app()
@@ -55,6 +67,22 @@ def test_about_shows_licences() -> None:
     labels = [expander.label for expander in page.expander]
     assert "LICENSE" in labels
     assert any(label.startswith("models/centerface/LICENSE") for label in labels)
+
+
+def test_about_shows_the_cards_of_networks_and_references(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for folder, text in (("small", "# small\n\nA small one."), ("references/old", "# old\n\nAn old one.")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "README.md").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(ui.model_overview, "DEFAULT_MODELS_DIR", tmp_path)
+    page = open_app().switch_page("pages/6_About.py").run()
+    assert not page.exception
+    assert [expander.label for expander in page.expander if "card" in expander.label.lower()] == [
+        "Model card: small",
+        "Cards of what ours are compared with: 1 reference model",
+    ]
+    texts = [piece.value for piece in page.markdown]
+    assert "### small\n\nA small one." in texts
+    assert "### old\n\nAn old one." in texts
 
 
 def test_missing_networks_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

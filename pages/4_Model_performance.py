@@ -1,0 +1,64 @@
+"""Model performance: how good the networks are, on what, compared with whom, for whom worse, and how they learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import streamlit as st
+
+from facetraits.types import TRAITS, TraitName
+from ui import performance_group_views, performance_training_views, performance_views, resources
+from ui.components import lead, notice
+from ui.face_card import TRAIT_LABELS
+from ui.navigation import start_page
+from ui.performance_data import Evidence
+
+_VIEWS: Final[Mapping[str, Callable[[Evidence, TraitName], None]]] = {
+    "Leaderboard": performance_views.show_leaderboard,
+    "Confusion matrix": performance_views.show_confusion,
+    "Confidence": performance_views.show_confidence,
+    "Age error": performance_group_views.show_age_error,
+    "Fairness": performance_group_views.show_fairness,
+    "Learning curves": performance_training_views.show_curves,
+    "Data": performance_training_views.show_data,
+}
+
+
+def choose_trait() -> TraitName:
+    return st.segmented_control(
+        "Trait",
+        TRAITS,
+        default=TRAITS[0],
+        required=True,
+        format_func=TRAIT_LABELS.__getitem__,
+        key="trait",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+
+
+def choose_view(trait: TraitName) -> str:
+    return st.segmented_control(
+        "View",
+        [view for view in _VIEWS if view != "Age error" or trait == "age"],
+        default="Leaderboard",
+        required=True,
+        key="view",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+
+
+start_page("Model performance", "📊", layout="wide")
+st.title("Model performance", anchor=False)
+lead(
+    "How good is it, compared with whom, for whom is it worse, and can its confidence be believed? Every number was "
+    "counted on pictures that the networks had not seen, and says where it comes from."
+)
+evidence = resources.get_evidence()
+for problem in evidence.problems:
+    notice("hint", "Left out", problem)
+trait = choose_trait()
+performance_views.headlines(evidence, trait)
+_VIEWS[choose_view(trait)](evidence, trait)

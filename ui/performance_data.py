@@ -1,0 +1,161 @@
+"""What there is to show of the models' performance: reports, learning curves, data, and why something is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeVar
+
+from facetraits.comparison import Published, load_published
+from facetraits.data_summary import DataSummary, load_data_summaries
+from facetraits.history import TrainingRun, load_runs
+from facetraits.metrics import EvaluationReport
+from facetraits.registry import ModelIntegrityError, load_manifest, sha256_of
+
+# Everything below the models' folder that the pages about performance are made from.
+_SOURCES: Final = (
+    "manifest.json",
+    "published.json",
+    "datasets.json",
+    "reports/*.json",
+    "*/network.*",
+    "*/history.csv",
+    "*/record.json",
+    "references/*/history.csv",
+    "references/*/record.json",
+)
+DATASET_WORDS: Final[Mapping[str, str]] = {"utkface": "UTKFace", "fer2013": "FER2013 with FER+ labels"}
+_MOST_NAMED: Final = 2
+_Loaded = TypeVar("_Loaded")
+
+
+class Evidence(NamedTuple):
+    """All that is known of how well the models do.
+
+    Attributes:
+        version: changes with the files that it was read from.
+        reports: those that can be read and belong to the installed weights.
+        published: figures of others; runs: trainings; summaries: data sets.
+        problems: a sentence for everything that is left out.
+        coverage: name of a profile to the share of labels that its age interval is meant to hold.
+    """
+
+    version: str
+    reports: tuple[EvaluationReport, ...] = ()
+    published: tuple[Published, ...] = ()
+    runs: tuple[TrainingRun, ...] = ()
+    summaries: tuple[DataSummary, ...] = ()
+    coverage: Mapping[str, float] = MappingProxyType({})
+    problems: tuple[str, ...] = ()
+
+    @property
+    def systems(self) -> Mapping[str, str]:
+        """Name of a reference model to the system that it comes from."""
+        sources = {run.name: run.record.get("recipe", {}).get("source", "") for run in self.runs}
+        return {name: source for name, source in sources.items() if source}
+
+
+def fingerprint(models_dir: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, date and size of every file that ``read_evidence`` reads: changes when one of them does."""
+    files = sorted(file for pattern in _SOURCES for file in models_dir.glob(pattern))
+    stats = ((file, file.stat()) for file in files)
+    return tuple((file.relative_to(models_dir).as_posix(), stat.st_mtime_ns, stat.st_size) for file, stat in stats)
+
+
+def read_evidence(models_dir: Path, version: str = "") -> Evidence:
+    """Read all there is; what is missing, damaged or of other weights becomes a sentence instead."""
+    problems: list[str] = []
+    reports = _reports(models_dir, problems)
+    return Evidence(
+        version=version,
+        reports=trusted(reports, models_dir, problems),
+        published=_or_nothing(load_published, models_dir, "The published figures", problems, FileNotFoundError),
+        runs=_or_nothing(load_runs, models_dir, "The learning curves", problems),
+        summaries=_or_nothing(load_data_summaries, models_dir, "The description of the data sets", problems),
+        coverage=_coverage(models_dir),
+        problems=tuple(problems),
+    )
+
+
+def _coverage(models_dir: Path) -> Mapping[str, float]:
+    try:
+        profiles = load_manifest(models_dir).profiles
+    except ModelIntegrityError:  # then no report is of our networks either
+        return {}
+    promised = {name: profile.traits["age"].interval_coverage for name, profile in profiles.items()}
+    return {name: coverage for name, coverage in promised.items() if coverage is not None}
+
+
+def _reports(models_dir: Path, problems: list[str]) -> list[EvaluationReport]:
+    reports, damaged = [], []
+    for file in sorted((models_dir / "reports").glob("*.json")):
+        try:
+            reports.append(EvaluationReport.from_json(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, AttributeError):
+            damaged.append(file.name)
+    if damaged:
+        problems.append(_left_out(damaged, "cannot be read", "cannot be read"))
+    return reports
+
+
+def trusted(
+    reports: Iterable[EvaluationReport], models_dir: Path, problems: list[str] | None = None
+) -> tuple[EvaluationReport, ...]:
+    """The reports that tell of the installed weights, and those of models whose weights are not kept here.
+
+    Args:
+        reports: to be judged.
+        models_dir: folder of the models.
+        problems: takes a sentence about the others.
+    """
+    actual: dict[str, str] = {}
+    kept, refused = [], []
+    for report in reports:
+        ours = report.kind in ("profile", "member")
+        if not ours or all(_checksum(models_dir, file, actual) == sha for file, sha in report.weights_sha256.items()):
+            kept.append(report)
+        else:
+            refused.append(f"{report.model} on {report.dataset}, {report.split}, {report.protocol}")
+    if refused and problems is not None:
+        problems.append(
+            _left_out(
+                refused,
+                "was measured with other networks than those that are installed",
+                "were measured with other networks than those that are installed",
+            )
+        )
+    return tuple(kept)
+
+
+def _checksum(models_dir: Path, file: str, known: dict[str, str]) -> str:
+    if file not in known:
+        try:
+            known[file] = sha256_of(models_dir / file)
+        except ModelIntegrityError:
+            known[file] = "missing"
+    return known[file]
+
+
+def _left_out(names: list[str], one: str, many: str) -> str:
+    if len(names) == 1:
+        return f"One report is not shown because it {one}: {names[0]}."
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{len(names)} reports are not shown because they {many}: {'; '.join(names[:_MOST_NAMED])}{more}."
+
+
+def _or_nothing(
+    load: Callable[[Path], tuple[_Loaded, ...]],
+    models_dir: Path,
+    what: str,
+    problems: list[str],
+    fine: type[Exception] | tuple[type[Exception], ...] = (),
+) -> tuple[_Loaded, ...]:
+    try:
+        return load(models_dir)
+    except fine:
+        return ()
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        problems.append(f"{what} cannot be read ({reason}).")
+        return ()
