@@ -228,11 +228,10 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _training_words(record: Mapping[str, Any]) -> str:
-    steps = "fits" if "epochs" not in record["recipe"] else "epochs"
-    unit = "epoch" if steps == "epochs" else "fit"
+    step = record["recipe"].get("step", "epoch")
     return (
-        f"Trained on {record['samples']['train']:,} pictures for {record['epochs_run']} {steps} "
-        f"({max(1, round(record['training_seconds'] / 60))} minutes); {unit} {record['best_epoch']} had the lowest "
+        f"Trained on {record['samples']['train']:,} pictures for {record['epochs_run']} {step}s "
+        f"({max(1, round(record['training_seconds'] / 60))} minutes); {step} {record['best_epoch']} had the lowest "
         "validation loss and was kept"
     )
 

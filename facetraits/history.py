@@ -30,6 +30,11 @@ class TrainingRun:
         return len(self.columns["loss"])
 
     @property
+    def step(self) -> str:
+        """What one row of the history is: "epoch", or "fit" of what has no epochs, on more and more pictures."""
+        return str(self.record.get("recipe", {}).get("step", "epoch"))
+
+    @property
     def best_epoch(self) -> int:
         """The epoch, from 1, with the lowest validation loss: its weights are kept."""
         losses = self.columns["val_loss"]

@@ -23,15 +23,29 @@ def check_reports(models_dir: Path) -> tuple[EvaluationReport, ...]:
     reports = load_reports(models_dir)
     known: dict[str, str] = {}
     for report in reports:
-        for file, expected in _promised(report):
-            if file not in known:
-                known[file] = _actual(models_dir / file)
-            if known[file] != expected:
-                raise ModelIntegrityError(
-                    f"The report of {report.model} on {report.dataset} was made with another {file}: "
-                    f"expected sha256 {expected}, found {known[file]}."
-                )
+        check_report(report, models_dir, known)
     return reports
+
+
+def check_report(report: EvaluationReport, models_dir: Path, known: dict[str, str]) -> None:
+    """Compare one report's checksums with the model files, or with the record of a reference.
+
+    Args:
+        report: to be checked.
+        models_dir: folder of the models.
+        known: file to checksum; takes what is read, so that no file is read twice for several reports.
+
+    Raises:
+        ModelIntegrityError: the report tells of other weights than those that lie there, or they cannot be read.
+    """
+    for file, expected in _promised(report):
+        if file not in known:
+            known[file] = _actual(models_dir / file)
+        if known[file] != expected:
+            raise ModelIntegrityError(
+                f"The report of {report.model} on {report.dataset} was made with another {file}: "
+                f"expected sha256 {expected}, found {known[file]}."
+            )
 
 
 def _promised(report: EvaluationReport) -> Iterator[tuple[str, str]]:

@@ -171,7 +171,7 @@ def test_the_leaderboard_tells_who_leads_and_where_we_stand(models: Path) -> Non
 def test_published_figures_are_marked_and_have_no_interval(models: Path) -> None:
     evidence = read_evidence(models)
     rows = leaderboard(FIGURE["gender"], evidence.reports, evidence.published)
-    table = performance.leaderboard_table(rows, FIGURE["gender"], evidence.systems)
+    table = performance.leaderboard_table(rows, FIGURE["gender"], evidence.systems, {})
     (published,) = [row for row in table.rows if row[0] == "Somebody"]
     assert published[1:] == (
         "Published by others, not measured here",
@@ -188,8 +188,13 @@ def test_published_figures_are_marked_and_have_no_interval(models: Path) -> None
 def test_a_reference_model_names_its_system(models: Path) -> None:
     evidence = read_evidence(models)
     rows = leaderboard(FIGURE["age_group"], evidence.reports)
-    table = performance.leaderboard_table(rows, FIGURE["age_group"], evidence.systems)
+    table = performance.leaderboard_table(rows, FIGURE["age_group"], evidence.systems, {})
     assert {row[0]: row[-1] for row in table.rows}["age-upload-predictor"] == "from upload-predictor"
+    unfinished = {"age-upload-predictor": "still improving"}
+    table = performance.leaderboard_table(rows, FIGURE["age_group"], evidence.systems, unfinished)
+    assert {row[0]: row[-1] for row in table.rows}["age-upload-predictor"] == "from upload-predictor; still improving"
+    assert "age-upload-predictor" in performance.unfinished_sentence(rows, unfinished)
+    assert performance.unfinished_sentence(rows, {}) == ""
     for system, shown in (("upload-predictor", "age-upload-predictor"), ("other", "age-upload-predictor (of other)")):
         dots = performance.leaderboard_dots(rows, FIGURE["age_group"], {"age-upload-predictor": system})
         assert shown in [dot.name for dot in dots]

@@ -198,7 +198,20 @@ def _ordinal(place: int) -> str:
     return {2: "second", 3: "third"}.get(place, f"{place}th")
 
 
-def leaderboard_table(rows: Sequence[Row], figure: Figure, systems: Mapping[str, str]) -> Table:
+def unfinished_sentence(rows: Iterable[Row], unfinished: Mapping[str, str]) -> str:
+    """Which of the reference models could have become better; "" where none could."""
+    names = [row.name for row in rows if row.name in unfinished]
+    if not names:
+        return ""
+    return (
+        f"Trained for as long as two processor cores could afford, and still improving at the end: {', '.join(names)}. "
+        "With more time they would be better than shown."
+    )
+
+
+def leaderboard_table(
+    rows: Sequence[Row], figure: Figure, systems: Mapping[str, str], unfinished: Mapping[str, str]
+) -> Table:
     """All that is known of each row."""
     unit = "years" if figure.in_years else "share"
     written = years if figure.in_years else percent
@@ -216,7 +229,7 @@ def leaderboard_table(rows: Sequence[Row], figure: Figure, systems: Mapping[str,
         value, low, high, n = row.measured.value, row.measured.low, row.measured.high, row.measured.n
         if row.published is None:
             system = systems.get(row.name)
-            note = f"from {system}" if system else ""
+            note = "; ".join(filter(None, (f"from {system}" if system else "", unfinished.get(row.name, ""))))
             body.append((row_name(row), KIND_WORDS[row.kind], value, low, high, n, note))
         else:
             note = f"{row.published.note} ({row.published.source})"

@@ -11,7 +11,8 @@ from facetraits.comparison import Published, load_published
 from facetraits.data_summary import DataSummary, load_data_summaries
 from facetraits.history import TrainingRun, load_runs
 from facetraits.metrics import EvaluationReport
-from facetraits.registry import ModelIntegrityError, load_manifest, sha256_of
+from facetraits.registry import ModelIntegrityError, load_manifest
+from facetraits.results import check_report
 
 # Everything below the models' folder that the pages about performance are made from.
 _SOURCES: Final = (
@@ -54,6 +55,15 @@ class Evidence(NamedTuple):
         """Name of a reference model to the system that it comes from."""
         sources = {run.name: run.record.get("recipe", {}).get("source", "") for run in self.runs}
         return {name: source for name, source in sources.items() if source}
+
+    @property
+    def unfinished(self) -> Mapping[str, str]:
+        """Name of a reference model whose last epoch was its best to what that means."""
+        return {
+            run.name: f"still improving when its {run.epochs} {run.step}s ended"
+            for run in self.runs
+            if run.name in self.systems and run.over_training_from is None
+        }
 
 
 def fingerprint(models_dir: Path) -> tuple[tuple[str, int, int], ...]:
@@ -102,20 +112,20 @@ def _reports(models_dir: Path, problems: list[str]) -> list[EvaluationReport]:
 def trusted(
     reports: Iterable[EvaluationReport], models_dir: Path, problems: list[str] | None = None
 ) -> tuple[EvaluationReport, ...]:
-    """The reports that tell of the installed weights, and those of models whose weights are not kept here.
+    """The reports that tell of the installed weights, or of references as they were trained last; peers' as they are.
 
     Args:
         reports: to be judged.
         models_dir: folder of the models.
         problems: takes a sentence about the others.
     """
-    actual: dict[str, str] = {}
+    known: dict[str, str] = {}
     kept, refused = [], []
     for report in reports:
-        ours = report.kind in ("profile", "member")
-        if not ours or all(_checksum(models_dir, file, actual) == sha for file, sha in report.weights_sha256.items()):
+        try:
+            check_report(report, models_dir, known)
             kept.append(report)
-        else:
+        except ModelIntegrityError:
             refused.append(f"{report.model} on {report.dataset}, {report.split}, {report.protocol}")
     if refused and problems is not None:
         problems.append(
@@ -126,15 +136,6 @@ def trusted(
             )
         )
     return tuple(kept)
-
-
-def _checksum(models_dir: Path, file: str, known: dict[str, str]) -> str:
-    if file not in known:
-        try:
-            known[file] = sha256_of(models_dir / file)
-        except ModelIntegrityError:
-            known[file] = "missing"
-    return known[file]
 
 
 def _left_out(names: list[str], one: str, many: str) -> str:

@@ -83,22 +83,22 @@ def curve_sentence(run: TrainingRun) -> str:
     """When training was at its best, and whether it went on for too long."""
     losses, validation = run.columns["loss"], run.columns["val_loss"]
     best, last = run.best_epoch, run.epochs
-    text = (
-        f"{run.name}: the loss on validation pictures was lowest ({validation[best - 1]:.3f}) at epoch {best} of {last}"
-    )
+    lowest = f"{validation[best - 1]:.3f}"
+    text = f"{run.name}: the loss on validation pictures was lowest ({lowest}) at {run.step} {best} of {last}"
     if run.over_training_from is None:
         return f"{text}, the last one: the curve does not reach the point where more training does harm."
-    end = f"by epoch {last} it rose to {validation[-1]:.3f}"
+    end = f"by {run.step} {last} it rose to {validation[-1]:.3f}"
     if losses[-1] < losses[best - 1]:
         end += f" while the loss on training pictures fell on, from {losses[best - 1]:.3f} to {losses[-1]:.3f}"
-    return f"{text}. From epoch {run.over_training_from} on it over-fits: {end}. The weights of epoch {best} were kept."
+    kept = f"The weights of {run.step} {best} were kept."
+    return f"{text}. From {run.step} {run.over_training_from} on it over-fits: {end}. {kept}"
 
 
 def curve_table(runs: Iterable[TrainingRun], metric: str) -> Table:
     """Every epoch of the runs that have the metric or its like."""
     columns = (
         Column("Run"),
-        Column("Epoch"),
+        Column("Epoch or fit"),
         Column("Training", _four),
         Column("Validation", _four),
         Column("Learning rate", "{:.2e}".format),

@@ -27,6 +27,7 @@ from ui.performance import (
     leaderboard_table,
     report_key,
     reports_of,
+    unfinished_sentence,
 )
 from ui.performance_data import Evidence
 from ui.performance_figure import draw, explain, legend, numbers, origin_of_reports, sentence, subheading, tiles
@@ -98,7 +99,9 @@ def show_leaderboard(evidence: Evidence, trait: TraitName) -> None:
             "Hollow diamonds are figures that others published. Their test pictures are not ours, so a small "
             "difference means nothing."
         )
-    table = leaderboard_table(rows, figure, evidence.systems)
+    if more := unfinished_sentence(rows, evidence.unfinished):
+        explain(more)
+    table = leaderboard_table(rows, figure, evidence.systems, evidence.unfinished)
     numbers(table)
     origin_of_reports([row.report for row in rows if row.report is not None], table, f"leaderboard-{key}-{protocol}")
 

@@ -113,11 +113,12 @@ def test_the_smile_detector_learns_smiles_and_is_judged(
     monkeypatch.setattr(smile, "fer2013_samples", samples)
     monkeypatch.setattr(smile, "data_version", lambda data, datasets: {})
     monkeypatch.setattr(smile, "_SIZES", (40, 80))
+    monkeypatch.setattr(smile, "_SIZE_OF_CHOICE", 80)
     monkeypatch.setattr(release, "REFERENCES", {})
     monkeypatch.setattr(release, "load_faces", lambda data, detector, split: faces)
     run = smile.train_smile(tmp_path, tmp_path, tmp_path / "runs")
     rows = (run / "history.csv").read_text().splitlines()
-    assert len(rows) == 1 + 4, "two parts of the pictures, then all of them with two penalties"
+    assert len(rows) == 1 + 3, "two parts of the pictures, then all of them"
     release.release_references(tmp_path, tmp_path / "models", tmp_path / "runs", tmp_path / "networks")
 
     crops, labels = drawn(60, 99)
