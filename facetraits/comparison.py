@@ -54,8 +54,13 @@ class Figure:
         return self.measure == "mae"
 
     def of(self, report: EvaluationReport | Subgroup) -> Measured | None:
-        """The figure of a report or subgroup; None where that does not answer it or has nobody to measure it on."""
+        """The figure of a report or subgroup; None where that does not answer it or has nobody to measure it on.
+
+        Macro-F1 of a subgroup is None: the mean would run over classes that cannot occur there.
+        """
         counts: ClassCounts | AgeErrors | None
+        if isinstance(report, Subgroup) and self.measure == "macro_f1":
+            return None
         if not self.in_years:
             counts = report.classes.get(self.counted)
         elif isinstance(report, Subgroup):
@@ -64,7 +69,8 @@ class Figure:
             counts = report.ages.get(self.counted)
         if counts is None:
             return None
-        n = counts.n if isinstance(counts, AgeErrors) else counts.total
+        # Only accuracy counts a face that was not found, as wrong.
+        n = counts.total if isinstance(counts, ClassCounts) and self.measure == "accuracy" else counts.n
         if not n:
             return None
         low, high = getattr(counts, f"{self.measure}_interval")

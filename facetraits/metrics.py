@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -400,8 +400,13 @@ class EvaluationReport:
         """
         try:
             raw = json.loads(text)
+            if raw["kind"] not in get_args(ModelKind):
+                raise ValueError(f"not an evaluation report: unknown kind {raw['kind']!r}")
+            raw["weights_sha256"] = {str(file): str(sha256) for file, sha256 in raw["weights_sha256"].items()}
             raw["classes"] = {name: _class_counts(counts) for name, counts in raw["classes"].items()}
             raw["ages"] = {name: _age_errors(sums) for name, sums in raw["ages"].items()}
+            if raw["ages"] and set(raw["ages"]) != set(AGE_RANGES):
+                raise ValueError(f"not an evaluation report: ages of {', '.join(raw['ages'])}")
             raw["age_pairs"] = tuple(tuple(pair) for pair in raw["age_pairs"])
             raw["subgroups"] = tuple(_subgroup(group) for group in raw["subgroups"])
             return cls(**raw)
@@ -413,6 +418,9 @@ def _class_counts(raw: dict[str, Any]) -> ClassCounts:
     raw["confusion"] = tuple(tuple(row) for row in raw["confusion"])
     for name in ("classes", "bin_counts", "bin_correct", "bin_confidence"):
         raw[name] = tuple(raw[name])
+    c = len(raw["classes"])
+    if [len(row) for row in raw["confusion"]] != [c] * c:
+        raise ValueError(f"not an evaluation report: the confusion matrix of {c} classes is not {c} x {c}")
     return ClassCounts(**raw)
 
 

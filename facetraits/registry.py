@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -109,6 +109,27 @@ def check_file(path: Path, expected: str) -> None:
     actual = sha256_of(path)
     if actual != expected:
         raise ModelIntegrityError(f"The model file {path} was changed: expected sha256 {expected}, found {actual}.")
+
+
+def profile_files(manifest: Manifest, profile: str) -> dict[str, str]:
+    """All that a profile's answers depend on, by name below the models' folder, with checksums.
+
+    These are the detector, the members' networks, and the profile's own entry in the manifest: weights, temperatures,
+    interval, mirroring and the detector's settings.
+
+    Raises:
+        ModelIntegrityError: there is no such profile.
+    """
+    entry = manifest.profiles.get(profile)
+    if entry is None:
+        raise ModelIntegrityError(f"There is no profile {profile!r}.")
+    settings = json.dumps(asdict(entry), sort_keys=True).encode()
+    members = sorted({member for trait in entry.traits.values() for member in trait.weights})
+    return {
+        f"{manifest.detector.relative_to(manifest.models_dir).as_posix()}": manifest.detector_sha256,
+        f"manifest.json, profile {profile}": hashlib.sha256(settings).hexdigest(),
+        **{f"{name}/network.tflite": manifest.members[name].sha256 for name in members},
+    }
 
 
 def load_manifest(models_dir: Path | None = None) -> Manifest:

@@ -3,68 +3,80 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from facetraits.comparison import FIGURES, Figure, Measured, find_report
 from facetraits.metrics import EvaluationReport, load_reports
-from facetraits.registry import ModelIntegrityError, sha256_of
+from facetraits.registry import Manifest, ModelIntegrityError, load_manifest, profile_files, sha256_of
 
 
 def check_reports(models_dir: Path) -> tuple[EvaluationReport, ...]:
-    """All reports, after comparing their checksums with the model files, or with the records of references.
-
-    Peers' weights belong to others and are not compared.
+    """All reports, after each was checked.
 
     Raises:
-        ModelIntegrityError: a report tells of other weights than those that lie there.
+        ModelIntegrityError: as of ``check_report``.
     """
     reports = load_reports(models_dir)
+    manifest = load_manifest(models_dir)
     known: dict[str, str] = {}
     for report in reports:
-        check_report(report, models_dir, known)
+        check_report(report, manifest, known)
     return reports
 
 
-def check_report(report: EvaluationReport, models_dir: Path, known: dict[str, str]) -> None:
-    """Compare one report's checksums with the model files, or with the record of a reference.
+def check_report(report: EvaluationReport, manifest: Manifest, known: dict[str, str]) -> None:
+    """Compare what a report was made with to what lies here.
+
+    A profile's report must name the detector, all its networks and the profile's settings; a member's its network; a
+    reference's the checksum in its record. Peers' weights belong to others and are not compared.
 
     Args:
         report: to be checked.
-        models_dir: folder of the models.
+        manifest: of the models that lie here.
         known: file to checksum; takes what is read, so that no file is read twice for several reports.
 
     Raises:
-        ModelIntegrityError: the report tells of other weights than those that lie there, or they cannot be read.
+        ModelIntegrityError: the report tells of something else than what lies there, or that cannot be read.
     """
-    for file, expected in _promised(report):
-        if file not in known:
-            known[file] = _actual(models_dir / file)
-        if known[file] != expected:
+    if report.kind == "peer":
+        return
+    for file, expected in _present(report, manifest, known).items():
+        named = report.weights_sha256.get(file, "none")
+        if named != expected:
             raise ModelIntegrityError(
                 f"The report of {report.model} on {report.dataset} was made with another {file}: "
-                f"expected sha256 {expected}, found {known[file]}."
+                f"it names sha256 {named}, found {expected}."
             )
 
 
-def _promised(report: EvaluationReport) -> Iterator[tuple[str, str]]:
-    """Path below the models' folder and checksum of everything that the report was made with, as far as it is here."""
-    for file, sha256 in report.weights_sha256.items():
-        if report.kind == "reference":
-            yield f"references/{report.model}/record.json", sha256
-        elif report.kind != "peer":
-            yield file, sha256
+def _present(report: EvaluationReport, manifest: Manifest, known: dict[str, str]) -> dict[str, str]:
+    """What the report should name, with the checksums of what lies here."""
+    if report.kind == "reference":
+        return dict.fromkeys(report.weights_sha256 or ["network"], _of_record(manifest.models_dir, report.model, known))
+    if report.kind == "profile":
+        files = profile_files(manifest, report.model)
+    else:
+        files = {f"{report.model}/network.tflite": ""}
+    for file in files:
+        path = manifest.models_dir / file
+        if path.suffix in (".tflite", ".onnx"):
+            if file not in known:
+                known[file] = sha256_of(path)
+            files[file] = known[file]
+    return files
 
 
-def _actual(path: Path) -> str:
-    """Checksum of a model file; of a reference, whose file is not kept, the one that its record names."""
-    if path.name != "record.json":
-        return sha256_of(path)
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["export"]["sha256"])
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelIntegrityError(f"The record {path} cannot be read ({error!r}).") from error
+def _of_record(models_dir: Path, reference: str, known: dict[str, str]) -> str:
+    """Checksum of a reference's file as its record names it: the file itself is not kept."""
+    path = models_dir / "references" / reference / "record.json"
+    if str(path) not in known:
+        try:
+            known[str(path)] = str(json.loads(path.read_text(encoding="utf-8"))["export"]["sha256"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelIntegrityError(f"The record {path} cannot be read ({error!r}).") from error
+    return known[str(path)]
 
 
 @dataclass(frozen=True, slots=True)

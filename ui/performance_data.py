@@ -119,11 +119,17 @@ def trusted(
         models_dir: folder of the models.
         problems: takes a sentence about the others.
     """
+    try:
+        manifest = load_manifest(models_dir)
+    except ModelIntegrityError as error:
+        if problems is not None:
+            problems.append(str(error))
+        return ()
     known: dict[str, str] = {}
     kept, refused = [], []
     for report in reports:
         try:
-            check_report(report, models_dir, known)
+            check_report(report, manifest, known)
             kept.append(report)
         except ModelIntegrityError:
             refused.append(f"{report.model} on {report.dataset}, {report.split}, {report.protocol}")

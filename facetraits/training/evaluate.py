@@ -22,11 +22,11 @@ from facetraits.registry import (
     PROFILES,
     Manifest,
     MemberEntry,
-    ProfileEntry,
     ProfileName,
     TraitEntry,
     check_file,
     load_manifest,
+    profile_files,
 )
 from facetraits.training.counting import Answers, Counted, count
 from facetraits.training.faces import Faces, load_faces
@@ -61,8 +61,9 @@ def evaluate(
         The files written, in ``models_dir/reports``.
 
     Raises:
-        UnknownModelError: a name is none of theirs.
+        UnknownModelError: a name is none of theirs, or a reference that was asked for was not trained here.
     """
+    code_commit()  # as it is now
     manifest = load_manifest(models_dir)
     folders = [folder.name for folder in sorted((models_dir / "references").glob("*/"))]
     chosen = names or [*PROFILES, *manifest.members, *folders]
@@ -71,7 +72,8 @@ def evaluate(
     faces = load_faces(data, manifest.detector, split)
     yield from _profiles(manifest, [name for name in PROFILES if name in chosen], faces, split)
     yield from _members(manifest, [name for name in manifest.members if name in chosen], faces, split)
-    yield from _references(models_dir, references, [name for name in folders if name in chosen], faces, split)
+    chosen_references = [name for name in folders if name in chosen]
+    yield from _references(models_dir, references, chosen_references, faces, split, asked=bool(names))
 
 
 def write_report(
@@ -113,7 +115,7 @@ def _profiles(
     on_test = split == "test"
     for profile in names:
         entry = manifest.profiles[profile]
-        files = _files(manifest, entry)
+        files = profile_files(manifest, profile)
         analyzer = FaceAnalyzer(manifest, profile)
         for dataset, of in faces.items():
             outputs = [output for output in of.labels if output in entry.traits]
@@ -124,12 +126,6 @@ def _profiles(
             if on_test:
                 counted = count(_answers_to_photos(analyzer, of), of)
                 yield write_report(manifest.models_dir, profile, "profile", dataset, split, "photos", files, counted)
-
-
-def _files(manifest: Manifest, entry: ProfileEntry) -> dict[str, str]:
-    members = sorted({member for trait in entry.traits.values() for member in trait.weights})
-    files = {f"{member}/network.tflite": manifest.members[member].sha256 for member in members}
-    return {"centerface/network.onnx": manifest.detector_sha256, **files}
 
 
 def _members(manifest: Manifest, names: Sequence[str], faces: Mapping[str, Faces], split: str) -> Iterator[Path]:
@@ -148,14 +144,21 @@ def _members(manifest: Manifest, names: Sequence[str], faces: Mapping[str, Faces
 
 
 def _references(
-    models_dir: Path, references: Path, names: Sequence[str], faces: Mapping[str, Faces], split: str
+    models_dir: Path,
+    references: Path,
+    names: Sequence[str],
+    faces: Mapping[str, Faces],
+    split: str,
+    asked: bool = False,
 ) -> Iterator[Path]:
-    """Those whose exported file lies here; of the others the reports that were made before stay as they are."""
+    """Those whose exported file lies here; unless asked for, the others keep the reports that were made before."""
     for name in names:
         folder = models_dir / "references" / name
         export = json.loads((folder / "record.json").read_text(encoding="utf-8"))["export"]
         file = next((references / name).glob("*"), None)
         if file is None:
+            if asked:
+                raise UnknownModelError(f"the exported file of {name} is not in {references / name}; train it first")
             continue
         check_file(file, export["sha256"])
         (output,) = export["outputs"]

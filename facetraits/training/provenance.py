@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+_ROOT: Final = Path(__file__).parent.parent.parent
+_CODE: Final = ("facetraits", "benchmarks")
 
 
+@cache
 def code_commit() -> str:
-    """Hash of the checked-out commit; "" outside a git checkout."""
-    asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return asked.stdout.strip()
+    """Hash of the commit that this program was started from; "" outside a git checkout.
+
+    With "-dirty" behind it where the code differed from the commit. Call it when a program starts: afterwards the
+    answer stays the same, whatever is committed while it runs.
+    """
+    head = _git("rev-parse", "--verify", "--quiet", "HEAD")
+    return f"{head}-dirty" if head and _git("status", "--porcelain", "--", *_CODE) else head
+
+
+def _git(*arguments: str) -> str:
+    command = ("git", "-C", str(_ROOT), *arguments)
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -104,7 +104,10 @@ def fer2013_duplicated(data: Fer2013) -> NDArray[np.bool_]:
 
 
 def ferplus_majority(data: Fer2013) -> NDArray[np.int64]:
-    """(N,) the expression that strictly most of the ten people voted for; -1 for none (a tie, "unknown" or no face)."""
+    """(N,) the expression with more votes than any other answer; -1 for none (a tie, "unknown" or no face).
+
+    A plurality: not always more than half of the ten people.
+    """
     ranked = np.sort(data.votes, axis=1)
     clear = (ranked[:, -1] > ranked[:, -2]) & (ranked[:, -1] > data.other_votes)
     return np.where(clear, data.votes.argmax(axis=1), -1)

@@ -22,6 +22,7 @@ _AGE_STEP = 5
 
 def summarize(data: Path, models_dir: Path) -> Path:
     """Count both sets and write ``models_dir/datasets.json``."""
+    code_commit()  # as it is now
     detector = models_dir / "centerface" / "network.onnx"
     return write_data_summaries((_utkface(data, detector), _fer2013(data, detector)), models_dir)
 
@@ -84,7 +85,7 @@ def _fer2013(data: Path, detector: Path) -> DataSummary:
                 "training",
             ),
             Removed(
-                "FER+: most of the ten people could not tell; only FER2013's label is used",
+                "FER+: more people could not tell than agreed on any expression; only FER2013's label is used",
                 int((trained & ~voted).sum()),
                 "training on FER+ votes",
             ),
