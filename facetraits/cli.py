@@ -260,7 +260,10 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _report(arguments: argparse.Namespace) -> int:
     root = DEFAULT_MODELS_DIR.parent
-    stale = write_documents(root, check=arguments.check)
+    try:
+        stale = write_documents(root, check=arguments.check)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"the documents cannot be made: {error}") from error
     for path in stale:
         print(f"{path.relative_to(root)} {'is stale' if arguments.check else 'written'}")
     return EXIT_SOME_UNREADABLE if stale and arguments.check else EXIT_DONE

@@ -208,8 +208,8 @@ def reference_card(folder: Path, reports: tuple[EvaluationReport, ...]) -> str:
     return _REFERENCE_CARD.format(
         name=folder.name,
         source=recipe["source"],
-        network=recipe["network"],
-        trained_from=f", trained from the layer `{recipe['trained_from']}` on" if recipe.get("trained_from") else "",
+        network=_network_words(recipe),
+        unfinished=_UNFINISHED if record["best_epoch"] == record["epochs_run"] else "",
         output=_OUTPUTS[output],
         input_px=recipe["input_px"],
         parameters=parameters,
@@ -233,6 +233,15 @@ def _training_words(record: Mapping[str, Any]) -> str:
         f"Trained on {record['samples']['train']:,} pictures for {record['epochs_run']} {step}s "
         f"({max(1, round(record['training_seconds'] / 60))} minutes); {step} {record['best_epoch']} had the lowest "
         "validation loss and was kept"
+    )
+
+
+def _network_words(recipe: Mapping[str, Any]) -> str:
+    if recipe["network"] != "lite0-transfer":
+        return str(recipe["network"])
+    return (
+        "EfficientNet-Lite0 from ImageNet weights (Apache-2.0, Tan & Le 2019) in place of Xception, below the head of "
+        f"the reference system; trained from the layer `{recipe['trained_from']}` on, all before it left as they were"
     )
 
 
@@ -261,7 +270,8 @@ def _weakest_classes(reports: tuple[EvaluationReport, ...]) -> Iterator[str]:
             if output.endswith("_without_duplicates"):
                 continue
             recalls = counts.recall_by_class
-            index = min(range(len(recalls)), key=lambda i: recalls[i])
+            seen = [i for i, n in enumerate(counts.support_by_class) if n]
+            index = min(seen, key=lambda i: recalls[i])
             n = counts.support_by_class[index]
             yield f"- {_OUTPUTS[output]}: {counts.classes[index]} ({recalls[index]:.0%} of {n} found)"
         for name in ("0-3", "61-80", "81+"):
@@ -285,6 +295,7 @@ def _worse_for(reports: tuple[EvaluationReport, ...]) -> Iterator[str]:
                     )
 
 
+_UNFINISHED: Final = "- It was still improving when its schedule ended: with more time it would be better than shown\n"
 _OUTPUTS: Final = {
     "age": "apparent age (one probability per year, 0 to 100)",
     "age_group": "apparent age group (five)",
@@ -339,7 +350,8 @@ without their knowledge.
 
 {results}
 
-Measured on the test split with the served file. Recipe, history and seed: `record.json`, `history.csv`.
+Measured on the test split with the served file alone: each face and its mirror image averaged, without the ensemble's
+calibration. Recipe, history and seed: `record.json`, `history.csv`.
 
 ## Limits
 
@@ -362,11 +374,10 @@ A model of the reference system {source}, trained by the facetraits authors on t
 answers {output}. It is not served, and its weights are not kept here:
 `python -m facetraits train {name}` makes them again.
 
-- Network: {network}{trained_from}; {input_px} px, grey{parameters}; crop `{crop}`
+- Network: {network}; {input_px} px, grey{parameters}; crop `{crop}`
 - {augmentation}
 - {training}. The exported file's sha256 is `{sha256}`
-- Two processor cores could not afford a long schedule: the learning curve shows whether it was still improving
-
+{unfinished}
 ## Intended use
 
 As a yardstick, not in place of the networks that are served; what must not be done with those must not be done with it.

@@ -19,6 +19,7 @@ from facetraits.metrics import (
     class_counts,
     sum_of_errors,
 )
+from facetraits.registry import MANIFEST_FORMAT, load_manifest, profile_files
 from tests.builders import AGE_GROUP_NAMES, ETHNICITIES, EXPRESSIONS, GENDERS
 
 WEIGHTS = b"weights"
@@ -153,13 +154,41 @@ def summary() -> DataSummary:
     )
 
 
+def write_manifest(models_dir: Path) -> None:
+    """One network that answers everything, in one profile."""
+    (models_dir / "detector.onnx").write_bytes(WEIGHTS)
+    sha256 = hashlib.sha256(WEIGHTS).hexdigest()
+    member = {
+        "name": "small",
+        "path": WEIGHTS_FILE,
+        "sha256": sha256,
+        "crop": "face-v1",
+        "outputs": ["age", *CLASSES],
+        "licence": "MIT",
+        "training_data": ["UTKFace"],
+    }
+    answer = {"weights": {"small": 1.0}, "temperature": 1.0, "unsure_below": 0.5}
+    traits = {"age": answer | {"interval_mass": 0.7, "interval_coverage": 0.8}, "gender": answer}
+    profile = {"detector": {"long_sides_px": [160], "tile_small_faces": False}, "flip": False, "traits": traits}
+    manifest = {
+        "format": MANIFEST_FORMAT,
+        "detector": {"path": "detector.onnx", "sha256": sha256},
+        "classes": {"age": [str(year) for year in range(101)], "gender": list(GENDERS)},
+        "members": [member],
+        "profiles": {"accurate": profile},
+    }
+    (models_dir / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
 def evidence_folder(models_dir: Path) -> Path:
     """Fill ``models_dir`` with one of everything."""
     weights = models_dir / WEIGHTS_FILE
     weights.parent.mkdir(parents=True)
     weights.write_bytes(WEIGHTS)
+    write_manifest(models_dir)
     member = utkface_report("small", "member", seed=3, subgroups=())
-    for report in (utkface_report(), fer2013_report(), member, reference_report(), peer_report()):
+    profile = {"weights_sha256": profile_files(load_manifest(models_dir), "accurate")}
+    for report in (utkface_report(**profile), fer2013_report(**profile), member, reference_report(), peer_report()):
         write_report(models_dir, report)
     write_run(models_dir / "small", ("age", "gender", "ethnicity", "expression"), (3.0, 2.0, 1.5))
     write_run(

@@ -125,6 +125,18 @@ def test_groups_that_are_too_small_are_shown_but_not_compared() -> None:
     assert MIN_COMPARED > 2
 
 
+def test_groups_have_no_macro_f1() -> None:
+    assert group_rows(people(), FIGURE["gender_f1"], ("gender",)) == (), "some classes cannot occur in a group"
+    assert FIGURE["gender_f1"].of(people()) is not None
+
+
+def test_only_accuracy_counts_faces_that_were_not_found() -> None:
+    some = report("m", counts(90, 5, undetected=5))
+    accuracy, f1 = FIGURE["gender"].of(some), FIGURE["gender_f1"].of(some)
+    assert accuracy is not None and f1 is not None
+    assert (accuracy.n, f1.n) == (100, 95)
+
+
 def test_pairs_are_asked_for_by_both_names() -> None:
     rows = group_rows(people(), FIGURE["gender"], ("ethnicity", "age_group"))
     assert [row.name for row in rows] == ["white, 0-20", "white, 21-40", "white, 41-60", "black, 0-20", "black, 21-40"]

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -168,6 +169,20 @@ def test_report_round_trip(answers):
     assert again == report
     assert again.to_json() == report.to_json()
     assert set(again.ages) == set(AGE_RANGES)
+
+
+def test_odd_numbers_are_no_report(answers):
+    report = EvaluationReport("m", "d", "test", "crops", {"a": "0"}, {"t": class_counts(*answers, CLASSES)})
+    good = json.loads(report.to_json())
+    assert EvaluationReport.from_json(json.dumps(good)) == report
+    for key, value in (
+        ("kind", "foreign"),
+        ("weights_sha256", ["a"]),
+        ("ages", {"all": {"n": 1, "absolute": 1.0, "signed": 1.0, "within": 1, "by_error": [1]}}),
+        ("classes", {"t": good["classes"]["t"] | {"confusion": [[1, 2, 3], [4, 5], [6]]}}),
+    ):
+        with pytest.raises(ValueError, match="not an evaluation report"):
+            EvaluationReport.from_json(json.dumps(good | {key: value}))
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"classes": []}', '{"model": 1}'])

@@ -36,6 +36,7 @@ def test_every_report_belongs_to_the_weights_that_are_served() -> None:
     served = {member.sha256 for member in load_manifest().members.values()}
     ours = [r for r in reports if r.kind in ("profile", "member")]
     assert {sha for r in ours for file, sha in r.weights_sha256.items() if file.endswith(".tflite")} == served
+    assert {report.kind for report in reports} == {"profile", "member", "reference", "peer"}
 
 
 def test_both_profiles_were_judged_on_the_test_splits_by_both_protocols() -> None:
@@ -79,6 +80,25 @@ def test_a_report_on_other_weights_is_noticed(models: Path) -> None:
 
     change(next((models / "reports").glob("accurate-*.json")), edit)
     with pytest.raises(ModelIntegrityError, match="made with another"):
+        check_reports(models)
+
+
+@pytest.mark.parametrize("weights", [{}, {"centerface/network.onnx": ""}])
+def test_a_report_that_names_too_little_is_noticed(weights: dict[str, str], models: Path) -> None:
+    def edit(raw: dict[str, Any]) -> None:
+        raw["weights_sha256"] = {file: raw["weights_sha256"][file] for file in weights}
+
+    change(models / "reports" / "fast-utkface-test-crops.json", edit)
+    with pytest.raises(ModelIntegrityError, match="names sha256 none"):
+        check_reports(models)
+
+
+def test_other_settings_of_a_profile_need_a_new_report(models: Path) -> None:
+    def edit(raw: dict[str, Any]) -> None:
+        raw["profiles"]["accurate"]["traits"]["gender"]["temperature"] *= 1.01
+
+    change(models / "manifest.json", edit)
+    with pytest.raises(ModelIntegrityError, match=r"made with another manifest\.json, profile accurate"):
         check_reports(models)
 
 

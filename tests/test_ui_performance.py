@@ -67,7 +67,7 @@ def test_other_weights_than_the_installed_ones_are_left_out(models: Path) -> Non
     evidence = read_evidence(models)
     assert {report.kind for report in evidence.reports} == {"reference", "peer"}
     assert len(evidence.problems) == 1
-    assert "measured with other networks than those that are installed" in evidence.problems[0]
+    assert "measured with other networks or settings than those that are here" in evidence.problems[0]
     assert evidence.problems[0].startswith("3 reports are not shown")
 
 
@@ -310,9 +310,10 @@ def test_the_worst_group_is_named_and_small_ones_are_not_compared() -> None:
     rows = [group("a", 0.9, 100), group("b", 0.8, 50), group("c", 0.1, 5)]
     figure = FIGURE["gender"]
     gap = largest_gap(rows, figure)
-    sentence = performance.fairness_sentence(gap, figure)
+    sentence = performance.fairness_sentence(gap, figure, compared=2)
     assert sentence.startswith("Worst for b: 80.0%; best for a: 90.0%. The largest gap is 10.0 percentage points.")
     assert "chance alone hardly explains it" in sentence
+    assert "ends of 25 groups" in performance.fairness_sentence(gap, figure, compared=25)
     assert [dot.kind for dot in performance.group_dots(rows, figure, gap)] == ["group", "worst", "few"]
     assert [row[-1] for row in performance.fairness_table(rows, figure).rows] == [True, True, False]
     assert "no, too few" in performance.fairness_table(rows, figure).to_html()
@@ -320,8 +321,8 @@ def test_the_worst_group_is_named_and_small_ones_are_not_compared() -> None:
 
 def test_a_gap_within_the_intervals_may_be_chance() -> None:
     gap = largest_gap([group("a", 0.9, 100, 0.1), group("b", 0.8, 50, 0.1)], FIGURE["gender"])
-    assert "chance may explain it" in performance.fairness_sentence(gap, FIGURE["gender"])
-    assert "enough people" in performance.fairness_sentence(None, FIGURE["gender"])
+    assert "chance may explain it" in performance.fairness_sentence(gap, FIGURE["gender"], 2)
+    assert "enough people" in performance.fairness_sentence(None, FIGURE["gender"], 0)
 
 
 # ------------------------------------------------------------------------------------------------------ training, data

@@ -21,7 +21,8 @@ KIND_WORDS: Final[Mapping[str, str]] = {
 }
 PROTOCOL_WORDS: Final[Mapping[str, str]] = {
     "crops": "the networks alone, on faces that were cut out beforehand",
-    "photos": "whole pictures, face detection included; a face that is not found counts as wrong",
+    "photos": "whole pictures, face detection included; in accuracies a face that is not found counts as wrong, errors "
+    "in years and F1 are of the faces found",
 }
 SPLIT_WORDS: Final[Mapping[str, str]] = {"train": "training", "validation": "validation", "test": "test"}
 OUTPUTS: Final[Mapping[TraitName, Mapping[str, str]]] = {
@@ -175,7 +176,10 @@ def leaderboard_sentence(rows: Sequence[Row], figure: Figure) -> str:
     if len(measured) == 1:
         text += f"only {row_name(best)} was measured, with {value}."
     else:
-        text += f"of {len(measured)} models measured on the same pictures, {row_name(best)} does best with {value}."
+        pictures = (
+            "the same pictures" if len({row.measured.n for row in measured}) == 1 else "the faces that each found"
+        )
+        text += f"of {len(measured)} models measured on {pictures}, {row_name(best)} does best with {value}."
         own = next((place for place, row in enumerate(measured, start=1) if row.name == "accurate"), None)
         if own not in (None, 1):
             text += f" The app's accurate profile comes {_ordinal(own)}, with "
@@ -258,16 +262,26 @@ def group_dots(rows: Iterable[GroupRow], figure: Figure, gap: Gap | None) -> lis
     ]
 
 
-def fairness_sentence(gap: Gap | None, figure: Figure) -> str:
-    """For whom it is worst, and by how much."""
+_FEW_GROUPS: Final = 5  # the ends of more are far apart even where all are alike
+
+
+def fairness_sentence(gap: Gap | None, figure: Figure, compared: int) -> str:
+    """For whom it is worst, and by how much.
+
+    Args:
+        gap: between the best and the worst; None where nothing can be compared.
+        figure: what was measured.
+        compared: number of groups that the two were picked from.
+    """
     if gap is None:
         return "There are not two groups with enough people to be compared."
     size = f"{gap.size:.2f} years" if figure.in_years else f"{100 * gap.size:.1f} percentage points"
-    chance = (
-        " The two 95% intervals overlap, so chance may explain it."
-        if _overlap(gap.best, gap.worst)
-        else " The two 95% intervals do not overlap: chance alone hardly explains it."
-    )
+    if _overlap(gap.best, gap.worst):
+        chance = " The two 95% intervals overlap, so chance may explain it."
+    elif compared > _FEW_GROUPS:
+        chance = f" They are the ends of {compared} groups, between which chance alone makes some distance."
+    else:
+        chance = " The two 95% intervals do not overlap: chance alone hardly explains it."
     return (
         f"Worst for {gap.worst.name}: {figure.formatted(gap.worst.measured.value)}; best for {gap.best.name}: "
         f"{figure.formatted(gap.best.measured.value)}. The largest gap is {size}.{chance}"

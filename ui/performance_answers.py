@@ -14,7 +14,7 @@ from ui.performance_tables import Column, Table, percent, share, thousands, year
 _LABEL_OF: Final[Mapping[TraitName, str]] = {
     "gender": "the gender of their label",
     "ethnicity": "the ethnicity of their label",
-    "expression": "the expression that most people saw in them",
+    "expression": "the expression that got the most votes of ten people",
 }
 # Rows with fewer faces are not named as an example of confusion: a few pictures would decide.
 _MIN_NAMED: Final = 30
@@ -318,11 +318,11 @@ def age_table(ages: Mapping[str, AgeErrors]) -> Table:
 
 
 def score_points(reports: Iterable[EvaluationReport]) -> list[dict[str, Any]]:
-    """Share of faces within each number of years up to 20, for every model that answers in years."""
+    """Share of faces within each number of years from 1 to 20, for every model that answers in years."""
     points = []
     for report in reports:
         if "all" in report.ages:
-            for limit in range(21):
+            for limit in range(1, 21):
                 value = report.ages["all"].cumulative_score(limit)
                 said = f"{model_name(report)}: {value:.0%} of faces are off by {limit} years at most"
                 points.append({"model": model_name(report), "years": limit, "share": value, "said": said})

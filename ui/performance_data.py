@@ -62,7 +62,7 @@ class Evidence(NamedTuple):
         return {
             run.name: f"still improving when its {run.epochs} {run.step}s ended"
             for run in self.runs
-            if run.name in self.systems and run.over_training_from is None
+            if run.name in self.systems and run.still_improving
         }
 
 
@@ -119,6 +119,9 @@ def trusted(
         models_dir: folder of the models.
         problems: takes a sentence about the others.
     """
+    reports = tuple(reports)
+    if not reports:
+        return ()
     try:
         manifest = load_manifest(models_dir)
     except ModelIntegrityError as error:
@@ -137,8 +140,8 @@ def trusted(
         problems.append(
             _left_out(
                 refused,
-                "was measured with other networks than those that are installed",
-                "were measured with other networks than those that are installed",
+                "was measured with other networks or settings than those that are here",
+                "were measured with other networks or settings than those that are here",
             )
         )
     return tuple(kept)

@@ -70,7 +70,7 @@ def origin_of_reports(reports: Sequence[EvaluationReport], table: Table, name: s
         return
     first = provenance(reports[0])
     line = first.line if len(reports) == 1 else f"{first.line} · and {counted(len(reports) - 1, 'more report')}"
-    _origin(
+    origin_of_facts(
         line,
         [(provenance(report).facts[0][1], provenance(report).facts[1:]) for report in reports],
         table,
@@ -91,16 +91,6 @@ def origin_of_facts(
     name: str,
 ) -> None:
     """The same for what is no report: facts under their heading."""
-    _origin(line, facts, table, as_json, name)
-
-
-def _origin(
-    line: str,
-    facts: Iterable[tuple[str, Iterable[tuple[str, str]]]],
-    table: Table,
-    as_json: Callable[[], str],
-    name: str,
-) -> None:
     with st.container(key=f"origin_{name}", gap="small"):
         st.html(f'<p class="ft-origin">{escape(line)}</p>')
         with st.container(horizontal=True, gap="small"):
@@ -112,7 +102,7 @@ def _origin(
                 key=f"json_{name}",
                 on_click="ignore",
                 icon=":material/download:",
-                help="The whole report, as it was measured.",
+                help="Everything that this figure is made from, as it was recorded.",
             )
             st.download_button(
                 "CSV",

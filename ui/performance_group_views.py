@@ -120,13 +120,16 @@ def show_fairness(evidence: Evidence, trait: TraitName) -> None:
             width=360,
         )
     axes = _choose_axes(report)
-    pointless = axes == ("gender", "ethnicity")
+    # Children can be left out where groups were counted by age too.
+    needed = frozenset({*axes, "age_group"})
+    pointless = all(frozenset(group.of) != needed for group in report.subgroups)
     adults = st.toggle(
         "Adults only (older than 20)",
         key="adults",
         persist_state="page",
         disabled=pointless,
-        help="In children gender is hard to tell for people too. Not available for pairs of gender and ethnicity.",
+        help="In children gender is hard to tell for people too. Only where groups were counted by age as well: for "
+        "the app's own profiles, and not for pairs of gender and ethnicity.",
     )
     _show_groups(evidence, report, FIGURE[key], axes, adults and not pointless)
 
@@ -150,7 +153,7 @@ def _show_groups(
 ) -> None:
     rows = resources.get_groups(evidence, report, figure.key, axes, adults)
     gap = largest_gap(rows, figure)
-    said = fairness_sentence(gap, figure)
+    said = fairness_sentence(gap, figure, sum(row.compared for row in rows))
     sentence(said)
     dots = group_dots(rows, figure, gap)
     overall = resources.get_measured(evidence, report, figure.key)

@@ -76,10 +76,6 @@ def years(value: float) -> str:
     return f"{value:.2f}"
 
 
-def _decimals(value: float) -> str:
-    return f"{value:.3f}"
-
-
 def share(part: float, whole: float) -> float:
     """Their quotient; 0 of nothing is 0."""
     return part / whole if whole else 0.0

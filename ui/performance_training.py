@@ -85,11 +85,16 @@ def curve_sentence(run: TrainingRun) -> str:
     best, last = run.best_epoch, run.epochs
     lowest = f"{validation[best - 1]:.3f}"
     text = f"{run.name}: the loss on validation pictures was lowest ({lowest}) at {run.step} {best} of {last}"
-    if run.over_training_from is None:
+    if run.still_improving:
         return f"{text}, the last one: the curve does not reach the point where more training does harm."
-    end = f"by {run.step} {last} it rose to {validation[-1]:.3f}"
-    if losses[-1] < losses[best - 1]:
-        end += f" while the loss on training pictures fell on, from {losses[best - 1]:.3f} to {losses[-1]:.3f}"
+    if run.over_training_from is None:
+        return (
+            f"{text}; after that it did not get better, nor clearly worse. The weights of {run.step} {best} were kept."
+        )
+    end = (
+        f"by {run.step} {last} it rose to {validation[-1]:.3f} while the loss on training pictures fell on, from "
+        f"{losses[best - 1]:.3f} to {losses[-1]:.3f}"
+    )
     kept = f"The weights of {run.step} {best} were kept."
     return f"{text}. From {run.step} {run.over_training_from} on it over-fits: {end}. {kept}"
 

@@ -81,7 +81,7 @@ def show_leaderboard(evidence: Evidence, trait: TraitName) -> None:
             key="board_protocol",
             persist_state="page",
             help="Faces: cut out beforehand, the networks alone. Whole pictures: the face must be found first, and one "
-            "that is not found counts as wrong.",
+            "that is not found counts as wrong (errors in years and F1 are of the faces found).",
         )
     figure = FIGURE[key]
     rows = resources.get_leaderboard(evidence, key, protocol)

@@ -1,4 +1,4 @@
-"""`python -m facetraits train | release | evaluate`: the commands that need data sets and the training packages."""
+"""`python -m facetraits train | release | evaluate | datasets`: the commands that need data sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def default_data() -> Path:
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the three commands; their heavy imports happen when they run."""
+    """Add the commands; their heavy imports happen when they run."""
     train = commands.add_parser("train", help="train networks; a stopped run goes on where it was")
     train.add_argument(
         "names",
@@ -41,11 +41,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _guarded(work: Any) -> int:
     from facetraits.cli import CommandError
-    from facetraits.training.datasets import DatasetError
+    from facetraits.training.errors import TrainingError
 
     try:
         work()
-    except (DatasetError, FileNotFoundError) as error:
+    except (TrainingError, FileNotFoundError) as error:
         raise CommandError(str(error)) from error
     except ImportError as error:
         raise CommandError(f"{error.name} is missing; install requirements-train.txt") from error
@@ -86,14 +86,10 @@ def _release(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     def work() -> None:
-        from facetraits.cli import CommandError
-        from facetraits.training.evaluate import UnknownModelError, evaluate
+        from facetraits.training.evaluate import evaluate
 
-        try:
-            for path in evaluate(arguments.data, DEFAULT_MODELS_DIR, arguments.split, arguments.names):
-                print(path)
-        except UnknownModelError as error:
-            raise CommandError(str(error)) from error
+        for path in evaluate(arguments.data, DEFAULT_MODELS_DIR, arguments.split, arguments.names):
+            print(path)
 
     return _guarded(work)
 

@@ -17,6 +17,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facetraits.training.errors import TrainingError
+
 GENDERS: Final = ("male", "female")
 ETHNICITIES: Final = ("white", "black", "asian", "indian", "other")
 FER2013_CLASSES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -29,7 +31,7 @@ UTKFACE_MAX_AGE: Final = 116
 _UTKFACE_NAME = re.compile(r"^(\d{1,3})_([01])_([0-4])_(\d+)\.jpg(\.chip)?\.jpg$")
 
 
-class DatasetError(Exception):
+class DatasetError(TrainingError):
     """A data set is missing or not laid out as its public download is."""
 
 

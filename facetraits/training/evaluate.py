@@ -29,6 +29,7 @@ from facetraits.registry import (
     profile_files,
 )
 from facetraits.training.counting import Answers, Counted, count
+from facetraits.training.errors import TrainingError
 from facetraits.training.faces import Faces, load_faces
 from facetraits.training.prepare import distance_from_middle
 from facetraits.training.provenance import code_commit
@@ -38,7 +39,7 @@ REFERENCE_NETWORKS: Final = Path("build/references")
 _BATCH: Final = 64
 
 
-class UnknownModelError(Exception):
+class UnknownModelError(TrainingError):
     """Somebody asks for a model that is not there."""
 
 

@@ -12,12 +12,14 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from facetraits.training.errors import TrainingError
+
 # Largest difference of a probability between the Keras network and the served file. Weights rounded to float16 move
 # single probabilities near 0.5 by up to 0.0064 (measured), typical ones by less than 0.001.
 PARITY_TOLERANCE: Final = 1e-2
 
 
-class ParityError(Exception):
+class ParityError(TrainingError):
     """The exported file does not answer what the trained network answers."""
 
 

@@ -184,7 +184,7 @@ REFERENCES: Final = {
             "emotion-transfer-more-blocks", *_EMOTION, "lite0-transfer", 48, 2, "online", trained_from="block11_expand"
         ),
         _reference(
-            "emotion-transfer-all-but-first", *_EMOTION, "lite0-transfer", 48, 3, "online", trained_from="stem_bn"
+            "emotion-transfer-all-but-first", *_EMOTION, "lite0-transfer", 48, 2, "online", trained_from="stem_bn"
         ),
         _reference("age-gender-mood", "age-gender-mood", "age_group_7", "feature-interpretor-age", 100, 15),
         _reference(

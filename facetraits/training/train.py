@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 from facetraits.alignment import CROPS
 from facetraits.training.augment import augment
+from facetraits.training.errors import TrainingError
 from facetraits.training.networks import (
     AGE_BINS,
     build_network,
@@ -202,6 +204,10 @@ def load_samples(recipe: Recipe, split: str, data: Path, network: Path) -> Sampl
     )
 
 
+class UnlikeRunError(TrainingError):
+    """There is a finished run of the same name and another recipe."""
+
+
 def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS) -> Path:
     """Train a recipe's network to the end, or from where an earlier run stopped.
 
@@ -209,12 +215,19 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
     ``runs/<name>``.
 
     Returns:
-        That folder.
+        That folder; of a run that is finished nothing is changed.
+
+    Raises:
+        UnlikeRunError: the folder holds a finished run of another recipe.
     """
     run = runs / recipe.name
+    if _finished(run, recipe):
+        return run
     run.mkdir(parents=True, exist_ok=True)
     history = run / "history.csv"
     rows = _history(history)
+    # As they are now, not after hours of training.
+    origin = {"data": data_version(data, recipe.datasets), "commit": code_commit(), "environment": _environment()}
     cv2.setNumThreads(1)  # threads for single crops cost more than they give
     keras.utils.set_random_seed(recipe.seed)
     training = load_samples(recipe, "train", data, detector_network)
@@ -236,19 +249,15 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
         callbacks=[
             Progress(recipe.name, recipe.epochs, len(rows), len(batches)),
             EpochFacts(),
-            keras.callbacks.CSVLogger(str(history), append=True),
             keras.callbacks.ModelCheckpoint(
                 str(run / "best.keras"), monitor="val_loss", save_best_only=True, initial_value_threshold=best_loss
             ),
+            keras.callbacks.CSVLogger(str(history), append=True),  # after the weights: no row without them
             *([] if recipe.patience is None else [keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience)]),
             keras.callbacks.BackupAndRestore(str(run / "backup")),
         ],
     )
-    record = {
-        "samples": {"train": len(training), "validation": len(validation)},
-        "data": data_version(data, recipe.datasets),
-    }
-    _write_record(run, recipe, record)
+    _write_record(run, recipe, {"train": len(training), "validation": len(validation)}, origin)
     return run
 
 
@@ -259,21 +268,36 @@ def _history(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _write_record(run: Path, recipe: Recipe, about_data: Mapping[str, Any]) -> None:
+def _finished(run: Path, recipe: Recipe) -> bool:
+    file = run / "record.json"
+    if not file.exists():
+        return False
+    if json.loads(file.read_text())["recipe"] != json.loads(json.dumps(asdict(recipe))):
+        raise UnlikeRunError(f"{run} holds a run of another recipe; delete that folder to train {recipe.name} anew")
+    return True
+
+
+def _environment() -> dict[str, Any]:
+    backend = keras.backend.backend()
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "keras": keras.__version__,
+        "backend": f"{backend} {import_module(backend).__version__}",
+        "devices": [str(device) for device in keras.distribution.list_devices()] if backend != "torch" else [],
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+
+
+def _write_record(run: Path, recipe: Recipe, samples: Mapping[str, int], origin: Mapping[str, Any]) -> None:
     rows = _history(run / "history.csv")
     record = {
         "recipe": asdict(recipe),
-        **about_data,
+        "samples": samples,
         "epochs_run": len(rows),
         "best_epoch": 1 + min(range(len(rows)), key=lambda i: float(rows[i]["val_loss"])),
         "training_seconds": round(sum(float(row["seconds"]) for row in rows)),
-        "commit": code_commit(),
-        "environment": {
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "keras": keras.__version__,
-            "backend": keras.backend.backend(),
-            "numpy": np.__version__,
-        },
+        **origin,
     }
     (run / "record.json").write_text(json.dumps(record, indent=2) + "\n")

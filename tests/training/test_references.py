@@ -146,6 +146,9 @@ def test_every_reference_was_trained_and_judged() -> None:
     for recipe in REFERENCES.values():
         record = json.loads((MODELS / "references" / recipe.name / "record.json").read_text(encoding="utf-8"))
         assert record["recipe"] == json.loads(json.dumps(asdict(recipe))), "trained as the recipe says today"
+        if recipe.network in REFERENCE_CNNS:
+            cnn = REFERENCE_CNNS[recipe.network](recipe.input_px, HEAD_CLASSES[recipe.heads[0]])
+            assert record["parameters"] == cnn.count_params()
 
 
 def test_every_reference_answers_one_known_output() -> None:

@@ -13,7 +13,7 @@ from facetraits.training.augment import augment
 from facetraits.training.export import ParityError, export, parity
 from facetraits.training.faces import Faces
 from facetraits.training.networks import build_network
-from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES
+from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES
 from facetraits.training.release import fit_trait
 from facetraits.training.samples import Samples, age_targets
 
@@ -78,9 +78,8 @@ def drawn_samples(recipe, split, data, network):
 def short(monkeypatch):
     monkeypatch.setattr(training, "load_samples", drawn_samples)
     monkeypatch.setattr(training, "data_version", lambda data, datasets: {"drawn": "0"})
-    monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
-    recipe = RECIPES["all-lite0-56"]
-    return dataclasses.replace(recipe, name="short", heads=("gender",), input_px=32, epochs=2, batch_size=32)
+    recipe = REFERENCES["gender-upload-predictor"]
+    return dataclasses.replace(recipe, name="short", network="basic-cnn", epochs=2, batch_size=32)
 
 
 def batches(short, augmentation):
@@ -136,6 +135,15 @@ def test_training_writes_a_row_an_epoch_the_best_network_and_a_record(short, tmp
         np.zeros((1, 112, 112, 3), np.uint8), verbose=0
     )
     assert answers["gender"].shape == (1, 2)
+
+
+def test_a_finished_run_is_left_alone_and_one_of_another_recipe_refused(short, tmp_path):
+    run = training.train(short, tmp_path, tmp_path, runs=tmp_path)
+    before = {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()}
+    assert training.train(short, tmp_path, tmp_path, runs=tmp_path) == run
+    assert {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
+    with pytest.raises(training.UnlikeRunError, match="another recipe"):
+        training.train(dataclasses.replace(short, epochs=3), tmp_path, tmp_path, runs=tmp_path)
 
 
 def test_a_killed_run_goes_on_where_it_stopped(short, tmp_path, monkeypatch):
