@@ -27,7 +27,7 @@ from tests.evidence import (
 )
 from ui import performance, performance_answers, performance_training
 from ui.performance_data import fingerprint, read_evidence
-from ui.performance_tables import Column, Table, percent
+from ui.performance_tables import Column, Table, code_words, percent
 
 # 10 sad and 40 happy faces, 3 of the sad ones taken for happy.
 COUNTS = ClassCounts(("sad", "happy"), ((7, 3), (0, 40)), (0, 50), (0, 47), (0.0, 45.0), 5.0, 6.0)
@@ -198,6 +198,14 @@ def test_a_reference_model_names_its_system(models: Path) -> None:
     for system, shown in (("upload-predictor", "age-upload-predictor"), ("other", "age-upload-predictor (of other)")):
         dots = performance.leaderboard_dots(rows, FIGURE["age_group"], {"age-upload-predictor": system})
         assert shown in [dot.name for dot in dots]
+
+
+@pytest.mark.parametrize(
+    ("commit", "words"),
+    [("0123456789", "0123456"), ("0123456789-dirty", "0123456 with later changes"), ("", "of an unknown version")],
+)
+def test_the_code_is_named_with_whether_it_was_changed(commit: str, words: str) -> None:
+    assert code_words(commit) == words
 
 
 # ---------------------------------------------------------------------------------------------------- confusion matrix

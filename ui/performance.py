@@ -10,7 +10,7 @@ from facetraits.metrics import EvaluationReport
 from facetraits.types import TraitName
 from ui.charts import Dot
 from ui.performance_data import DATASET_WORDS
-from ui.performance_tables import Column, Table, percent, thousands, years
+from ui.performance_tables import Column, Table, code_words, percent, thousands, years
 
 KIND_WORDS: Final[Mapping[str, str]] = {
     "profile": "Ours, as this app uses it",
@@ -116,7 +116,7 @@ def provenance(report: EvaluationReport) -> Provenance:
     shas = ", ".join(f"{sha[:12]}…" for sha in weights.values()) or "not known"
     line = (
         f"{model_name(report)} on {dataset_words(report.dataset)}, {split} split, {n:,} pictures · measured "
-        f"{report.date} with code {report.commit[:7]} · weights {shas}"
+        f"{report.date} with code {code_words(report.commit)} · weights {shas}"
     )
     facts = (
         ("Model", f"{model_name(report)} ({KIND_WORDS[report.kind].lower()})"),

@@ -79,3 +79,9 @@ def years(value: float) -> str:
 def share(part: float, whole: float) -> float:
     """Their quotient; 0 of nothing is 0."""
     return part / whole if whole else 0.0
+
+
+def code_words(commit: str) -> str:
+    """The version of the code, short; says so where it had changes that were not committed."""
+    short = commit.removesuffix("-dirty")[:7]
+    return (f"{short} with later changes" if commit.endswith("-dirty") else short) or "of an unknown version"

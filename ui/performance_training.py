@@ -142,6 +142,7 @@ def run_facts(run: TrainingRun) -> tuple[tuple[str, str], ...]:
         "Version of the code": record.get("commit"),
         "Environment": ", ".join(f"{name} {value}" for name, value in environment.items() if isinstance(value, str)),
     }
+    facts |= {f"Checksum (SHA-256) of {file}": sha256 for file, sha256 in record.get("data", {}).items()}
     return tuple((label, str(value)) for label, value in facts.items() if value not in (None, ""))
 
 

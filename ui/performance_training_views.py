@@ -16,6 +16,7 @@ from ui.components import notice
 from ui.performance import DATASET_OF_TRAIT
 from ui.performance_data import Evidence
 from ui.performance_figure import draw, explain, legend, numbers, origin_of_facts, sentence, subheading
+from ui.performance_tables import code_words
 from ui.performance_training import (
     LABEL_WORDS,
     counterpart,
@@ -90,7 +91,7 @@ def _draw_curves(runs: Sequence[TrainingRun], metric: str) -> None:
                 draw(charts.epoch_series(series, title), f"{title} over the epochs of {' and '.join(series)}")
     numbers(table, "Every epoch as a table")
     names = " and ".join(run.name for run in runs)
-    commit = str(runs[0].record.get("commit", ""))[:7]
+    commit = code_words(str(runs[0].record.get("commit", "")))
     origin_of_facts(
         f"Training of {names} · code {commit} · seed {runs[0].record.get('recipe', {}).get('seed', 'not known')}",
         [(run.name, run_facts(run)) for run in runs],
@@ -140,7 +141,7 @@ def show_data(evidence: Evidence, trait: TraitName) -> None:
     numbers(table)
     _removed(summary)
     origin_of_facts(
-        f"{summary.title} · counted {summary.date} with code {summary.commit[:7]} · {summary.licence}",
+        f"{summary.title} · counted {summary.date} with code {code_words(summary.commit)} · {summary.licence}",
         [
             (
                 summary.title,
