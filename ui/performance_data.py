@@ -69,7 +69,7 @@ class Evidence(NamedTuple):
 def fingerprint(models_dir: Path) -> tuple[tuple[str, int, int], ...]:
     """Name, date and size of every file that ``read_evidence`` reads: changes when one of them does."""
     files = sorted(file for pattern in _SOURCES for file in models_dir.glob(pattern))
-    stats = ((file, file.stat()) for file in files)
+    stats = ((file, file.stat()) for file in files if file.exists())  # one may be replaced at this moment
     return tuple((file.relative_to(models_dir).as_posix(), stat.st_mtime_ns, stat.st_size) for file, stat in stats)
 
 
