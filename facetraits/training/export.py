@@ -1,4 +1,4 @@
-"""From a trained Keras network to the served file: `.tflite` with float16 weights, parity asserted."""
+"""From a trained Keras network to a `.tflite` file, parity asserted."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ class ParityError(TrainingError):
     """The exported file does not answer what the trained network answers."""
 
 
-def export(model: keras.Model, crops: NDArray[np.uint8], out: Path) -> float:
+def export(model: keras.Model, crops: NDArray[np.uint8], out: Path, float16: bool = True) -> float:
     """Write ``model`` as a LiteRT file and compare both on real crops.
 
     Args:
         model: from uint8 crops (N, S, S, 3) to a dict of probabilities.
         crops: (N, S, S, 3) real face crops for the comparison.
         out: the file to write.
+        float16: round the weights, for half the size.
 
     Returns:
         The largest difference of any probability.
@@ -40,8 +41,9 @@ def export(model: keras.Model, crops: NDArray[np.uint8], out: Path) -> float:
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
+    if float16:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
     out.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.redirect_stdout(io.StringIO()):  # the converter lists every variable
         out.write_bytes(converter.convert())

@@ -117,7 +117,7 @@ def release_references(data: Path, models_dir: Path, runs: Path = RUNS, out: Pat
         kept = models_dir / "references" / recipe.name
         kept.mkdir(parents=True, exist_ok=True)
         network = out / recipe.name / "network.tflite"
-        record = _exported(recipe, faces, run, network)
+        record = _exported(recipe, faces, run, network, float16=False)  # nobody downloads it
         record["export"] |= {"sha256": sha256_of(network), "crop": recipe.crop, "outputs": list(recipe.heads)}
         shutil.copyfile(run / "history.csv", kept / "history.csv")
         (kept / "record.json").write_text(json.dumps(record, indent=2) + "\n")
@@ -138,18 +138,21 @@ def _release_smile(run: Path, kept: Path, out: Path) -> None:
     (kept / "record.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
-def _exported(recipe: Recipe, faces: Mapping[str, Faces], run: Path, out: Path) -> dict[str, Any]:
+def _exported(recipe: Recipe, faces: Mapping[str, Faces], run: Path, out: Path, float16: bool = True) -> dict[str, Any]:
     """Write a run's best network to ``out``; the run's record with what is known of the file."""
     keras.config.set_dtype_policy("float32")  # whatever it was trained in
     model = build(recipe)
     model.set_weights(keras.models.load_model(run / "best.keras", compile=False).get_weights())
     crops = np.concatenate([faces[dataset].crops[recipe.crop][:32] for dataset in recipe.datasets])
-    difference = export(model, crops, out)
+    difference = export(model, crops, out, float16)
     print(f"{recipe.name}: exported, largest difference of a probability {difference:.5f}")
     record: dict[str, Any] = json.loads((run / "record.json").read_text())
     # Turning the crop grey is fixed arithmetic, not something that is learned.
     record["parameters"] = int(sum(layer.count_params() for layer in model.layers if layer.name != "grey"))
-    record["export"] = {"weights": "float16", "largest_probability_difference": round(difference, 5)}
+    record["export"] = {
+        "weights": "float16" if float16 else "float32",
+        "largest_probability_difference": round(difference, 5),
+    }
     return record
 
 
