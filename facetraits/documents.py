@@ -209,7 +209,7 @@ def reference_card(folder: Path, reports: tuple[EvaluationReport, ...]) -> str:
         name=folder.name,
         source=recipe["source"],
         network=_network_words(recipe),
-        unfinished=_UNFINISHED if record["best_epoch"] == record["epochs_run"] else "",
+        unfinished=_UNFINISHED if "epochs" in recipe and record["best_epoch"] == record["epochs_run"] else "",
         output=_OUTPUTS[output],
         input_px=recipe["input_px"],
         parameters=parameters,

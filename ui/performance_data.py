@@ -62,7 +62,7 @@ class Evidence(NamedTuple):
         return {
             run.name: f"still improving when its {run.epochs} {run.step}s ended"
             for run in self.runs
-            if run.name in self.systems and run.still_improving
+            if run.name in self.systems and run.step == "epoch" and run.still_improving
         }
 
 
