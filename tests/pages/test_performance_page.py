@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from facetraits.types import TRAITS, TraitName
 from tests.builders import ROOT
-from tests.evidence import WEIGHTS_FILE, evidence_folder, utkface_report
+from tests.evidence import WEIGHTS_FILE, evidence_folder, utkface_report, write_report
+from ui.performance_data import read_evidence
 
 PAGE = "pages/4_Model_performance.py"
 VIEWS = ("Leaderboard", "Confusion matrix", "Confidence", "Age error", "Fairness", "Learning curves", "Data")
@@ -90,6 +92,19 @@ def test_people_can_be_grouped_and_children_left_out() -> None:
     page.toggle(key="adults").set_value(False).run()
     assert not page.exception
     assert "fewer than 30 people" in raw(page)
+
+
+def test_children_cannot_be_left_out_where_groups_were_not_counted_by_age(models: Path) -> None:
+    """As in reports of references and single networks."""
+    (report,) = [r for r in read_evidence(models).reports if (r.model, r.dataset) == ("small", "utkface")]
+    singles = tuple(group for group in utkface_report().subgroups if len(group.of) == 1)
+    write_report(models, replace(report, subgroups=singles))
+    page = open_page("gender", "Fairness")
+    page.toggle(key="adults").set_value(True).run()
+    page.selectbox(key="model").set_value("small").run()
+    assert not page.exception
+    assert page.toggle(key="adults").disabled
+    assert "Worst for" in raw(page)
 
 
 @pytest.mark.usefixtures("models")
