@@ -142,9 +142,9 @@ def _others_table(reports: tuple[EvaluationReport, ...], published: tuple[Publis
             lines.append(f"| {_words(figure)} | {' | '.join(cells)} |")
     return (
         "\n".join(lines)
-        + "\n\nThe best of each kind. Published figures were measured by their authors on pictures of their own choice.\n"
-        "Reference models were trained for as long as two processor cores could afford; their cards say which were\n"
-        "still improving."
+        + "\n\nThe best of each kind. Published figures were measured by their authors on pictures of their own\n"
+        "choice. Reference models were trained for as long as two processor cores could afford; their cards say which\n"
+        "were still improving."
     )
 
 
