@@ -142,7 +142,7 @@ def test_without_reports_every_view_is_a_sentence(tmp_path: Path, monkeypatch: p
 def test_reports_of_other_weights_are_not_shown_as_ours(models: Path) -> None:
     (models / WEIGHTS_FILE).write_bytes(b"other weights")
     page = open_page("gender")
-    assert "measured with other networks than those that are installed" in raw(page)
+    assert "measured with other networks or settings than those that are here" in raw(page)
     assert "facetraits (accurate)" not in raw(page)
     assert "other-package" in raw(page)  # a peer has no weights here
 
