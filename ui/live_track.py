@@ -73,15 +73,17 @@ class LiveTrack(MediaStreamTrack):
         if self.readyState == "ended":
             return
         super().stop()
-        if self._camera is not None:
-            self._camera.stop()
-        if self._loop is not None:
-            with suppress(RuntimeError):  # the server is shutting down, its loop is closed
+        with suppress(RuntimeError):  # the server is shutting down, its loop is closed
+            if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._let_go)
+            elif self._camera is not None:
+                self._camera.stop()
         self._on_ended()
 
     def _let_go(self) -> None:
-        """Wake whoever still waits for a frame, or the waiting would never end."""
+        """In the loop's thread: stop the camera, whose listeners need a loop, and wake whoever waits for a frame."""
+        if self._camera is not None:
+            self._camera.stop()
         if self._reader is not None:
             self._reader.cancel()
         self._waiting.clear()

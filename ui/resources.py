@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Final
@@ -61,6 +62,8 @@ def warm_up() -> Thread:
 
 
 def _draw_a_chart() -> None:
+    # Altair asks for pandas where that is loaded, and fails where another thread has loaded half of it.
+    import_module("pandas")
     from ui import charts
 
     charts.epoch_series({"": (0.0,)}, "").to_dict()

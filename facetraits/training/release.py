@@ -140,8 +140,7 @@ def _release_smile(run: Path, kept: Path, out: Path) -> None:
 
 def _exported(recipe: Recipe, faces: Mapping[str, Faces], run: Path, out: Path, float16: bool = True) -> dict[str, Any]:
     """Write a run's best network to ``out``; the run's record with what is known of the file."""
-    keras.config.set_dtype_policy("float32")  # whatever it was trained in
-    model = build(recipe)
+    model = build(recipe)  # in float32, whatever it was trained in
     model.set_weights(keras.models.load_model(run / "best.keras", compile=False).get_weights())
     crops = np.concatenate([faces[dataset].crops[recipe.crop][:32] for dataset in recipe.datasets])
     difference = export(model, crops, out, float16)

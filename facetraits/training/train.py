@@ -236,6 +236,7 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
 
     keras.config.set_dtype_policy(recipe.precision)
     model = build(recipe)
+    keras.config.set_dtype_policy("float32")  # the layers have it now; whatever is built next should not
     if recipe.network not in REFERENCE_CNNS:
         load_imagenet_weights(model)
     compiled(model, recipe, len(batches))

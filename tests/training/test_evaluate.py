@@ -12,7 +12,6 @@ import pytest
 
 from facetraits.metrics import load_reports
 from facetraits.registry import ModelIntegrityError
-from facetraits.results import check_reports
 from facetraits.training import evaluate as evaluation
 from facetraits.training import release
 from facetraits.training.datasets import SMILE_CLASSES
@@ -57,7 +56,7 @@ def test_a_reference_is_judged_by_its_exported_file(
 ) -> None:
     (path,) = evaluation._references(tmp_path / "models", tmp_path / "networks", ["small"], faces, "test")
     assert path.name == "small-utkface-test-crops.json"
-    (report,) = check_reports(tmp_path / "models")
+    (report,) = load_reports(tmp_path / "models")
     answers = released.predict(faces["utkface"].crops["face-v1"], verbose=0)["gender"].argmax(axis=1)
     labels = faces["utkface"].labels["gender"][0]
     assert report.kind == "reference"
@@ -124,7 +123,7 @@ def test_the_smile_detector_learns_smiles_and_is_judged(
     crops, labels = drawn(60, 99)
     unseen = Faces([], {smile.CROP: crops}, {"smile": (labels, np.ones(60, dtype=bool))}, np.zeros(60, dtype=bool))
     list(evaluation._references(tmp_path / "models", tmp_path / "networks", [SMILE_SVC], {"fer2013": unseen}, "test"))
-    (report,) = check_reports(tmp_path / "models")
+    (report,) = load_reports(tmp_path / "models")
     assert (report.model, report.kind) == (SMILE_SVC, "reference")
     assert report.classes["smile"].classes == SMILE_CLASSES
     assert report.classes["smile"].accuracy > 0.9
