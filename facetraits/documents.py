@@ -27,16 +27,10 @@ from facetraits.comparison import (
 from facetraits.metrics import EvaluationReport
 from facetraits.registry import MemberEntry, load_manifest
 from facetraits.results import check_reports, headlines
-from facetraits.types import TraitName
+from facetraits.types import TRAIT_LABELS
 
 START: Final = "<!-- generated from models/reports: start -->"
 END: Final = "<!-- generated from models/reports: end -->"
-_TRAIT_WORDS: Final[Mapping[TraitName, str]] = {
-    "age": "Apparent age",
-    "gender": "Apparent gender",
-    "ethnicity": "Ethnicity",
-    "expression": "Facial expression",
-}
 
 
 def write_documents(root: Path, check: bool = False) -> list[Path]:
@@ -91,7 +85,7 @@ def results_markdown(reports: tuple[EvaluationReport, ...], published: tuple[Pub
 
 
 def _words(figure: Figure) -> str:
-    return f"{_TRAIT_WORDS[figure.trait]}: {figure.label[0].lower()}{figure.label[1:]}"
+    return f"{TRAIT_LABELS[figure.trait]}: {figure.label[0].lower()}{figure.label[1:]}"
 
 
 def _profiles_table(reports: tuple[EvaluationReport, ...]) -> str:
@@ -211,7 +205,7 @@ def reference_card(folder: Path, reports: tuple[EvaluationReport, ...]) -> str:
         name=folder.name,
         source=recipe["source"],
         network=_network_words(recipe),
-        unfinished=_UNFINISHED if "epochs" in recipe and record["best_epoch"] == record["epochs_run"] else "",
+        unfinished=_UNFINISHED if _step(record) == "epoch" and record["best_epoch"] == record["epochs_run"] else "",
         output=_OUTPUTS[output],
         input_px=recipe["input_px"],
         parameters=parameters,
@@ -229,8 +223,13 @@ def _record(folder: Path) -> dict[str, Any]:
     return record
 
 
+def _step(record: Mapping[str, Any]) -> str:
+    """As ``TrainingRun.step``."""
+    return str(record["recipe"].get("step", "epoch"))
+
+
 def _training_words(record: Mapping[str, Any]) -> str:
-    step = record["recipe"].get("step", "epoch")
+    step = _step(record)
     return (
         f"Trained on {record['samples']['train']:,} pictures for {record['epochs_run']} {step}s "
         f"({max(1, round(record['training_seconds'] / 60))} minutes); {step} {record['best_epoch']} had the lowest "

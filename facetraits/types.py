@@ -15,6 +15,13 @@ from numpy.typing import NDArray
 
 TraitName = Literal["age", "gender", "ethnicity", "expression"]
 TRAITS: Final[tuple[TraitName, ...]] = get_args(TraitName)
+# What a trait is called to a user.
+TRAIT_LABELS: Final[Mapping[TraitName, str]] = {
+    "age": "Apparent age",
+    "gender": "Apparent gender",
+    "ethnicity": "Ethnicity",
+    "expression": "Facial expression",
+}
 
 LANDMARK_NAMES: Final = (
     "image-left eye",

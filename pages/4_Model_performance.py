@@ -7,10 +7,9 @@ from typing import Final
 
 import streamlit as st
 
-from facetraits.types import TRAITS, TraitName
+from facetraits.types import TRAIT_LABELS, TRAITS, TraitName
 from ui import performance_group_views, performance_training_views, performance_views, resources
 from ui.components import lead, notice
-from ui.face_card import TRAIT_LABELS
 from ui.navigation import start_page
 from ui.performance_data import Evidence
 

@@ -8,29 +8,16 @@ import pytest
 
 from facetraits.data_summary import (
     DataSummary,
-    Distribution,
-    Removed,
     load_data_summaries,
     write_data_summaries,
 )
 from tests.builders import MODELS
-
-SUMMARY = DataSummary(
-    name="set",
-    title="A set",
-    licence="free",
-    files={"set.tar": "0" * 64},
-    pictures=7,
-    removed=(Removed("no face", 2, "training"),),
-    distributions={"gender": Distribution(("male", "female"), (4, 3), {"train": (2, 1), "test": (1, 1)})},
-    date="2026-01-01",
-    commit="c",
-)
+from tests.evidence import summary
 
 
 def test_summaries_round_trip(tmp_path: Path) -> None:
-    write_data_summaries((SUMMARY,), tmp_path)
-    assert load_data_summaries(tmp_path) == (SUMMARY,)
+    write_data_summaries((summary(),), tmp_path)
+    assert load_data_summaries(tmp_path) == (summary(),)
 
 
 def test_none_is_no_error_and_rubbish_is(tmp_path: Path) -> None:

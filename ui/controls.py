@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from facetraits.registry import ModelIntegrityError
-from facetraits.types import TRAITS, TraitName
+from facetraits.types import TRAIT_LABELS, TRAITS, TraitName
 from ui import resources
 from ui.components import notice
-from ui.face_card import TRAIT_LABELS
 
 if TYPE_CHECKING:
     from facetraits import FaceAnalyzer

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
 
-from facetraits.types import AgePrediction, AnalysisResult, ClassPrediction, FaceResult, QualityIssue, TraitName
+from facetraits.types import (
+    TRAIT_LABELS,
+    AgePrediction,
+    AnalysisResult,
+    ClassPrediction,
+    FaceResult,
+    QualityIssue,
+)
 
-TRAIT_LABELS: Final[Mapping[TraitName, str]] = {
-    "age": "Apparent age",
-    "gender": "Apparent gender",
-    "ethnicity": "Ethnicity",
-    "expression": "Facial expression",
-}
 _MOOD_LABEL: Final = "Mood"
 
 # What is wrong, and what to do about it.

@@ -13,9 +13,9 @@ import streamlit as st
 from facetraits.comparison import FIGURE, HEADLINE_KEYS, find_report
 from facetraits.metrics import EvaluationReport
 from facetraits.registry import DEFAULT_MODELS_DIR, Manifest, ModelIntegrityError, load_manifest
+from facetraits.types import TRAIT_LABELS
 from ui import resources
 from ui.components import counted, notice
-from ui.face_card import TRAIT_LABELS
 from ui.performance_data import DATASET_WORDS
 
 _OUTPUT_WORDS: Final[Mapping[str, str]] = {**TRAIT_LABELS, "expression_fer2013": "Expression in seven classes"}

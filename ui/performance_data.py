@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
@@ -11,7 +11,7 @@ from facetraits.comparison import Published, load_published
 from facetraits.data_summary import DataSummary, load_data_summaries
 from facetraits.history import TrainingRun, load_runs
 from facetraits.metrics import EvaluationReport
-from facetraits.registry import ModelIntegrityError, load_manifest
+from facetraits.registry import Manifest, ModelIntegrityError, load_manifest
 from facetraits.results import check_report
 
 # Everything below the models' folder that the pages about performance are made from.
@@ -59,10 +59,11 @@ class Evidence(NamedTuple):
     @property
     def unfinished(self) -> Mapping[str, str]:
         """Name of a reference model whose last epoch was its best to what that means."""
+        systems = self.systems
         return {
             run.name: f"still improving when its {run.epochs} {run.step}s ended"
             for run in self.runs
-            if run.name in self.systems and run.step == "epoch" and run.still_improving
+            if run.name in systems and run.step == "epoch" and run.still_improving
         }
 
 
@@ -77,23 +78,28 @@ def read_evidence(models_dir: Path, version: str = "") -> Evidence:
     """Read all there is; what is missing, damaged or of other weights becomes a sentence instead."""
     problems: list[str] = []
     reports = _reports(models_dir, problems)
+    manifest = _manifest(models_dir, problems if reports else [])
     return Evidence(
         version=version,
-        reports=trusted(reports, models_dir, problems),
+        reports=() if manifest is None else _trusted(reports, manifest, problems),
         published=_or_nothing(load_published, models_dir, "The published figures", problems, FileNotFoundError),
         runs=_or_nothing(load_runs, models_dir, "The learning curves", problems),
         summaries=_or_nothing(load_data_summaries, models_dir, "The description of the data sets", problems),
-        coverage=_coverage(models_dir),
+        coverage={} if manifest is None else _coverage(manifest),
         problems=tuple(problems),
     )
 
 
-def _coverage(models_dir: Path) -> Mapping[str, float]:
+def _manifest(models_dir: Path, problems: list[str]) -> Manifest | None:
     try:
-        profiles = load_manifest(models_dir).profiles
-    except ModelIntegrityError:  # then no report is of our networks either
-        return {}
-    promised = {name: profile.traits["age"].interval_coverage for name, profile in profiles.items()}
+        return load_manifest(models_dir)
+    except ModelIntegrityError as error:  # then nobody can say of which networks a report tells
+        problems.append(str(error))
+        return None
+
+
+def _coverage(manifest: Manifest) -> Mapping[str, float]:
+    promised = {name: profile.traits["age"].interval_coverage for name, profile in manifest.profiles.items()}
     return {name: coverage for name, coverage in promised.items() if coverage is not None}
 
 
@@ -102,32 +108,15 @@ def _reports(models_dir: Path, problems: list[str]) -> list[EvaluationReport]:
     for file in sorted((models_dir / "reports").glob("*.json")):
         try:
             reports.append(EvaluationReport.from_json(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError):
             damaged.append(file.name)
     if damaged:
         problems.append(_left_out(damaged, "cannot be read", "cannot be read"))
     return reports
 
 
-def trusted(
-    reports: Iterable[EvaluationReport], models_dir: Path, problems: list[str] | None = None
-) -> tuple[EvaluationReport, ...]:
-    """The reports that tell of the installed weights, or of references as they were trained last; peers' as they are.
-
-    Args:
-        reports: to be judged.
-        models_dir: folder of the models.
-        problems: takes a sentence about the others.
-    """
-    reports = tuple(reports)
-    if not reports:
-        return ()
-    try:
-        manifest = load_manifest(models_dir)
-    except ModelIntegrityError as error:
-        if problems is not None:
-            problems.append(str(error))
-        return ()
+def _trusted(reports: list[EvaluationReport], manifest: Manifest, problems: list[str]) -> tuple[EvaluationReport, ...]:
+    """Those that tell of the installed weights, or of references as they were trained last; peers' as they are."""
     known: dict[str, str] = {}
     kept, refused = [], []
     for report in reports:
@@ -136,14 +125,9 @@ def trusted(
             kept.append(report)
         except ModelIntegrityError:
             refused.append(f"{report.model} on {report.dataset}, {report.split}, {report.protocol}")
-    if refused and problems is not None:
-        problems.append(
-            _left_out(
-                refused,
-                "was measured with other networks or settings than those that are here",
-                "were measured with other networks or settings than those that are here",
-            )
-        )
+    if refused:
+        what = "measured with other networks or settings than those that are here"
+        problems.append(_left_out(refused, f"was {what}", f"were {what}"))
     return tuple(kept)
 
 

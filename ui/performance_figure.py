@@ -68,11 +68,12 @@ def origin_of_reports(reports: Sequence[EvaluationReport], table: Table, name: s
     """
     if not reports:
         return
-    first = provenance(reports[0])
+    described = [provenance(report) for report in reports]
+    first = described[0]
     line = first.line if len(reports) == 1 else f"{first.line} · and {counted(len(reports) - 1, 'more report')}"
     origin_of_facts(
         line,
-        [(provenance(report).facts[0][1], provenance(report).facts[1:]) for report in reports],
+        [(origin.facts[0][1], origin.facts[1:]) for origin in described],
         table,
         lambda: (
             "[\n" + ",\n".join(report.to_json() for report in reports) + "]\n"

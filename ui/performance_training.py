@@ -10,7 +10,7 @@ from facetraits.data_summary import DataSummary, Distribution
 from facetraits.history import TrainingRun
 from facetraits.types import TraitName
 from ui.charts import Curve
-from ui.performance import OUTPUTS
+from ui.performance import OUTPUTS, SPLIT_WORDS
 from ui.performance_tables import Column, Table, share, thousands
 
 _HEAD_WORDS: Final[Mapping[str, str]] = {
@@ -84,18 +84,16 @@ def curve_sentence(run: TrainingRun) -> str:
     losses, validation = run.columns["loss"], run.columns["val_loss"]
     best, last = run.best_epoch, run.epochs
     lowest = f"{validation[best - 1]:.3f}"
+    kept = f"The weights of {run.step} {best} were kept."
     text = f"{run.name}: the loss on validation pictures was lowest ({lowest}) at {run.step} {best} of {last}"
     if run.still_improving:
         return f"{text}, the last one: the curve does not reach the point where more training does harm."
     if run.over_training_from is None:
-        return (
-            f"{text}; after that it did not get better, nor clearly worse. The weights of {run.step} {best} were kept."
-        )
+        return f"{text}; after that it did not get better, nor clearly worse. {kept}"
     end = (
         f"by {run.step} {last} it rose to {validation[-1]:.3f} while the loss on training pictures fell on, from "
         f"{losses[best - 1]:.3f} to {losses[-1]:.3f}"
     )
-    kept = f"The weights of {run.step} {best} were kept."
     return f"{text}. From {run.step} {run.over_training_from} on it over-fits: {end}. {kept}"
 
 
@@ -154,7 +152,6 @@ def record_json(runs: Iterable[TrainingRun]) -> str:
 
 # ----------------------------------------------------------------------------------------------------------------- data
 
-_SPLITS: Final[Mapping[str, str]] = {"train": "training", "validation": "validation", "test": "test"}
 _LABELS_OF_TRAIT: Final[Mapping[TraitName, tuple[str, ...]]] = {
     "age": ("age", "age_group"),
     "gender": ("gender",),
@@ -179,7 +176,7 @@ def stacked(distribution: Distribution) -> tuple[list[dict[str, Any]], list[dict
         start = 0
         for split, counts in distribution.splits.items():
             n = counts[index]
-            said = f"{name}: {n:,} pictures for {_SPLITS.get(split, split)}"
+            said = f"{name}: {n:,} pictures for {SPLIT_WORDS.get(split, split)}"
             used.append({"name": name, "split": split, "start": start, "end": start + n, "said": said})
             start += n
         raw.append(
@@ -194,7 +191,7 @@ def distribution_table(distribution: Distribution, label: str) -> Table:
     columns = (
         Column(LABEL_WORDS.get(label, label)),
         Column("In the download", thousands),
-        *(Column(_SPLITS.get(split, split).capitalize(), thousands) for split in splits),
+        *(Column(SPLIT_WORDS.get(split, split).capitalize(), thousands) for split in splits),
         Column("Share of what is used", "{:.1%}".format),
     )
     used = [sum(counts) for counts in zip(*distribution.splits.values(), strict=True)]

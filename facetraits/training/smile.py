@@ -36,6 +36,7 @@ from facetraits.training.samples import data_version, fer2013_samples, load_fer2
 CROP: Final = "face-tight-v1"
 FILE: Final = "svc.joblib"
 _SIDE_PX: Final = 48
+_SEED: Final = 1
 # A support vector classifier has no epochs: its curve goes over the number of training pictures.
 _SIZES: Final = (1000, 2000, 4000, 8000, 16000)
 _PENALTIES: Final = (0.5, 1.0, 2.0, 4.0)
@@ -63,10 +64,11 @@ def train_smile(data: Path, detector_network: Path, runs: Path) -> Path:
     """
     run = runs / SMILE_SVC
     run.mkdir(parents=True, exist_ok=True)
+    origin = {"data": data_version(data, ["fer2013"]), "commit": code_commit()}  # as they are now
     fer, detections = load_fer2013(data, detector_network)
     x, y = _smiles(fer2013_samples(fer, detections, "train", CROPS[CROP]))
     x_validation, y_validation = _smiles(fer2013_samples(fer, detections, "validation", CROPS[CROP]))
-    order = np.random.default_rng(1).permutation(len(x))
+    order = np.random.default_rng(_SEED).permutation(len(x))
 
     def fit(size: int, penalty: float) -> CalibratedClassifierCV:
         svc = _pipeline(penalty, size).fit(x[order[:size]], y[order[:size]])
@@ -92,12 +94,12 @@ def train_smile(data: Path, detector_network: Path, runs: Path) -> Path:
         if row["val_loss"] == min(row["val_loss"] for row in rows):
             joblib.dump(classifier, run / FILE, compress=3)
     counts = {"train": len(x), "validation": len(x_validation)}
-    _write(run, rows, penalty, counts, data_version(data, ["fer2013"]))
+    _write(run, rows, penalty, counts, origin)
     return run
 
 
 def _pipeline(penalty: float, pictures: int) -> Pipeline:
-    components = PCA(min(_COMPONENTS, pictures // 2), whiten=True, random_state=1)
+    components = PCA(min(_COMPONENTS, pictures // 2), whiten=True, random_state=_SEED)
     return make_pipeline(StandardScaler(), components, SVC(C=penalty, cache_size=1000))
 
 
@@ -124,7 +126,7 @@ def _smiles(samples: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 
 def _write(
-    run: Path, rows: list[dict[str, float]], penalty: float, samples: Mapping[str, int], data: Mapping[str, str]
+    run: Path, rows: list[dict[str, float]], penalty: float, samples: Mapping[str, int], origin: Mapping[str, Any]
 ) -> None:
     with (run / "history.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
@@ -141,14 +143,13 @@ def _write(
             "augmentation": "none",
             "penalty": penalty,
             "step": "fit",
-            "seed": 1,
+            "seed": _SEED,
         },
         "samples": samples,
-        "data": data,
         "epochs_run": len(rows),
         "best_epoch": 1 + min(range(len(rows)), key=lambda i: rows[i]["val_loss"]),
         "training_seconds": round(sum(row["seconds"] for row in rows)),
-        "commit": code_commit(),
+        **origin,
         "environment": {
             "python": platform.python_version(),
             "machine": platform.machine(),
