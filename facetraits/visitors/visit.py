@@ -1,0 +1,161 @@
+"""What is known of a visit, and what an owner may set. Nothing here, nor anything that is stored, shows a face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from math import isfinite
+from typing import Final, Literal, get_args
+from uuid import UUID, uuid4
+
+from facetraits.tables import CLASSES
+from facetraits.types import AGE_GROUPS, MOODS
+
+Outcome = Literal["yes", "no", "unknown"]
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
+
+VisitTrait = Literal["age_group", "gender", "ethnicity", "mood"]
+# The values that each trait of a visit may have.
+VISIT_CLASSES: Final[Mapping[VisitTrait, tuple[str, ...]]] = {
+    "age_group": tuple(name for name, _ in AGE_GROUPS),
+    "gender": CLASSES["gender"],
+    "ethnicity": CLASSES["ethnicity"],
+    "mood": MOODS,
+}
+LONGEST_SOURCE: Final = 80
+LARGEST_BASKET: Final = Decimal("99999999.99")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One person's stay in view of one source.
+
+    A trait that is None was not estimated. One that is not, but has no confidence, was put in by hand.
+
+    Attributes:
+        started: when the person came into view; aware, in UTC.
+        source: name of the camera or file, 1 to 80 characters.
+        duration_s: from coming into view until last seen, in seconds, >= 0.
+        age: years, >= 0; None where the age group was put in by hand.
+        age_group, gender, ethnicity, mood: of ``VISIT_CLASSES``.
+        age_confidence, ...: probability of that class, in [0, 1].
+        bought: whether the person bought something.
+        basket: what was paid, >= 0, two decimal places.
+        sold_at: time of the imported sale that the visit was matched with; aware, in UTC.
+        ended: the person is gone; False may also mean that the program was stopped before it could say so.
+        corrected: traits were put in by hand, so that no source changes them any more.
+        id: given once, where the visit is first counted.
+    """
+
+    started: datetime
+    source: str
+    duration_s: float
+    age: float | None = None
+    age_group: str | None = None
+    age_confidence: float | None = None
+    gender: str | None = None
+    gender_confidence: float | None = None
+    ethnicity: str | None = None
+    ethnicity_confidence: float | None = None
+    mood: str | None = None
+    mood_confidence: float | None = None
+    bought: Outcome = "unknown"
+    basket: Decimal | None = None
+    sold_at: datetime | None = None
+    ended: bool = False
+    corrected: bool = False
+    id: UUID = field(default_factory=uuid4)
+
+    def __post_init__(self) -> None:
+        for name in ("started", "sold_at"):
+            moment: datetime | None = getattr(self, name)
+            if moment is not None:
+                if moment.tzinfo is None:
+                    raise ValueError(f"{name} must be aware of its time zone, got {moment}")
+                object.__setattr__(self, name, moment.astimezone(UTC))
+        if not 1 <= len(self.source) <= LONGEST_SOURCE:
+            raise ValueError(f"source must have 1 to {LONGEST_SOURCE} characters, got {len(self.source)}")
+        for name in ("duration_s", "age"):
+            number: float | None = getattr(self, name)
+            if number is not None and not (isfinite(number) and number >= 0):
+                raise ValueError(f"{name} must be a finite number >= 0, got {number}")
+        for trait, classes in VISIT_CLASSES.items():
+            self._check_class(trait, classes)
+        if self.bought not in OUTCOMES:
+            raise ValueError(f"bought must be one of {', '.join(OUTCOMES)}, got {self.bought!r}")
+        if self.basket is not None:
+            object.__setattr__(self, "basket", checked_basket(self.basket))
+
+    def _check_class(self, trait: VisitTrait, classes: tuple[str, ...]) -> None:
+        value: str | None = getattr(self, trait)
+        confidence: float | None = getattr(self, CONFIDENCE_OF[trait])
+        if value is not None and value not in classes:
+            raise ValueError(f"{trait} must be one of {', '.join(classes)}, got {value!r}")
+        if confidence is not None and (value is None or not 0 <= confidence <= 1):
+            raise ValueError(f"{CONFIDENCE_OF[trait]} must lie in [0, 1] and belong to a {trait}, got {confidence}")
+
+
+CONFIDENCE_OF: Final[Mapping[VisitTrait, str]] = {
+    "age_group": "age_confidence",
+    "gender": "gender_confidence",
+    "ethnicity": "ethnicity_confidence",
+    "mood": "mood_confidence",
+}
+
+
+def checked_basket(value: Decimal) -> Decimal:
+    """The amount with two decimal places.
+
+    Raises:
+        ValueError: it is negative, larger than ``LARGEST_BASKET`` or no number.
+    """
+    if not value.is_finite() or not 0 <= value <= LARGEST_BASKET:
+        raise ValueError(f"an amount must lie between 0 and {LARGEST_BASKET}, got {value}")
+    return value.quantize(Decimal("0.01"))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an owner may set; kept in the database, so that every program that uses it agrees.
+
+    Attributes:
+        enter_s: a person is a visitor after this long in view, in seconds, 0 to 60.
+        away_s: a visitor who was out of view for longer has left, in seconds, 1 to 120.
+        ethnicity: estimate and store it.
+        retention_days: visits that began earlier are deleted, 1 to 3650; None keeps them.
+    """
+
+    enter_s: float = 1.0
+    away_s: float = 6.0
+    ethnicity: bool = False
+    retention_days: int | None = 90
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.enter_s <= 60:
+            raise ValueError(f"enter_s must lie between 0 and 60 seconds, got {self.enter_s}")
+        if not 1 <= self.away_s <= 120:
+            raise ValueError(f"away_s must lie between 1 and 120 seconds, got {self.away_s}")
+        if self.retention_days is not None and not 1 <= self.retention_days <= 3650:
+            raise ValueError(f"retention_days must lie between 1 and 3650, got {self.retention_days}")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which visits are meant; None where anything will do.
+
+    Attributes:
+        since, until: the visit began at or after ``since`` and before ``until``; aware.
+        sources: names.
+        age_groups, genders: classes of ``VISIT_CLASSES``.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    sources: tuple[str, ...] | None = None
+    age_groups: tuple[str, ...] | None = None
+    genders: tuple[str, ...] | None = None
+
+
+EVERYTHING: Final = Selection()
