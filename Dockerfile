@@ -14,7 +14,10 @@ COPY ui/ ui/
 COPY facetraits/ facetraits/
 COPY models/ models/
 
-# Owns nothing and writes nothing. A number, because some platforms want to see that it is not root's.
+# The visitors' log, where FACETRAITS_DB names it, is all that is ever written; a volume takes this folder's owner.
+RUN install -d -o 10001 -m 700 /data
+
+# A number, because some platforms want to see that it is not root's.
 USER 10001
 
 EXPOSE 8501

@@ -1,5 +1,5 @@
 # Everything is installed into .venv. Outside the repository nothing is changed, except that `make test` installs
-# Debian's chromium and coturn where they are absent and that is allowed.
+# Debian's chromium, coturn and postgresql where they are absent and that is allowed.
 
 PYTHON ?= python3
 PORT ?= 8501
@@ -17,15 +17,15 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRAIN_STAMP := $(VENV)/.installed-train
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format train evaluate benchmark benchmark-webcam chromium coturn clean
+.PHONY: help run test check format train evaluate benchmark benchmark-webcam benchmark-visitors chromium coturn postgresql clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUN_STAMP) ## start the app on http://localhost:8501 (PORT=... for another port)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) $(ARGS)
 
-test: $(DEV_STAMP) chromium coturn ## run all tests
+test: $(DEV_STAMP) chromium coturn postgresql ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(DEV_STAMP) ## lint, formatting and types
@@ -51,6 +51,10 @@ benchmark: $(DEV_STAMP) ## measure time and memory, beside other packages
 
 benchmark-webcam: $(DEV_STAMP) chromium ## measure the Webcam page in a browser, beside one that only passes video through (40 minutes)
 	$(BIN)/python benchmarks/webcam.py $(ARGS)
+
+benchmark-visitors: $(DEV_STAMP) ## measure video files against their length, and a log of 100,000 visits
+	$(BIN)/python benchmarks/video.py $(ARGS)
+	$(BIN)/python benchmarks/visitors.py $(ARGS)
 
 clean: ## remove .venv and caches; build/ (prepared data, checkpoints) stays: it takes hours to make
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -89,6 +93,13 @@ coturn: after := [ -z "$$masked" ] || rm -f /etc/systemd/system/coturn.service; 
     { systemctl disable coturn || update-rc.d coturn disable; invoke-rc.d coturn stop; } >/dev/null 2>&1;
 coturn:
 	@$(call debian_package,coturn,turnserver,Tests of the relay)
+
+# The tests start a server of their own: without this file the package would make one and start it.
+postgresql: before := conf=/etc/postgresql-common/createcluster.d; mkdir -p $$conf && \
+    echo "create_main_cluster = false" > $$conf/facetraits.conf;
+postgresql: after := rm -f $$conf/facetraits.conf; rmdir $$conf 2>/dev/null;
+postgresql:
+	@$(call debian_package,postgresql,initdb /usr/lib/postgresql/*/bin/initdb,Tests of the visitors' log on PostgreSQL)
 
 # $(1): package, $(2): programs of which one is enough, $(3): the tests that need it.
 define debian_package

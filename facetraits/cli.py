@@ -2,9 +2,9 @@
 
 Exit codes:
     0: everything was done. A picture without a face is a result, not a failure.
-    1: done, but some pictures could not be read; their rows say why.
+    1: done, but some pictures or videos could not be read; their rows say why.
     2: nothing to do or no way to do it: wrong usage, a path that is not there, no pictures, an output that cannot be
-       written.
+       written, a camera or a database that cannot be used.
     3: the models are missing or damaged.
     130: stopped by Ctrl-C; what was finished before has been written.
     141: whoever read the output has closed it.
@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,10 @@ from facetraits.documents import write_documents
 from facetraits.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image
 from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES, ModelIntegrityError
 from facetraits.tables import csv_lines, json_lines, picture_record
+from facetraits.timeline import error_record, person_records, timeline_csv_lines
 from facetraits.types import TRAITS, TraitName
+from facetraits.video import VIDEO_SUFFIXES, Frame, VideoError, VideoFile, read_file
+from facetraits.visitors.commands import add_watch
 
 EXIT_DONE: Final = 0
 EXIT_SOME_UNREADABLE: Final = 1
@@ -38,10 +42,7 @@ EXIT_MODELS: Final = 3
 EXIT_INTERRUPTED: Final = 130
 EXIT_READER_GONE: Final = 141
 
-_FORMATS: Final[dict[str, Callable[[Iterable[dict[str, Any]]], Iterator[str]]]] = {
-    "jsonl": json_lines,
-    "csv": csv_lines,
-}
+_FORMATS: Final[tuple[str, ...]] = ("jsonl", "csv")
 
 
 class CommandError(Exception):
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_analyze(commands)
+    add_watch(commands)
     _add_report(commands)
     # Here, not above: what trains is no part of what serves.
     from facetraits.training.commands import add_commands
@@ -98,18 +100,19 @@ def _parser() -> argparse.ArgumentParser:
 def _add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "analyze",
-        help="analyse pictures and folders of pictures",
-        description="Analyse pictures; folders are searched with all folders in them. Every picture gives a result: "
-        "one that cannot be read, or has no face, a row with the reason.",
+        help="analyse pictures, folders of pictures, and videos",
+        description="Analyse pictures and videos; folders are searched for pictures with all folders in them. Every "
+        "picture gives a result, and every person in a video a time line: one that cannot be read, or has no face, a "
+        "row with the reason.",
         epilog="Results are written as they come, so that stopping the command keeps what is done. Exit codes: 0 all "
-        "done, 1 some pictures could not be read, 2 nothing done, 3 models missing or damaged, 130 stopped by Ctrl-C.",
+        "done, 1 some files could not be read, 2 nothing done, 3 models missing or damaged, 130 stopped by Ctrl-C.",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture or a folder")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, a folder of pictures, or a video")
     parser.add_argument(
         "--format",
-        choices=tuple(_FORMATS),
-        help="jsonl: one JSON object per picture and line; csv: one row per face (default: csv where FILE ends in "
-        ".csv, jsonl otherwise)",
+        choices=_FORMATS,
+        help="jsonl: one JSON object per picture, or person of a video, and line; csv: one row per face, or person and "
+        "second (default: csv where FILE ends in .csv, jsonl otherwise)",
     )
     parser.add_argument("--out", metavar="FILE", type=Path, help="write there instead of to the terminal")
     parser.add_argument(
@@ -129,9 +132,9 @@ def _add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 @dataclass(slots=True)
 class _Tally:
-    """What became of the pictures so far."""
+    """What became of the files so far."""
 
-    pictures: int = 0
+    files: int = 0
     unreadable: int = 0
 
 
@@ -139,21 +142,26 @@ def _analyze(arguments: argparse.Namespace) -> int:
     traits = _traits(arguments.traits)
     out: Path | None = arguments.out
     pictures = list(_pictures(arguments.paths))
-    if out is not None and (out.suffix.lower() in SUPPORTED_SUFFIXES or _is_one_of(out, pictures)):
-        raise CommandError(f"--out names a picture, {out}, which would be overwritten; name another file")
+    if out is not None and (out.suffix.lower() in (*SUPPORTED_SUFFIXES, *VIDEO_SUFFIXES) or _is_one_of(out, pictures)):
+        kind = "video" if out.suffix.lower() in VIDEO_SUFFIXES else "picture"
+        raise CommandError(f"--out names a {kind}, {out}, which would be overwritten; name another file")
     if not pictures:
         raise CommandError(f"no pictures found in {', '.join(arguments.paths)}")
     form = arguments.format or ("csv" if out is not None and out.suffix.lower() == ".csv" else "jsonl")
+    videos = sum(picture.is_video for picture in pictures)
+    if form == "csv" and 0 < videos < len(pictures):
+        raise CommandError("pictures and videos have different columns; write two CSV files, or --format jsonl")
+    lines_of = json_lines if form == "jsonl" else timeline_csv_lines if videos else csv_lines
     analyzer = load_analyzer(profile=arguments.profile)
     tally = _Tally()
     with _output(out) as stream, _progress(pictures, stream) as progress:
-        for lines in _FORMATS[form](_records(progress, analyzer, traits, tally)):
+        for lines in lines_of(_records(progress, analyzer, traits, tally)):
             stream.write(lines)
             stream.flush()
     if tally.unreadable:
+        kind = "files" if 0 < videos < len(pictures) else "videos" if videos else "pictures"
         return _fail(
-            f"{tally.unreadable} of {tally.pictures} pictures could not be read; their rows say why",
-            EXIT_SOME_UNREADABLE,
+            f"{tally.unreadable} of {tally.files} {kind} could not be read; their rows say why", EXIT_SOME_UNREADABLE
         )
     return EXIT_DONE
 
@@ -173,6 +181,10 @@ class _Picture:
 
     path: str
     error: str | None = None
+
+    @property
+    def is_video(self) -> bool:
+        return os.path.splitext(self.path)[1].lower() in VIDEO_SUFFIXES and self.error is None
 
 
 def _pictures(paths: Iterable[str]) -> Iterator[_Picture]:
@@ -208,10 +220,34 @@ def _records(
     pictures: Iterable[_Picture], analyzer: FaceAnalyzer, traits: tuple[TraitName, ...], tally: _Tally
 ) -> Iterator[dict[str, Any]]:
     for picture in pictures:
-        tally.pictures += 1
+        tally.files += 1
+        if picture.is_video:
+            yield from _people(picture.path, analyzer, traits, tally)
+            continue
         record = _record(picture, analyzer, traits)
         tally.unreadable += record["width"] is None
         yield record
+
+
+def _people(
+    path: str, analyzer: FaceAnalyzer, traits: tuple[TraitName, ...], tally: _Tally
+) -> Iterator[dict[str, Any]]:
+    """A record for each person in a video, or one with the reason why there is none."""
+    try:
+        with read_file(Path(path)) as video:
+            yield from person_records(path, _shown(video), analyzer, traits)
+    except VideoError as error:
+        tally.unreadable += 1
+        yield error_record(path, str(error))
+
+
+def _shown(video: VideoFile) -> Iterator[Frame]:
+    """The frames, with a bar on stderr where that is a terminal."""
+    seconds = None if video.duration_s is None else round(video.duration_s, 1)
+    with tqdm(total=seconds, unit="s", disable=not sys.stderr.isatty() or sys.stdout.isatty(), leave=False) as bar:
+        for frame in video:
+            bar.update(max(0.0, min(frame.time_s, seconds or math.inf) - bar.n))
+            yield frame
 
 
 def _record(picture: _Picture, analyzer: FaceAnalyzer, traits: tuple[TraitName, ...]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol
 
 import cv2
@@ -106,11 +107,31 @@ class LiveAnalysis:
     Args:
         analyzer: may be shared by many streams.
         clock: seconds that only grow.
+        keep_s: how long a person who is not seen keeps the number, in seconds, > 0.
+        idle_s: without a frame for so long the worker ends and everything is forgotten, in seconds; None: 3.
+        on_started: called in the worker before its first analysis: numbers begin anew.
+        on_tracked: called in the worker after each analysis with the faces in view and the time of their frame on
+            ``clock``. Neither is called any more for frames of before an ``end``; an error in one of them is logged
+            once and stops nothing.
     """
 
-    def __init__(self, analyzer: Analyzer, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        clock: Callable[[], float] = time.monotonic,
+        keep_s: float = 2.5,
+        idle_s: float | None = None,
+        on_started: Callable[[], None] | None = None,
+        on_tracked: Callable[[tuple[TrackedFace, ...], float], None] | None = None,
+    ) -> None:
         self._analyzer = analyzer
         self._clock = clock
+        self._keep_s = keep_s
+        self._idle_s = _IDLE_S if idle_s is None else idle_s
+        self._on_started = on_started
+        self._on_tracked = on_tracked
+        self._telling = threading.Lock()  # so that nothing of an old run is told after the start of a new one
+        self._telling_failed = False
         self._changed = threading.Condition()
         self._run: _Run | None = None
         self._traits: tuple[TraitName, ...] = TRAITS
@@ -128,7 +149,7 @@ class LiveAnalysis:
     def active(self) -> bool:
         """Whether frames are coming in."""
         run = self._run
-        return run is not None and self._clock() - run.frames.last_s < _IDLE_S
+        return run is not None and self._clock() - run.frames.last_s < self._idle_s
 
     def see(self, image: NDArray[np.uint8]) -> NumberedFaces:
         """Take the newest frame, and say at once where the faces known so far are in it.
@@ -176,7 +197,9 @@ class LiveAnalysis:
             self._changed.notify_all()
 
     def _work(self, run: _Run) -> None:
-        tracker = FaceTracker()
+        tracker = FaceTracker(self._keep_s)
+        if self._on_started is not None:
+            self._tell(run, self._on_started)
         while (frame := self._next_frame(run)) is not None:
             started = self._clock()
             try:
@@ -190,6 +213,8 @@ class LiveAnalysis:
                 ended = self._clock()
                 with self._changed:
                     run.publish(answer, ended)
+                if self._on_tracked is not None:
+                    self._tell(run, partial(self._on_tracked, answer.tracked, frame.time_s))
                 rest = max(_REST * (ended - started), _SHORTEST_PERIOD_S - (ended - started))
             del frame
             with self._changed:
@@ -198,7 +223,7 @@ class LiveAnalysis:
     def _next_frame(self, run: _Run) -> _Frame | None:
         """The newest frame that was not analysed; None where the run has ended."""
         with self._changed:
-            self._changed.wait_for(lambda: self._run is not run or run.waiting is not None, timeout=_IDLE_S)
+            self._changed.wait_for(lambda: self._run is not run or run.waiting is not None, timeout=self._idle_s)
             if self._run is not run:
                 return None
             if run.waiting is None:
@@ -206,6 +231,17 @@ class LiveAnalysis:
                 return None
             frame, run.waiting = run.waiting, None
             return frame
+
+    def _tell(self, run: _Run, listener: Callable[[], None]) -> None:
+        with self._telling:
+            if self._run is not run:
+                return
+            try:
+                listener()
+            except Exception:
+                if not self._telling_failed:
+                    _LOG.exception("who listens to a live analysis has failed")
+                self._telling_failed = True
 
     def _note_failure(self, run: _Run) -> None:
         with self._changed:

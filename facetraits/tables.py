@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from facetraits.types import AnalysisResult
@@ -21,8 +21,8 @@ CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
 
 _LOCATION_COLUMNS: Final = ("box_x1", "box_y1", "box_x2", "box_y2")
 _AGE_COLUMNS: Final = ("age", "age_low", "age_high", "age_group")
-CSV_COLUMNS: Final[tuple[str, ...]] = (
-    *("path", "width", "height", "face", "error", *_LOCATION_COLUMNS, "score", "quality", *_AGE_COLUMNS),
+TRAIT_COLUMNS: Final[tuple[str, ...]] = (
+    *_AGE_COLUMNS,
     *(
         column
         for trait, classes in CLASSES.items()
@@ -30,9 +30,13 @@ CSV_COLUMNS: Final[tuple[str, ...]] = (
     ),
     *("mood", "mood_confidence", "mood_unsure"),
 )
+CSV_COLUMNS: Final[tuple[str, ...]] = (
+    *("path", "width", "height", "face", "error", *_LOCATION_COLUMNS, "score", "quality"),
+    *TRAIT_COLUMNS,
+)
 
 # A spreadsheet takes a cell that begins with one of these for a formula and would run it.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def picture_record(path: str, result: AnalysisResult | None, error: str | None) -> dict[str, Any]:
@@ -75,9 +79,9 @@ def csv_lines(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
     A picture has one line per face, or one line with its ``error`` where it has no face.
     """
-    yield _csv_piece([dict(zip(CSV_COLUMNS, CSV_COLUMNS, strict=True))])
+    yield csv_head(CSV_COLUMNS)
     for record in records:
-        yield _csv_piece(_csv_rows(record))
+        yield csv_piece(_csv_rows(record), CSV_COLUMNS)
 
 
 def csv_text(records: Iterable[Mapping[str, Any]]) -> str:
@@ -85,21 +89,27 @@ def csv_text(records: Iterable[Mapping[str, Any]]) -> str:
     return "".join(csv_lines(records))
 
 
-def _csv_piece(rows: Iterable[Mapping[str, Any]]) -> str:
-    return "".join(_csv_line({name: _cell(value) for name, value in row.items()}) for row in rows)
+def csv_head(columns: Sequence[str]) -> str:
+    """The line of column names with its line end."""
+    return csv_piece([dict(zip(columns, columns, strict=True))], columns)
 
 
-def _csv_line(cells: Mapping[str, object]) -> str:
+def csv_piece(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as lines of CSV, each with its line end; what a row lacks is empty, and nothing is run as a formula."""
+    return "".join(_csv_line({name: _cell(value) for name, value in row.items()}, columns) for row in rows)
+
+
+def _csv_line(cells: Mapping[str, object], columns: Sequence[str]) -> str:
     stream = io.StringIO()
     # The writer quotes only line ends that its own consist of: with a lone "\n", a "\r" in a path would split the row.
-    csv.DictWriter(stream, CSV_COLUMNS, lineterminator="\r\n").writerow(cells)
+    csv.DictWriter(stream, columns, lineterminator="\r\n").writerow(cells)
     return stream.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return "'" + value
     return value
 
@@ -114,6 +124,12 @@ def _csv_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _face_cells(face: Mapping[str, Any]) -> dict[str, Any]:
     cells: dict[str, Any] = dict(zip(_LOCATION_COLUMNS, face["box_xyxy"], strict=True))
     cells |= {"score": face["score"], "quality": ";".join(face["quality"])}
+    return cells | trait_cells(face)
+
+
+def trait_cells(face: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells of ``TRAIT_COLUMNS`` for the traits that ``face`` has, as ``FaceResult.to_dict`` gives them."""
+    cells: dict[str, Any] = {}
     if "age" in face:
         age = face["age"]
         cells |= dict(zip(_AGE_COLUMNS, (age["years"], *age["interval"], age["group"]), strict=True))

@@ -75,6 +75,9 @@ _LEAST_GAIN: Final = 0.5  # what a sighting without evidence against gives back
 _KNOWN_BONUS: Final = 1.0  # a person before a face that was seen once
 _RETURNING: Final = -1.0  # evidence that a face in the place of somebody lost must not fall below
 _RECOGNISED: Final = 2.0  # and with which somebody lost is known wherever a face appears
+# Who comes out from behind somebody is half covered at first: a new number is taken back so long if its face turns out
+# to be somebody's who was lost.
+_YOUNG_S: Final = 2.0
 
 _BLIP_S: Final = 0.5  # a face that is not confirmed and was missed for longer was none
 _HIDDEN_S: Final = 2.5  # a face not seen for less than this may be behind a neighbour
@@ -198,16 +201,23 @@ class FaceTracker:
         """Part tracks from those who took their place; number the new."""
         parted = [t for t in self._tracks if t.belief <= 0 and t.rival and t.rival.sightings >= self._confirm_after]
         self._tracks += [track.part() for track in parted]
-        new = [t for t in self._tracks if t.number is None and t.sightings >= self._confirm_after]
-        for track in sorted(new, key=lambda t: t.first_seen_s):
-            known = [t for t in self._tracks if t.number is not None and not t.in_view]
+        shown = [t for t in self._tracks if t.number is not None and t.in_view]
+        for track in self._tracks:
+            track.met |= {other.number for other in shown if other is not track and other.number is not None}
+        for track in sorted(filter(self._is_young, self._tracks), key=lambda t: t.first_seen_s):
+            known = [t for t in self._tracks if t.number is not None and not t.in_view and t.number not in track.met]
             best = max(known, key=lambda t: t.recognition(track), default=None)
             if best is not None and best.recognition(track) >= _RECOGNISED:
                 best.resume(track)
                 self._tracks.remove(track)
-            else:
+            elif track.number is None:
                 self._last_number += 1
                 track.number = self._last_number
+
+    def _is_young(self, track: _Track) -> bool:
+        """Whether a face in view is to be numbered, or its number may still be taken back."""
+        confirmed = track.in_view and track.sightings >= self._confirm_after
+        return confirmed and (track.number is None or track.last_seen_s - track.first_seen_s <= _YOUNG_S)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,6 +254,7 @@ class _Track:
 
     def __init__(self, sighting: _Sighting) -> None:
         self.number: int | None = None
+        self.met: set[int] = set()  # numbers that were in view together with this face
         self.in_view = True
         self.first_seen_s = self.last_seen_s = sighting.time_s
         self.sightings = 0

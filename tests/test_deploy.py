@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml  # comes with pre-commit
+from sqlalchemy import make_url
 
 from tests.builders import ROOT
 from ui.connection import DEFAULT_VIEWERS, SETTING_NAMES, connection_settings
@@ -71,8 +72,9 @@ class TestImage:
         assert used <= set(copied())
 
     def test_installs_the_serving_requirements_and_nothing_else(self):
-        (command,) = instructions("RUN")
+        command, *others = instructions("RUN")
         assert command.endswith("-r requirements-serving.txt")
+        assert not any("install -r" in other or "apt-get" in other for other in others)
         assert "--only-binary=:all:" in command
         assert "-r " not in (ROOT / "requirements-serving.txt").read_text()
 
@@ -85,6 +87,14 @@ class TestImage:
     def test_does_not_run_as_root(self):
         (user,) = instructions("USER")
         assert int(user) > 0
+
+    def test_the_log_of_visitors_lies_in_a_volume_that_the_user_may_write(self):
+        (user,) = instructions("USER")
+        folder = instructions("RUN")[-1].split()
+        assert folder[:4] == ["install", "-d", "-o", user]
+        url = make_url(SERVICES["app"]["environment"]["FACETRAITS_DB"])
+        assert Path(url.database).parent == Path(folder[-1])
+        assert f"visitors:{folder[-1]}" in SERVICES["app"]["volumes"]
 
     def test_listens_where_it_is_looked_for(self):
         (port,) = instructions("EXPOSE")
@@ -188,8 +198,9 @@ class TestCompose:
         used = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", COMPOSE_TEXT)
         assert {name for name, _ in used} == set(ENVIRONMENT_EXAMPLE)
         needed = {name for name, rest in used if rest == ":?set it in .env"}
-        assert {name for name, rest in used if rest == ":-"} == {"FACETRAITS_VIEWERS"}
-        assert needed == set(ENVIRONMENT_EXAMPLE) - {"FACETRAITS_VIEWERS"}
+        optional = {"FACETRAITS_VIEWERS", "FACETRAITS_VISITORS_PASSWORD"}
+        assert {name for name, rest in used if rest == ":-"} == optional
+        assert needed == set(ENVIRONMENT_EXAMPLE) - optional
 
     def test_compose_itself_accepts_it(self):
         command = ["docker", "compose", "-f", str(ROOT / "compose.yaml"), "config", "--quiet"]

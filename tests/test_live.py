@@ -228,3 +228,87 @@ def test_face_is_still_found_when_the_frames_change_their_size() -> None:
     assert found.numbers == (1,)
     assert found.result.size_wh == (320, 240)
     np.testing.assert_allclose(found.result.faces[0].detection.box_xyxy, [100, 90, 160, 150], atol=6)
+
+
+def test_listeners_hear_of_the_start_and_of_each_analysis() -> None:
+    heard: list[object] = []
+    analysis = LiveAnalysis(
+        Scripted(),
+        on_started=lambda: heard.append("started"),
+        on_tracked=lambda tracked, time_s: heard.append(([face.track_id for face in tracked], time_s)),
+    )
+
+    for _ in range(2):  # numbers begin anew with the second run
+        play(analysis, lambda: bool(analysis.snapshot().people))
+        analysis.end()
+        wait_for(lambda: not live_threads())
+
+    starts = [i for i, said in enumerate(heard) if said == "started"]
+    assert starts == [0, starts[1]] and len(starts) == 2
+    for run in (heard[1 : starts[1]], heard[starts[1] + 1 :]):
+        numbers = [said[0] for said in run]  # type: ignore[index]
+        assert numbers[0] == [] and numbers[-1] == [1], "a face is a person from its second sighting on"
+        times = [said[1] for said in run]  # type: ignore[index]
+        assert times == sorted(times)
+        assert abs(times[-1] - time.monotonic()) < 30
+
+
+def test_nothing_of_an_ended_run_is_told() -> None:
+    analyzer = Scripted()
+    analyzer.may_go_on.clear()
+    heard: list[str] = []
+    analysis = LiveAnalysis(
+        analyzer, on_started=lambda: heard.append("started"), on_tracked=lambda *_: heard.append("tracked")
+    )
+    analysis.see(frame())
+    wait_for(lambda: len(analyzer.seen) == 1)
+    analysis.end()
+    analyzer.may_go_on.set()
+    wait_for(lambda: not live_threads())
+
+    assert heard == ["started"]
+
+
+def test_listener_that_fails_is_logged_once_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the listener is broken")
+
+    analysis = LiveAnalysis(Scripted(), on_started=fail, on_tracked=fail)
+    play(analysis, lambda: analysis.snapshot().analyses >= 3)
+    failures = analysis.snapshot().failures
+    analysis.end()
+
+    assert failures == 0
+    assert sum("listens to a live analysis" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize(("keep_s", "number"), [(0.6, 2), (30.0, 1)])
+def test_numbers_are_kept_for_as_long_as_asked(keep_s: float, number: int) -> None:
+    class Leaves(Scripted):
+        away = False
+
+        def analyze(self, image: NDArray[np.uint8], traits: Collection[TraitName] = TRAITS) -> AnalysisResult:
+            return make_result() if self.away else super().analyze(image, traits)
+
+    analyzer = Leaves()
+    analysis = LiveAnalysis(analyzer, keep_s=keep_s)
+    play(analysis, lambda: bool(analysis.see(frame()).numbers))
+    analyzer.away = True
+    left = time.monotonic()
+    play(analysis, lambda: time.monotonic() - left > 1.2)
+    analyzer.away = False
+
+    found: list[tuple[int, ...]] = []
+    play(analysis, lambda: bool(found.append(analysis.see(frame()).numbers) or found[-1]))  # type: ignore[func-returns-value]
+
+    analysis.end()
+    assert found[-1] == (number,)
+
+
+def test_idle_time_can_be_chosen() -> None:
+    analysis = LiveAnalysis(Scripted(), idle_s=0.2)
+    play(analysis, lambda: bool(analysis.snapshot().people))
+    assert analysis.active
+
+    wait_for(lambda: not live_threads())
+    assert not analysis.active

@@ -536,6 +536,40 @@ def test_looks_tell_whether_two_crossed_or_met_and_turned_back(portraits, speed,
     assert sorted(map(sorted, seen)) == [[1], [2]]
 
 
+def half_covered(image, x, y):
+    """Something stands before the left half of a face."""
+    covered = image.copy()
+    covered[int(y - SIDE) : int(y + SIDE), int(x - SIDE) : int(x)] = np.random.default_rng(3).integers(0, 256, 3)
+    return covered
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_who_comes_out_from_behind_something_gets_the_old_number_back(portraits, person):
+    tracker, scene, shown = FaceTracker(), Scene(portraits), []
+    for i in range(40):
+        x = 200 if i < 10 else 420
+        result, image = (
+            scene.frame((person, x, 240)) if not 10 <= i < 20 else (make_result(), np.zeros((480, 640, 3), np.uint8))
+        )
+        if 20 <= i < 26:
+            image = half_covered(image, x, 240)
+        shown += [t.track_id for t in tracker.update(result, i / 10, image)]
+    assert shown[0] == shown[-1] == 1
+    assert set(shown) <= {1, 2} and shown[-12:] == [1] * 12
+
+
+def test_who_was_seen_beside_somebody_never_takes_the_others_number(portraits):
+    """The same portrait twice: looks and traits say that they are one."""
+    tracker, scene = FaceTracker(), Scene(portraits)
+    twice = (PEOPLE[0], 200, 240), (PEOPLE[0], 440, 240)
+    for i in range(6):
+        both = tracker.update(*_drawn(scene, i / 10, *twice))
+    for i in range(6, 16):
+        one = tracker.update(*_drawn(scene, i / 10, twice[1]))
+    assert [t.track_id for t in both] == [1, 2]
+    assert [t.track_id for t in one] == [2]
+
+
 def test_people_who_swapped_places_while_unseen_keep_their_numbers(portraits):
     tracker, scene = FaceTracker(), Scene(portraits)
     left, right = (PEOPLE[1], 250, 240), (PEOPLE[4], 390, 240)

@@ -215,3 +215,18 @@ def test_crop_of_a_person_stands_still_and_goes_with_the_person(stream: LiveStre
     assert later == first
     stream.on_ended()
     assert stream.crops(stream.analysis.snapshot()) == {}
+
+
+def test_who_listens_hears_of_a_stream() -> None:
+    heard: list[object] = []
+    stream = LiveStream(
+        Stand(),
+        keep_s=6.0,
+        on_started=lambda: heard.append("started"),
+        on_tracked=lambda tracked, time_s: heard.append([face.track_id for face in tracked]),
+    )
+
+    play_until(stream, lambda shown: [1] in heard)
+    stream.on_ended()
+
+    assert heard[0] == "started"

@@ -15,6 +15,7 @@ from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
 from facetraits.annotate import annotate
 from facetraits.live import Analyzer, LiveAnalysis, LiveSnapshot
+from facetraits.tracking import TrackedFace
 from ui.connection import ConnectionSettings
 from ui.live_track import LiveTrack, without_relay
 from ui.photos import face_crop, to_jpeg
@@ -42,14 +43,22 @@ class LiveStream:
     Args:
         analyzer: may be shared by many streams.
         on_left: called with ``analysis`` when a connection has ended.
+        keep_s, on_started, on_tracked: as of ``LiveAnalysis``.
 
     Attributes:
         analysis: what looks at the frames.
         mirrored: the page shows the video as in a mirror; letters are drawn for that.
     """
 
-    def __init__(self, analyzer: Analyzer, on_left: Callable[[LiveAnalysis], None] | None = None) -> None:
-        self.analysis = LiveAnalysis(analyzer)
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        on_left: Callable[[LiveAnalysis], None] | None = None,
+        keep_s: float = 2.5,
+        on_started: Callable[[], None] | None = None,
+        on_tracked: Callable[[tuple[TrackedFace, ...], float], None] | None = None,
+    ) -> None:
+        self.analysis = LiveAnalysis(analyzer, keep_s=keep_s, on_started=on_started, on_tracked=on_tracked)
         self.mirrored = True
         self._on_left = on_left
         self._drawing_fails = False

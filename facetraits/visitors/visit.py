@@ -36,7 +36,7 @@ class Visit:
 
     Attributes:
         started: when the person came into view; aware, in UTC.
-        source: name of the camera or file, 1 to 80 characters.
+        source: name of the camera or file, 1 to 80 printable characters.
         duration_s: from coming into view until last seen, in seconds, >= 0.
         age: years, >= 0; None where the age group was put in by hand.
         age_group, gender, ethnicity, mood: of ``VISIT_CLASSES``.
@@ -75,8 +75,8 @@ class Visit:
                 if moment.tzinfo is None:
                     raise ValueError(f"{name} must be aware of its time zone, got {moment}")
                 object.__setattr__(self, name, moment.astimezone(UTC))
-        if not 1 <= len(self.source) <= LONGEST_SOURCE:
-            raise ValueError(f"source must have 1 to {LONGEST_SOURCE} characters, got {len(self.source)}")
+        if not 1 <= len(self.source) <= LONGEST_SOURCE or not self.source.isprintable():
+            raise ValueError(f"source must have 1 to {LONGEST_SOURCE} printable characters, got {self.source!r}")
         for name in ("duration_s", "age"):
             number: float | None = getattr(self, name)
             if number is not None and not (isfinite(number) and number >= 0):

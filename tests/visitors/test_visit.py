@@ -28,6 +28,8 @@ def test_every_visit_has_an_id_of_its_own() -> None:
         ({"started": datetime(2026, 5, 4, 12)}, "time zone"),
         ({"source": ""}, "source"),
         ({"source": "x" * 81}, "source"),
+        ({"source": "door\0"}, "source"),
+        ({"source": "\udcff.mp4"}, "source"),  # a file's name that is no text: databases refuse it
         ({"duration_s": -1.0}, "duration_s"),
         ({"duration_s": float("nan")}, "duration_s"),
         ({"age": -2.0}, "age"),

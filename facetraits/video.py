@@ -1,0 +1,453 @@
+"""Pictures out of video files and camera streams. PyAV is imported where something is opened, not before."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from errno import ECONNREFUSED, EHOSTUNREACH, EIO, ENETUNREACH, ETIMEDOUT
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+
+_LOG: Final = logging.getLogger(__name__)
+
+VIDEO_SUFFIXES: Final[tuple[str, ...]] = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".wmv", ".asf", ".flv", ".3gp", ".ogv", ".mjpg", ".mjpeg"),
+)
+EVERY_S: Final = 0.1  # as often as live video is analysed at most
+
+# What a file may be. Playlists are left out: they would open what they name, here or on other machines.
+_CONTAINERS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg,mjpeg,h264,hevc,m4v,mxf,dv,ivf"
+)
+_PROTOCOLS: Final = "rtsp,rtp,udp,tcp,tls,http,https,httpproxy,crypto"
+_LONGEST_SIDE_PX: Final = 3840  # larger frames are shrunk: more shows no more of a face, and takes gigabytes
+_FILE_BUFFER: Final = 1 << 20
+_SAME_TIME_S: Final = 1e-3  # time stamps are rounded
+_USUAL_STEP_S: Final = 1 / 25
+_FIRST_CAMERA: Final = 1990  # clocks that were never set say 1904 or 1970
+
+_OPEN_TIMEOUT_S: Final = 10.0
+_READ_TIMEOUT_S: Final = 10.0
+_SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
+_DEVICE: Final = re.compile(r"/dev/video\d+")
+
+
+class VideoError(Exception):
+    """A video cannot be read; the message is one sentence for the person who chose it, without any password."""
+
+
+class Frame(NamedTuple):
+    """One picture of a video.
+
+    Attributes:
+        image: (H, W, 3) RGB, upright.
+        time_s: of a file: since its first picture; of a stream: when it came, on ``time.monotonic``; never decreasing.
+    """
+
+    image: NDArray[np.uint8]
+    time_s: float
+
+
+# ------------------------------------------------------------------------------------------------------------- files
+
+
+class VideoFile:
+    """An open video file: iterate once over its frames, then ``close`` it, or use it in a ``with`` statement.
+
+    Attributes:
+        duration_s: as the file says; None where it does not.
+        recorded_at: as the file says; aware; None where it does not.
+        size_wh: of the frames as they are stored, in px; turned ones may have it the other way round.
+    """
+
+    def __init__(self, container: InputContainer, own_file: BinaryIO | None, every_s: float) -> None:
+        self._container = container
+        self._own_file = own_file
+        self._every_s = every_s
+        self._stream = container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        self.duration_s = _duration_s(container)
+        self.recorded_at = _recorded_at({**container.metadata, **self._stream.metadata})
+        self.size_wh = self._stream.codec_context.width, self._stream.codec_context.height
+
+    def __iter__(self) -> Iterator[Frame]:
+        """At most one frame per ``every_s``; what cannot be decoded is left out.
+
+        Raises:
+            VideoError: not a single picture can be decoded.
+        """
+        clock = _FileClock(self._stream.average_rate)
+        next_s = 0.0
+        found = False
+        for frame in self._decoded():
+            found = True
+            time_s = clock.read(frame.time)
+            if time_s >= next_s - _SAME_TIME_S:
+                next_s = time_s + self._every_s
+                yield Frame(upright_rgb(frame), time_s)
+        if not found:
+            raise VideoError("The video is broken: none of its pictures can be read.")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._container.close()
+        if self._own_file is not None:
+            self._own_file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        import av
+
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError):  # the file ends too early: what came so far is worth something
+                return
+            if packet is None:
+                return
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                continue
+
+
+def read_file(source: Path | BinaryIO, every_s: float = EVERY_S) -> VideoFile:
+    """Open a video file.
+
+    Args:
+        source: where it is, or the file itself, which can seek and stays open when the video is closed.
+        every_s: at most one frame is given per so many seconds of the video, >= 0.
+
+    Raises:
+        VideoError: there is no such file, it may not be read, is empty, is not a video, or shows no picture.
+    """
+    import av
+
+    own = _opened(source) if isinstance(source, Path) else None
+    file = source if own is None else own
+    assert not isinstance(file, Path)
+    try:
+        file.seek(0, os.SEEK_END)
+        if file.tell() == 0:
+            raise VideoError("The file is empty.")
+        file.seek(0)
+        try:
+            container = av.open(
+                file,
+                "r",
+                buffer_size=_FILE_BUFFER,
+                metadata_errors="replace",
+                options={"format_whitelist": _CONTAINERS},
+            )
+        except (av.FFmpegError, OSError, ValueError):
+            raise VideoError("The file is not a video that can be read; it may be broken or incomplete.") from None
+        try:
+            _check_pictures(container)
+            return VideoFile(container, own, every_s)
+        except BaseException:
+            container.close()
+            raise
+    except BaseException:
+        if own is not None:
+            own.close()
+        raise
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise VideoError(f"There is no file {path}.") from None
+    except IsADirectoryError:
+        raise VideoError(f"{path} is a folder, not a video.") from None
+    except OSError as error:
+        raise VideoError(f"The file {path} could not be read: {error.strerror}.") from None
+
+
+def _check_pictures(container: InputContainer) -> None:
+    if not container.streams.video:
+        what = "only sound" if container.streams.audio else "no pictures"
+        raise VideoError(f"The file holds {what}.")
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise VideoError("The video is stored in a way that cannot be read; save it as MP4 (H.264).")
+
+
+def _duration_s(container: InputContainer) -> float | None:
+    duration = container.duration
+    return None if duration is None or duration <= 0 else duration / 1e6  # in units of AV_TIME_BASE
+
+
+def _recorded_at(metadata: Mapping[str, str]) -> datetime | None:
+    for name in ("com.apple.quicktime.creationdate", "creation_time"):
+        try:
+            moment = datetime.fromisoformat(metadata[name])
+        except (KeyError, ValueError):
+            continue
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        if moment.year >= _FIRST_CAMERA and moment <= datetime.now(UTC):
+            return moment
+    return None
+
+
+class _FileClock:
+    """Time stamps as seconds since the first one. Missing and falling ones become a usual step on."""
+
+    def __init__(self, rate: object) -> None:
+        fps = float(rate) if rate else 0.0  # type: ignore[arg-type]
+        self._step_s = 1 / fps if 1 <= fps <= 240 else _USUAL_STEP_S
+        self._start_s: float | None = None
+        self._last_s = -self._step_s
+
+    def read(self, stamp_s: float | None) -> float:
+        expected_s = self._last_s + self._step_s
+        if self._start_s is None:
+            self._start_s = stamp_s or 0.0
+        time_s = expected_s if stamp_s is None else stamp_s - self._start_s
+        if time_s < self._last_s:
+            self._start_s -= expected_s - time_s
+            time_s = expected_s
+        self._last_s = time_s
+        return time_s
+
+
+# ----------------------------------------------------------------------------------------------------------- streams
+
+
+class CameraStream:
+    """The newest pictures of a camera: iterate over them; ``close`` ends that from any thread, at once.
+
+    Pictures that come while the last one is looked at are skipped, so that none is ever old.
+    """
+
+    def __init__(self, address: str, open_timeout_s: float, read_timeout_s: float) -> None:
+        self._address = address
+        self._timeouts_s = open_timeout_s, read_timeout_s
+        self._changed = threading.Condition()
+        self._newest: tuple[av.VideoFrame, float] | None = None
+        self._error: VideoError | None = None
+        self._closed = False
+        self._reader: threading.Thread | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Connect and give the newest picture whenever the caller asks for one; ends only with ``close``.
+
+        Raises:
+            VideoError: the camera cannot be reached, refuses, or sends no pictures (any more).
+        """
+        if self._reader is None:
+            self._reader = threading.Thread(target=self._read, name="camera-reader", daemon=True)
+            self._reader.start()
+        waiting_s = self._timeouts_s[0] + self._timeouts_s[1]
+        while True:
+            with self._changed:
+                come = self._changed.wait_for(
+                    lambda: self._closed or self._newest is not None or self._error is not None, timeout=waiting_s
+                )
+                if self._closed:
+                    return
+                if self._newest is None:
+                    if come and self._error is not None:
+                        raise self._error
+                    raise VideoError("The camera sends no pictures.")
+                (frame, time_s), self._newest = self._newest, None
+            waiting_s = self._timeouts_s[1]
+            yield Frame(upright_rgb(frame), time_s)
+            del frame
+
+    def close(self) -> None:
+        """Stop. The connection is closed as soon as the camera answers or the time for that is over."""
+        with self._changed:
+            self._closed = True
+            self._newest = None
+            self._changed.notify_all()
+
+    def _read(self) -> None:
+        try:
+            self._follow()
+            error = VideoError("The camera has ended the connection.")
+        except VideoError as known:
+            error = known
+        except Exception:
+            _LOG.exception("a camera's pictures could not be read")
+            error = VideoError("The camera's pictures could not be read.")
+        with self._changed:
+            self._error = error
+            self._changed.notify_all()
+
+    def _follow(self) -> None:
+        import av
+
+        try:
+            container = _connect(self._address, self._timeouts_s)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise VideoError(_why_not(error, self._address)) from None  # the cause may name the password
+        with container:
+            _check_live(container)
+            stream = container.streams.video[0]
+            packets = container.demux(stream)
+            while not self._closed:
+                try:
+                    packet = next(packets, None)
+                except (av.FFmpegError, OSError) as error:
+                    raise VideoError(_why_lost(error)) from None
+                if packet is None:
+                    return
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError:
+                    continue
+                if frames:
+                    self._put(frames[-1])
+
+    def _put(self, frame: av.VideoFrame) -> None:
+        with self._changed:
+            if not self._closed:
+                self._newest = frame, time.monotonic()
+                self._changed.notify_all()
+
+
+def read_stream(
+    address: str, open_timeout_s: float = _OPEN_TIMEOUT_S, read_timeout_s: float = _READ_TIMEOUT_S
+) -> CameraStream:
+    """A camera by its address; nothing is opened before the first picture is asked for.
+
+    Args:
+        address: ``rtsp://...``, ``http://...`` (MJPEG, MPEG-TS, HLS), or ``/dev/videoN``; may hold user and password.
+        open_timeout_s: how long connecting may take.
+        read_timeout_s: how long the next picture may take.
+
+    Raises:
+        VideoError: ``address`` is none.
+    """
+    check_address(address)
+    return CameraStream(address, open_timeout_s, read_timeout_s)
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no camera's address.
+
+    Raises:
+        VideoError: says what an address looks like.
+    """
+    if _DEVICE.fullmatch(address):
+        return
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme.lower() in _SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        valid = False
+    if not valid or not address.isprintable() or " " in address:
+        raise VideoError("The address of a camera looks like rtsp://192.168.1.20:554/stream or http://camera/video.")
+
+
+def is_address(source: str) -> bool:
+    """Whether ``source`` is meant as the address of a camera, right or wrong, and not as a file."""
+    return "://" in source or source.startswith("/dev/")
+
+
+def shown_address(address: str) -> str:
+    """The address without user, password and parameters, which may hold a password too."""
+    if "://" not in address:
+        return address
+    scheme, rest = address.split("://", 1)
+    place, slash, path = rest.partition("/")
+    host = re.split(r"[?#]", place.rpartition("@")[2])[0]
+    if "@" in path and "@" not in place:  # a password with a slash in it
+        return f"{scheme}://{path.rpartition('@')[2].partition('?')[0].partition('#')[0]}"
+    return f"{scheme}://{host}{slash}{re.split(r'[?#]', path)[0]}"
+
+
+def _connect(address: str, timeouts_s: tuple[float, float]) -> InputContainer:
+    import av
+
+    if _DEVICE.fullmatch(address):
+        return av.open(address, "r", format="v4l2", timeout=timeouts_s)
+    options = {"protocol_whitelist": _PROTOCOLS, "rtsp_transport": "tcp", "fflags": "nobuffer"}
+    return av.open(address, "r", options=options, timeout=timeouts_s, metadata_errors="replace")
+
+
+def _check_live(container: InputContainer) -> None:
+    if not container.streams.video or container.streams.video[0].codec_context is None:
+        raise VideoError("The camera sends no pictures.")
+    if _duration_s(container) is not None:
+        raise VideoError("The address is that of a recorded video, not of a camera: download it and open it as a file.")
+
+
+def _why_not(error: Exception, address: str) -> str:
+    """Why there is no connection, in one sentence."""
+    import av
+
+    shown = shown_address(address)
+    if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
+        return f"The camera at {shown} asks for another user name or password."
+    if isinstance(error, av.HTTPNotFoundError):
+        return f"There is a server at {shown}, but no video of that name."
+    if isinstance(error, av.HTTPClientError | av.HTTPServerError):
+        return f"The camera at {shown} has refused."
+    if isinstance(error, av.ExitError) or _errno(error) == ETIMEDOUT:
+        return f"The camera at {shown} did not answer in time."
+    if isinstance(error, FileNotFoundError):
+        return f"There is no camera {shown}."
+    if isinstance(error, PermissionError):
+        return f"This program may not use the camera {shown}."
+    if _errno(error) in (ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EIO):
+        return f"The camera at {shown} cannot be reached."
+    return f"What {shown} sends is not a video that can be read."
+
+
+def _why_lost(error: Exception) -> str:
+    import av
+
+    if isinstance(error, av.ExitError):
+        return "The camera has stopped sending pictures."
+    return "The connection to the camera was lost."
+
+
+def _errno(error: Exception) -> int | None:
+    return getattr(error, "errno", None)
+
+
+# ------------------------------------------------------------------------------------------------------------ pictures
+
+
+def upright_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """The (H, W, 3) RGB picture of a frame, turned as its metadata says, at most 3840 px long."""
+    longest = max(frame.width, frame.height)
+    turns = round(frame.rotation / 90) % 4  # counterclockwise
+    if longest > _LONGEST_SIDE_PX:
+        width, height = (max(1, round(n * _LONGEST_SIDE_PX / longest)) for n in (frame.width, frame.height))
+        frame = frame.reformat(width=width, height=height, format="rgb24")
+    image = _rgb(frame)
+    return image if turns == 0 else np.ascontiguousarray(np.rot90(image, turns))
+
+
+# OpenCV turns one colour space into the other in a fifth of the time that PyAV takes.
+def _rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    if frame.format.name == "yuv420p" and frame.width % 2 == frame.height % 2 == 0:
+        return np.asarray(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2RGB_I420), dtype=np.uint8)
+    return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)

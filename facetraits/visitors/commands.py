@@ -1,0 +1,236 @@
+"""`python -m facetraits watch`: count the visitors of one source on a machine without a screen."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from facetraits.registry import PROFILES
+from facetraits.visitors.visit import LONGEST_SOURCE, Settings
+
+if TYPE_CHECKING:
+    from facetraits.visitors.recording import Recording, SourceStatus
+
+_LOOK_EVERY_S: Final = 0.5
+_LINE_EVERY_S: Final = 60.0  # where stderr is no terminal
+_STOP_S: Final = 10.0
+_STATE_WORDS: Final = {"connecting": "connecting", "live": "watching", "lost": "trying again", "ended": "done"}
+
+
+def add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command; what it needs is imported when it runs."""
+    parser = commands.add_parser(
+        "watch",
+        help="count the visitors before a camera or in a video",
+        description="Count who comes into view of a camera or a video, and write the visits into a database: time, "
+        "duration, apparent age and gender and mood, and no picture. A camera is watched until the command is stopped "
+        "(Ctrl-C or SIGTERM) and connected to again after every loss; a video until it is over.",
+        epilog="Exit codes: 0 done or stopped by SIGTERM, 2 the source or the database cannot be used, 3 models "
+        "missing or damaged, 130 stopped by Ctrl-C; in all cases the visits so far are written.",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="rtsp://..., http://..., /dev/videoN, or a video file")
+    parser.add_argument("--db", metavar="URL", help="the database (default: $FACETRAITS_DB, else data/visitors.db)")
+    parser.add_argument("--name", help="what the source is called in the visits (default: its file or its host)")
+    parser.add_argument("--duration", metavar="S", type=_seconds, help="stop after so many seconds")
+    parser.add_argument("--profile", choices=PROFILES, default="fast", help="networks (default: fast)")
+    parser.add_argument("--ethnicity", action="store_true", help="estimate and store the ethnicity too")
+    parser.add_argument("--enter", metavar="S", type=_seconds, help="a visitor is who stays for S seconds")
+    parser.add_argument("--away", metavar="S", type=_seconds, help="a visitor has left after S seconds out of view")
+    parser.add_argument("--began", metavar="TIME", type=_moment, help="of a file: when it was recorded, as ISO time")
+    parser.set_defaults(run=_watch)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or value < 0:
+        raise argparse.ArgumentTypeError(f"seconds must be 0 or more, got {text}")
+    return value
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()  # without an offset it is meant as this machine shows it
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"a time looks like 2026-05-04T09:00, got {text}") from None
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from facetraits.analyzer import load_analyzer
+    from facetraits.cli import EXIT_DONE, EXIT_INTERRUPTED, CommandError
+    from facetraits.visitors.recording import Recording
+    from facetraits.visitors.store import StoreError, default_url, open_store
+
+    began = _began(arguments)
+    analyzer = load_analyzer(profile=arguments.profile, threads=min(2, os.cpu_count() or 1))
+    try:
+        store = open_store(arguments.db or default_url())
+        _chosen(store.settings(), arguments)
+    except (StoreError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    recording = Recording(store, analyzer, settings=lambda: _chosen(store.settings(), arguments))
+    name = arguments.name if arguments.name is not None else _default_name(arguments.source)
+    with _Signals() as signals:
+        try:
+            _start(recording, name, arguments.source, began)
+            visits = _follow(recording, name, arguments.duration, signals)
+        finally:
+            recording.stop_all(_STOP_S)
+            unwritten = recording.unwritten()
+            store.close()
+    if unwritten:
+        raise CommandError(f"{_counted(unwritten)} could not be written, because the database does not answer")
+    print(f"{name}: {_counted(visits)} written", file=sys.stderr)
+    return EXIT_INTERRUPTED if signals.interrupted else EXIT_DONE
+
+
+def _began(arguments: argparse.Namespace) -> datetime | None:
+    """When the video was recorded; None for a camera."""
+    from facetraits.cli import CommandError
+    from facetraits.video import VideoError, is_address, read_file
+
+    if is_address(arguments.source):
+        if arguments.began is not None:
+            raise CommandError("--began is for video files; a camera shows what happens now")
+        return None
+    try:
+        with read_file(Path(arguments.source)) as video:
+            began: datetime | None = arguments.began or video.recorded_at
+    except VideoError as error:
+        raise CommandError(str(error)) from error
+    if began is None:
+        print("facetraits: the video does not say when it was recorded; taken as now (see --began)", file=sys.stderr)
+        return datetime.now(UTC)
+    return began
+
+
+def _chosen(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """The settings of the database with what the command line says instead.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+    return replace(
+        settings,
+        enter_s=settings.enter_s if arguments.enter is None else arguments.enter,
+        away_s=settings.away_s if arguments.away is None else arguments.away,
+        ethnicity=settings.ethnicity or arguments.ethnicity,
+    )
+
+
+def _default_name(source: str) -> str:
+    from facetraits.video import is_address, shown_address
+
+    name = shown_address(source).partition("://")[2].partition("/")[0] if "://" in source else source
+    name = name if is_address(source) else Path(source).name
+    return "".join(sign if sign.isprintable() else "?" for sign in name)[:LONGEST_SOURCE]
+
+
+def _start(recording: Recording, name: str, source: str, began: datetime | None) -> None:
+    from facetraits.cli import CommandError
+
+    try:
+        if began is None:
+            recording.start_camera(name, source)
+        else:
+            recording.start_file(name, Path(source), began)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _follow(recording: Recording, name: str, duration_s: float | None, signals: _Signals) -> int:
+    """Show how it goes until it is over; gives the number of visits.
+
+    Raises:
+        CommandError: the source cannot be used. A camera that was there once is tried again for ever.
+    """
+    from facetraits.cli import CommandError
+
+    until = math.inf if duration_s is None else time.monotonic() + duration_s
+    line = _ProgressLine()
+    try:
+        while True:
+            (status,) = recording.statuses()
+            if status.state == "failed" or (status.state == "connecting" and status.detail):
+                raise CommandError(status.detail)
+            if status.state == "ended" or signals.stopped.is_set() or time.monotonic() >= until:
+                return status.visits
+            line.show(_words(status))
+            signals.stopped.wait(min(_LOOK_EVERY_S, max(0.0, until - time.monotonic())))
+    finally:
+        line.clear()
+
+
+def _words(status: SourceStatus) -> str:
+    parts = [_STATE_WORDS[status.state]]
+    if status.progress is not None:
+        parts = [f"{status.progress:.0%}"]
+    parts += [f"{status.in_view} in view", _counted(status.visits), f"{status.analyses_per_second:.1f} pictures/s"]
+    if status.unwritten:
+        parts.append(f"{status.unwritten} not written yet")
+    return f"{status.name}: {', '.join(parts)}" + (f" ({status.detail})" if status.detail else "")
+
+
+def _counted(visits: int) -> str:
+    return "1 visit" if visits == 1 else f"{visits} visits"
+
+
+class _ProgressLine:
+    """One line on stderr: rewritten on a terminal, else written anew once a minute."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._next_s = -math.inf
+
+    def show(self, text: str) -> None:
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r{text[:width]:<{width}}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + _LINE_EVERY_S
+            print(text, file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._terminal:
+            print(f"\r{'':<{shutil.get_terminal_size().columns - 1}}\r", end="", file=sys.stderr, flush=True)
+
+
+class _Signals:
+    """SIGTERM and Ctrl-C ask for an orderly end; a second one ends the program at once.
+
+    Attributes:
+        stopped: set by either.
+        interrupted: it was Ctrl-C.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self.interrupted = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *of_error: object) -> None:
+        self._restore()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.interrupted = number == signal.SIGINT
+        self.stopped.set()
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)

@@ -1,0 +1,305 @@
+"""Recording: every source is watched by a worker of its own, and all write into one database."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from facetraits.live import Analyzer
+from facetraits.registry import ModelIntegrityError
+from facetraits.tracking import TrackedFace
+from facetraits.video import CameraStream, VideoError, check_address, read_file, read_stream
+from facetraits.visitors.outbox import Outbox, VisitWriter
+from facetraits.visitors.source import Source, SourceKind, SourceStatus, Watch
+from facetraits.visitors.visit import LONGEST_SOURCE, Settings
+
+if TYPE_CHECKING:
+    from facetraits.visitors.store import VisitStore
+
+__all__ = ["Recording", "SourceStatus", "WebcamSource"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S: Final = 1.0  # before a camera is tried again, doubled each time ...
+_LONGEST_PAUSE_S: Final = 30.0  # ... up to this
+_LEAST_FLUSH_S: Final = 1.0
+
+
+class Recording:
+    """All sources that record into one database; there is one per process. Thread-safe.
+
+    Visits are written when they begin, every two seconds while they last, and when they are over. While the database
+    fails they are kept in memory and tried again with growing pauses. The settings are read from the database every few
+    seconds; how long a tracker remembers is fixed when its source starts. Old visits are deleted at the start and every
+    hour.
+
+    Args:
+        store: where the visits go; it stays open.
+        analyzer: what looks at the frames, or what loads it when the first source starts; used by several threads.
+        settings: what to use instead of the settings in the database.
+    """
+
+    def __init__(
+        self,
+        store: VisitStore,
+        analyzer: Callable[[], Analyzer] | Analyzer,
+        settings: Callable[[], Settings] | None = None,
+    ) -> None:
+        self._store = store
+        self._analyzer = analyzer
+        self._loading = threading.Lock()
+        self._read_settings = settings or store.settings
+        self._lock = threading.RLock()
+        self._sources: dict[str, Source] = {}
+        self._outbox = Outbox()
+        self._writer: VisitWriter | None = None
+        atexit.register(_stop_all, weakref.ref(self))
+
+    def start_camera(self, name: str, address: str) -> None:
+        """Watch a camera until it is stopped; it is connected to again after every loss.
+
+        Raises:
+            ValueError: the name is taken or too long, or the address is none; the message is a sentence for the owner.
+        """
+        try:
+            check_address(address)
+        except VideoError as error:
+            raise ValueError(str(error)) from None
+        self._look_after().refresh()
+        self._start(name, "camera", None, lambda source: self._follow(source, address))
+
+    def start_file(self, name: str, file: Path | BinaryIO, began: datetime) -> None:
+        """Watch a video file from its beginning to its end, as fast as the machine can.
+
+        Args:
+            name: of the source.
+            file: where it is, or the file itself, which is not closed.
+            began: when the video was recorded; aware.
+
+        Raises:
+            ValueError: the name is taken or too long, ``began`` has no time zone, or the visits would be deleted at
+                once because they are older than visits are kept.
+        """
+        if began.tzinfo is None:
+            raise ValueError("The time at which the video was recorded needs a time zone.")
+        kept_days = self._look_after().refresh().retention_days
+        if kept_days is not None and began < datetime.now(UTC) - timedelta(days=kept_days):
+            raise ValueError(
+                f"The video was recorded on {began:%Y-%m-%d}, but visits are kept for {kept_days} days only: keep them "
+                "longer, or correct the date."
+            )
+        files = [file]  # emptied by the worker: an uploaded video must not stay in memory when it is over
+        self._start(name, "file", began, lambda source: self._play(source, files.pop()))
+
+    def webcam(self, name: str) -> WebcamSource:
+        """What the ``LiveAnalysis`` of a browser's webcam has to call; it is listed as a source while that runs.
+
+        Raises:
+            ValueError: the name is taken or too long.
+        """
+        self._look_after().refresh()
+        with self._lock:
+            self._check_name(name)
+        return WebcamSource(self, name)
+
+    def stop(self, name: str, timeout_s: float = 5.0) -> None:
+        """End a source, write its visits as ended, and list it no more; one that is not there is no error."""
+        with self._lock:
+            source = self._sources.pop(name, None)
+        if source is not None:
+            self._end([source], timeout_s)
+
+    def stop_all(self, timeout_s: float = 5.0) -> None:
+        """End all sources; something may be started again afterwards."""
+        with self._lock:
+            sources = list(self._sources.values())
+            self._sources.clear()
+            writer = self._writer
+        self._end(sources, timeout_s)
+        with self._lock:
+            if self._sources or self._writer is None or self._writer is not writer:
+                return
+            self._writer = None
+        writer.close(timeout_s)
+
+    def statuses(self) -> tuple[SourceStatus, ...]:
+        """All sources in the order of their start; files that are over are listed until they are stopped."""
+        with self._lock:
+            sources = list(self._sources.values())
+            trouble = "" if self._writer is None else self._writer.trouble
+        return tuple(s.status(trouble, self._outbox.waiting(s.name) if trouble else 0) for s in sources)
+
+    def unwritten(self) -> int:
+        """How many visits are kept that the database has not taken yet."""
+        return len(self._outbox)
+
+    def register_webcam(self, name: str) -> Source:
+        """List a webcam that begins to send; under another name where its own is taken by now."""
+        with self._lock:
+            free = name
+            number = 2
+            while free in self._sources and not self._sources[free].over:
+                free = f"{name[: LONGEST_SOURCE - 5]} {number}"
+                number += 1
+            return self._new_source(free, "webcam", None)
+
+    def unregister(self, source: Source) -> None:
+        """A webcam has ended: its visits too."""
+        source.finish()
+        with self._lock:
+            if self._sources.get(source.name) is source:
+                del self._sources[source.name]
+
+    # -- sources ------------------------------------------------------------------------------------------------------
+
+    def _check_name(self, name: str) -> None:
+        if not name.strip() or len(name) > LONGEST_SOURCE or not name.isprintable():
+            raise ValueError(f"The name of a source has 1 to {LONGEST_SOURCE} characters.")
+        known = self._sources.get(name)
+        if known is not None and not known.over:
+            raise ValueError(f"There is a source named {name} already; choose another name.")
+
+    def _new_source(self, name: str, kind: SourceKind, began: datetime | None) -> Source:
+        self._check_name(name)
+        writer = self._look_after()
+        self._sources.pop(name, None)  # one that is over: the new one is listed last
+        source = self._sources[name] = Source(name, kind, lambda: writer.settings, self._outbox, writer.wake, began)
+        return source
+
+    def _start(self, name: str, kind: SourceKind, began: datetime | None, work: Callable[[Source], None]) -> None:
+        with self._lock:
+            source = self._new_source(name, kind, began)
+            source.start(lambda: self._guarded(source, work))
+
+    def _guarded(self, source: Source, work: Callable[[Source], None]) -> None:
+        try:
+            work(source)
+        except (VideoError, ModelIntegrityError) as error:
+            source.fail(str(error))
+        except Exception:
+            _LOG.exception("the source %s has failed", source.name)
+            source.fail("This program has failed on the source; its log tells more.")
+        finally:
+            source.finish()
+
+    def _watch(self, source: Source) -> Watch:
+        with self._loading:
+            if not hasattr(self._analyzer, "analyze"):
+                self._analyzer = self._analyzer()
+            return Watch(source, self._analyzer)
+
+    def _play(self, source: Source, file: Path | BinaryIO) -> None:
+        watch = self._watch(source)
+        with read_file(file) as video:
+            for frame in video:
+                if source.stopped:
+                    return
+                watch.look(frame)
+                if video.duration_s is not None:
+                    source.progressed(min(frame.time_s / video.duration_s, 1.0))
+        source.complete()
+
+    def _follow(self, source: Source, address: str) -> None:
+        watch = self._watch(source)
+        pause_s = _FIRST_PAUSE_S
+        while not source.stopped:
+            with closing(read_stream(address)) as stream:
+                source.when_stopped(stream.close)
+                was_live = self._follow_connection(source, watch, stream)
+            pause_s = _FIRST_PAUSE_S if was_live else pause_s
+            source.wait(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _follow_connection(self, source: Source, watch: Watch, stream: CameraStream) -> bool:
+        """Watch until the connection is lost; True where there was one."""
+        was_live = False
+        try:
+            for frame in stream:
+                was_live = True
+                source.wait(watch.look(frame))
+        except VideoError as error:
+            source.lost(str(error))
+        return was_live
+
+    # -- database -----------------------------------------------------------------------------------------------------
+
+    def _look_after(self) -> VisitWriter:
+        with self._lock:
+            if self._writer is None:
+                self._writer = VisitWriter(self._store, self._outbox, self._read_settings, self._tick)
+            return self._writer
+
+    def _tick(self) -> None:
+        with self._lock:
+            sources = list(self._sources.values())
+        for source in sources:
+            source.tick()
+
+    def _end(self, sources: Sequence[Source], timeout_s: float) -> None:
+        until = time.monotonic() + timeout_s
+        for source in sources:
+            source.stop()
+        for source in sources:
+            source.join(until - time.monotonic())
+            source.finish()  # also where the worker hangs
+        with self._lock:
+            writer = self._writer
+        if writer is not None and len(self._outbox):
+            writer.flush(max(until - time.monotonic(), _LEAST_FLUSH_S))
+
+
+class WebcamSource:
+    """One browser's webcam as a source: give its methods to a ``LiveAnalysis``. Never raises.
+
+    Once the owner has stopped it in the ``Recording``, it records no more.
+    """
+
+    def __init__(self, recording: Recording, name: str) -> None:
+        self._recording = recording
+        self._name = name
+        self._lock = threading.Lock()
+        self._source: Source | None = None
+        self._over = False
+
+    @property
+    def name(self) -> str:
+        """What it is called; changed where another source has taken the name in the meantime."""
+        return self._name
+
+    def on_started(self) -> None:
+        """Numbers begin anew."""
+        with self._lock:
+            if self._source is not None and not self._source.over:
+                self._source.restart()
+                return
+            self._over = self._over or (self._source is not None and self._source.stopped)
+            if not self._over:
+                self._source = self._recording.register_webcam(self._name)
+                self._name = self._source.name
+
+    def on_tracked(self, tracked: Sequence[TrackedFace], time_s: float) -> None:
+        """A frame was analysed; ``time_s`` is on ``time.monotonic``."""
+        source = self._source
+        if source is not None:
+            source.see(tracked, time_s)
+
+    def finish(self) -> None:
+        """The stream is over, until it starts again."""
+        with self._lock:
+            source = self._source
+            if source is not None and not source.over:
+                self._recording.unregister(source)
+
+
+def _stop_all(recording: weakref.ref[Recording]) -> None:
+    known = recording()
+    if known is not None:
+        known.stop_all()

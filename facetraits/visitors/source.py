@@ -1,0 +1,305 @@
+"""One source of visits: what it counts, and how it is doing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from facetraits.live import Analyzer
+from facetraits.stay import FLICKER_S
+from facetraits.tracking import FaceTracker, TrackedFace
+from facetraits.types import TRAITS, TraitName
+from facetraits.video import Frame
+from facetraits.visitors.counting import VisitCounter
+from facetraits.visitors.outbox import Outbox
+from facetraits.visitors.visit import Settings
+
+_LOG: Final = logging.getLogger(__name__)
+
+SourceKind = Literal["webcam", "file", "camera"]
+SourceState = Literal["connecting", "live", "lost", "ended", "failed"]
+
+_UPDATE_EVERY_S: Final = 2.0
+_RATE_OVER_S: Final = 3.0
+_FAILURES_TO_TELL: Final = 2  # in a row: a single bad frame is nobody's business
+_ANALYSIS_FAILS: Final = "The analysis of the pictures fails, because of a fault in this program; its log tells more."
+_SILENT_S: Final = 3.0  # a webcam without an analysis for so long has stopped sending
+
+# Decoding and the other sources come first: a camera's worker rests at least this share of the time that an analysis
+# took, and analyses no more often than tracking needs.
+_REST: Final = 0.5
+_SHORTEST_PERIOD_S: Final = 1 / 10
+_REST_AFTER_FAILURE_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How a source is doing.
+
+    Attributes:
+        name: as given.
+        kind: what it is.
+        state: "connecting" until the first picture, "lost" while it is tried again, "ended" and "failed" for good.
+        detail: one sentence for the owner about what is wrong; empty where nothing is.
+        in_view: visitors now.
+        visits: counted since the start.
+        progress: share of a file that is done, in [0, 1]; None where that is unknown.
+        analyses_per_second: over the last seconds.
+        unwritten: visits that the database did not take yet; they are kept in memory and tried again.
+    """
+
+    name: str
+    kind: SourceKind
+    state: SourceState
+    detail: str
+    in_view: int
+    visits: int
+    progress: float | None
+    analyses_per_second: float
+    unwritten: int
+
+
+class Source:
+    """Counter and state of one source. Thread-safe.
+
+    Args:
+        name: as in ``Visit``.
+        kind: what it is.
+        settings: what counts as a visit.
+        outbox: where visits go.
+        on_entered: called when there are new ones.
+        began: when the clock of its frames showed 0; None for the clock ``time.monotonic``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: SourceKind,
+        settings: Callable[[], Settings],
+        outbox: Outbox,
+        on_entered: Callable[[], None],
+        began: datetime | None = None,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self._settings = settings
+        self._outbox = outbox
+        self._on_entered = on_entered
+        self._lives_now = began is None
+        self._lock = threading.RLock()
+        self._counter = VisitCounter(name, settings(), began or _began_now())
+        self._state: SourceState = "connecting"
+        self._detail = ""
+        self._progress: float | None = None
+        self._analyses: deque[float] = deque()
+        self._failures_in_a_row = 0
+        self._updated_s = float("-inf")
+        self._finished = False
+        self._stopping = threading.Event()
+        self._on_stop: Callable[[], None] | None = None
+        self._thread: threading.Thread | None = None
+
+    # -- its worker ---------------------------------------------------------------------------------------------------
+
+    def start(self, work: Callable[[], None]) -> None:
+        """Run the worker in a thread of its own, named after the source."""
+        self._thread = threading.Thread(target=work, name=f"source {self.name}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the worker to end."""
+        self._stopping.set()
+        with self._lock:
+            on_stop = self._on_stop
+        if on_stop is not None:
+            on_stop()
+
+    def when_stopped(self, call: Callable[[], None]) -> None:
+        """What else ``stop`` has to do; done at once where it was stopped already."""
+        with self._lock:
+            self._on_stop = call
+        if self.stopped:
+            call()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the worker to end."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(max(0.0, timeout_s))
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than until ``stop``."""
+        self._stopping.wait(seconds)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stopping.is_set()
+
+    @property
+    def settings(self) -> Settings:
+        """What counts as a visit now."""
+        return self._settings()
+
+    # -- what it sees -------------------------------------------------------------------------------------------------
+
+    def see(self, tracked: Sequence[TrackedFace], time_s: float) -> None:
+        """Take in the faces of an analysed frame."""
+        with self._lock:
+            if self._finished:
+                return
+            self._state, self._detail = "live", ""
+            self._failures_in_a_row = 0
+            self._count_analysis()
+            entered = self._take_in(tracked, time_s)
+        if entered:
+            self._on_entered()
+
+    def _take_in(self, tracked: Sequence[TrackedFace], time_s: float) -> bool:
+        self._counter.settings = self._settings()
+        if self._lives_now:  # anew each time: the clock of the day may be set, or the machine sleep
+            self._counter.began = _began_now()
+        step = self._counter.see(tracked, time_s)
+        self._outbox.add(step.entered)
+        self._outbox.update(step.left)
+        if time_s - self._updated_s >= _UPDATE_EVERY_S:
+            self._updated_s = time_s
+            self._outbox.update(self._counter.current())
+        return bool(step.entered)
+
+    def tick(self) -> None:
+        """Let time pass while nothing comes: visitors of a lost camera leave after a while."""
+        with self._lock:
+            now = time.monotonic()
+            if not self._lives_now or self._finished or not self._analyses:
+                return
+            silent_s = now - self._analyses[-1]
+            if silent_s > max(FLICKER_S, _RATE_OVER_S):
+                self._take_in((), now)
+            if self.kind == "webcam" and silent_s > _SILENT_S and self._state == "live":
+                self._state, self._detail = "lost", "The webcam sends no pictures."
+
+    def analysis_failed(self) -> None:
+        """A frame could not be analysed."""
+        with self._lock:
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row == _FAILURES_TO_TELL:  # a source that goes on failing must not fill the log
+                _LOG.exception("pictures of the source %s could not be analysed", self.name)
+            if self._failures_in_a_row >= _FAILURES_TO_TELL:
+                self._detail = _ANALYSIS_FAILS
+
+    # -- how it is doing ----------------------------------------------------------------------------------------------
+
+    def lost(self, why: str) -> None:
+        """There is no connection; a camera that never was there goes on connecting."""
+        with self._lock:
+            self._detail = why
+            if self._state == "live":
+                self._state = "lost"
+
+    def progressed(self, share: float | None) -> None:
+        """So much of a file is done."""
+        with self._lock:
+            self._progress = share
+
+    def fail(self, why: str) -> None:
+        """It is over, and why."""
+        with self._lock:
+            self._state, self._detail = "failed", why
+
+    def complete(self) -> None:
+        """It is over as it should be."""
+        with self._lock:
+            self._state, self._progress = "ended", 1.0
+
+    def restart(self) -> None:
+        """Numbers of faces begin anew: whoever was in view has left."""
+        with self._lock:
+            self._outbox.update(self._counter.finish())
+
+    def finish(self) -> None:
+        """Whoever is in view has left, and nothing is counted any more."""
+        with self._lock:
+            self._finished = True
+            self._outbox.update(self._counter.finish())
+            if self._state not in ("failed", "ended"):
+                self._state = "ended"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is counted any more."""
+        return self._finished
+
+    def status(self, trouble: str, unwritten: int) -> SourceStatus:
+        """How it is doing.
+
+        Args:
+            trouble: what is wrong with the database; empty where nothing is.
+            unwritten: visits that it did not take yet.
+        """
+        with self._lock:
+            return SourceStatus(
+                name=self.name,
+                kind=self.kind,
+                state=self._state,
+                detail=self._detail or (trouble if unwritten else ""),
+                in_view=self._counter.in_view,
+                visits=self._counter.visits,
+                progress=self._progress,
+                analyses_per_second=0.0 if self._finished else self._rate(),
+                unwritten=unwritten,
+            )
+
+    def _count_analysis(self) -> None:
+        now = time.monotonic()
+        self._analyses.append(now)
+        while now - self._analyses[0] > _RATE_OVER_S:
+            self._analyses.popleft()
+
+    def _rate(self) -> float:
+        now = time.monotonic()
+        return sum(now - t <= _RATE_OVER_S for t in self._analyses) / _RATE_OVER_S
+
+
+class Watch:
+    """Analyses the frames of one source; belongs to its worker.
+
+    Who is who is remembered over a lost connection.
+    """
+
+    def __init__(self, source: Source, analyzer: Analyzer) -> None:
+        self._source = source
+        self._analyzer = analyzer
+        self._tracker = FaceTracker(source.settings.away_s)
+
+    def look(self, frame: Frame) -> float:
+        """Analyse one frame.
+
+        Returns:
+            How long to rest before the next one of a camera, in seconds.
+        """
+        started = time.monotonic()
+        try:
+            result = self._analyzer.analyze(frame.image, stored_traits(self._source.settings))
+            tracked = self._tracker.update(result, frame.time_s, frame.image)
+        except Exception:
+            self._source.analysis_failed()
+            return _REST_AFTER_FAILURE_S
+        self._source.see(tracked, frame.time_s)
+        took_s = time.monotonic() - started
+        return max(_REST * took_s, _SHORTEST_PERIOD_S - took_s)
+
+
+def stored_traits(settings: Settings) -> tuple[TraitName, ...]:
+    """What has to be estimated for a visit."""
+    return tuple(trait for trait in TRAITS if trait != "ethnicity" or settings.ethnicity)
+
+
+def _began_now() -> datetime:
+    """When ``time.monotonic`` showed 0, by today's calendar."""
+    return datetime.now(UTC) - timedelta(seconds=time.monotonic())

@@ -1,0 +1,322 @@
+"""The visitors' log: visits and settings in a database that several programs may use at the same time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    URL,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    Select,
+    UpdateBase,
+    bindparam,
+    case,
+    delete,
+    false,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from facetraits.visitors import migrations
+from facetraits.visitors.engine import (
+    StoreError,
+    connected,
+    forget_deleted,
+    lock_schema,
+    parse,
+    shown_name,
+    transaction,
+)
+from facetraits.visitors.frames import visits_frame
+from facetraits.visitors.schema import changes, settings, visits
+from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, OUTCOMES, Outcome, Selection, Settings, Visit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["StoreError", "VisitStore", "default_url", "open_store"]
+
+# The variable of the environment that names a database.
+URL_VARIABLE: Final = "FACETRAITS_DB"
+_DEFAULT_FILE: Final = Path(__file__).parent.parent.parent / "data" / "visitors.db"
+# A visit in view is written every few seconds, so that what the database holds is that much behind.
+_WRITTEN_EVERY_S: Final = 10.0
+# Rows named in one statement: databases limit how many values that may have.
+_AT_ONCE: Final = 500
+
+_COLUMNS: Final = tuple(column.name for column in visits.c)
+_TRAITS: Final = ("age", *CONFIDENCE_OF, *CONFIDENCE_OF.values())
+_BY_HAND: Final = (*_TRAITS, "bought", "basket", "sold_at", "corrected")
+
+
+def default_url() -> str:
+    """The database that ``FACETRAITS_DB`` names, else the file data/visitors.db of the project."""
+    chosen = os.environ.get(URL_VARIABLE, "").strip()
+    return chosen or URL.create("sqlite", database=str(_DEFAULT_FILE)).render_as_string()
+
+
+def open_store(url: str) -> VisitStore:
+    """Open a database, make it where it is new, and bring it up to date where an older version made it.
+
+    Any number of programs may do so at the same time.
+
+    Args:
+        url: ``sqlite:///folder/visitors.db`` (the folder is made, those above it must be there) or
+            ``postgresql://user:password@server/database``.
+
+    Raises:
+        StoreError: the address is none, or the database cannot be used.
+    """
+    parsed = parse(url)
+    engine, name = connected(parsed), shown_name(parsed)
+    with ExitStack() as undo:
+        undo.callback(engine.dispose)
+        try:
+            with transaction(engine, name, writes=True) as connection:
+                lock_schema(connection)
+                migrations.upgrade(connection)
+        except migrations.NewerSchemaError:
+            raise StoreError(f"{name} was made by a newer version of this program: update this one.") from None
+        undo.pop_all()
+    return VisitStore(engine, name)
+
+
+class VisitStore:
+    """Visits and settings in one database; made by ``open_store``.
+
+    Any number of threads may use it, and other programs its database. What a method has written when it returns is on
+    the disk. Every method raises ``StoreError`` where the database fails; then nothing of that call was written, except
+    that an answer may have been lost on the way: to repeat a call does no harm.
+
+    Attributes:
+        name: what is open, for a user to read; without a password.
+    """
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.name = name
+        self._engine = engine
+
+    def add(self, new: Iterable[Visit]) -> None:
+        """Write new visits; those that are known already stay as they are."""
+        rows = [_row(visit) for visit in new]
+        insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+        self._write_rows(insert(visits).on_conflict_do_nothing(index_elements=[visits.c.id]), rows)
+
+    def update(self, known: Iterable[Visit]) -> None:
+        """Write what a source has learned since: duration, whether it ended, and traits unless they were corrected.
+
+        Whether somebody bought stays as it is, and a visit that was deleted stays deleted.
+        """
+        learned = {name: case((visits.c.corrected, visits.c[name]), else_=_new(name)) for name in _TRAITS}
+        statement = (
+            update(visits)
+            .where(visits.c.id == bindparam("new_id"))
+            .values(duration_s=_new("duration_s"), ended=_new("ended"), **learned)
+        )
+        names = ("id", "duration_s", "ended", *_TRAITS)
+        self._write_rows(statement, [{f"new_{name}": getattr(visit, name) for name in names} for visit in known])
+
+    def mark(self, ids: Collection[UUID], bought: Outcome) -> int:
+        """Say of visits whether the visitors bought; returns how many there are."""
+        return self._write_ids(ids, lambda some: update(visits).where(visits.c.id.in_(some)).values(bought=bought))
+
+    def edit(self, visit: Visit) -> bool:
+        """Write what was put in by hand: traits, bought, basket and time of sale.
+
+        Returns:
+            False where the visit was deleted meanwhile.
+        """
+        values = {name: getattr(visit, name) for name in _BY_HAND}
+        return self._write_ids([visit.id], lambda some: update(visits).where(visits.c.id.in_(some)).values(values)) > 0
+
+    def attach_sales(
+        self, sales: Sequence[tuple[UUID, datetime, Decimal | None]], others_no: Sequence[UUID] = ()
+    ) -> int:
+        """Write imported sales to their visits, all or none.
+
+        Args:
+            sales: visit, time (aware) and amount of each; the visit is marked as bought.
+            others_no: visits that are marked as not bought where nothing is known of them.
+
+        Returns:
+            How many of the sales' visits there are.
+        """
+        sold = (
+            update(visits)
+            .where(visits.c.id == bindparam("new_id"))
+            .values(bought="yes", sold_at=_new("sold_at"), basket=_new("basket"))
+        )
+        rows = [{"new_id": visit, "new_sold_at": time, "new_basket": amount} for visit, time, amount in sales]
+        with self._writing() as writer:
+            attached = writer.run(sold, rows)
+            for some in _pieces(others_no):
+                unknown = visits.c.id.in_(some) & (visits.c.bought == "unknown")
+                writer.run(update(visits).where(unknown).values(bought="no"))
+        return attached
+
+    def current(self, now: datetime, away_s: float) -> tuple[Visit, ...]:
+        """Visits that go on, the newest first.
+
+        A program that was stopped leaves visits that nobody ends; they are not counted.
+
+        Args:
+            now: aware.
+            away_s: a visitor who was out of view for longer has left, in seconds.
+        """
+        statement = select(visits).where(visits.c.ended == false()).order_by(visits.c.started.desc(), visits.c.id)
+        unseen = timedelta(seconds=away_s + _WRITTEN_EVERY_S)
+        return tuple(v for v in self._visits(statement) if v.started + timedelta(seconds=v.duration_s) >= now - unseen)
+
+    def latest(self, limit: int = 50, chosen: Selection = EVERYTHING) -> tuple[Visit, ...]:
+        """The visits that began last, the newest first."""
+        statement = select(visits).where(*_conditions(chosen)).order_by(visits.c.started.desc(), visits.c.id)
+        return self._visits(statement.limit(limit))
+
+    def frame(self, chosen: Selection = EVERYTHING) -> pd.DataFrame:
+        """One row per visit, the oldest first; the columns are those of ``visits_frame``."""
+        with self._reading() as connection:
+            return visits_frame(connection, _conditions(chosen))
+
+    def count(self, chosen: Selection = EVERYTHING) -> Mapping[Outcome, int]:
+        """How many visits there are with each outcome."""
+        statement = select(visits.c.bought, func.count()).where(*_conditions(chosen)).group_by(visits.c.bought)
+        counts = dict.fromkeys(OUTCOMES, 0)
+        with self._reading() as connection:
+            for bought, number in connection.execute(statement):
+                counts[bought] = number
+        return counts
+
+    def sources(self) -> tuple[str, ...]:
+        """Names of all sources that have visits, in alphabetical order."""
+        with self._reading() as connection:
+            return tuple(sorted(connection.execute(select(visits.c.source).distinct()).scalars()))
+
+    def delete(self, ids: Collection[UUID]) -> int:
+        """Delete visits; returns how many there were."""
+        deleted = self._write_ids(ids, lambda some: delete(visits).where(visits.c.id.in_(some)))
+        forget_deleted(self._engine, self.name)
+        return deleted
+
+    def delete_all(self) -> int:
+        """Delete every visit; returns how many there were. The settings stay."""
+        return self._delete_where()
+
+    def expire(self, now: datetime) -> int:
+        """Delete visits that are older than the settings allow; returns how many there were.
+
+        Args:
+            now: aware.
+        """
+        days = self.settings().retention_days
+        return 0 if days is None else self._delete_where(visits.c.started < now - timedelta(days=days))
+
+    def settings(self) -> Settings:
+        """The settings of all programs that use this database."""
+        with self._reading() as connection:
+            row = connection.execute(select(settings)).mappings().one()
+        return Settings(**{name: row[name] for name in ("enter_s", "away_s", "ethnicity", "retention_days")})
+
+    def save_settings(self, chosen: Settings) -> None:
+        """Write the settings."""
+        values = {name: getattr(chosen, name) for name in ("enter_s", "away_s", "ethnicity", "retention_days")}
+        with self._writing() as writer:
+            writer.run(update(settings).values(values))
+
+    def version(self) -> int:
+        """A number that grows with every change, also with those by other programs."""
+        with self._reading() as connection:
+            return int(connection.execute(select(changes.c.number)).scalar_one())
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self._engine.dispose()
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return transaction(self._engine, self.name, writes=False)
+
+    @contextmanager
+    def _writing(self) -> Iterator[_Writer]:
+        """A transaction in which nobody else writes; it counts as a change where it changed anything."""
+        with transaction(self._engine, self.name, writes=True) as connection:
+            # Whoever waits here has locked nothing yet, so that no two writers can wait for each other.
+            connection.execute(select(changes.c.number).with_for_update())
+            writer = _Writer(connection)
+            yield writer
+            if writer.changed:
+                connection.execute(update(changes).values(number=changes.c.number + 1))
+
+    def _write_rows(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            with self._writing() as writer:
+                writer.run(statement, rows)
+
+    def _write_ids(self, ids: Collection[UUID], statement: Callable[[Sequence[UUID]], UpdateBase]) -> int:
+        if not ids:
+            return 0
+        with self._writing() as writer:
+            return sum(writer.run(statement(some)) for some in _pieces(ids))
+
+    def _delete_where(self, *conditions: ColumnElement[bool]) -> int:
+        with self._writing() as writer:
+            deleted = writer.run(delete(visits).where(*conditions))
+        forget_deleted(self._engine, self.name)
+        return deleted
+
+    def _visits(self, statement: Select[Any]) -> tuple[Visit, ...]:
+        with self._reading() as connection:
+            return tuple(Visit(**row) for row in connection.execute(statement).mappings())
+
+
+class _Writer:
+    """Runs statements and remembers whether they changed anything."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.changed = False
+        self._connection = connection
+
+    def run(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
+        """Number of rows that were changed. With ``rows`` the statement runs once with each of them."""
+        if rows is not None and not rows:
+            return 0
+        result: CursorResult[Any] = self._connection.execute(statement, rows)
+        # PostgreSQL's driver does not say of many insertions how many there were: -1.
+        self.changed |= result.rowcount != 0
+        return result.rowcount
+
+
+def _row(visit: Visit) -> dict[str, Any]:
+    return {name: getattr(visit, name) for name in _COLUMNS}
+
+
+def _new(name: str) -> BindParameter[Any]:
+    # A name of its own: that of the column is taken where a statement sets it.
+    return bindparam(f"new_{name}", type_=visits.c[name].type)
+
+
+def _pieces(ids: Collection[UUID]) -> Iterator[Sequence[UUID]]:
+    listed = list(ids)
+    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
+
+
+def _conditions(chosen: Selection) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.since is not None:
+        conditions.append(visits.c.started >= chosen.since)
+    if chosen.until is not None:
+        conditions.append(visits.c.started < chosen.until)
+    listed = {"source": chosen.sources, "age_group": chosen.age_groups, "gender": chosen.genders}
+    conditions += [visits.c[name].in_(values) for name, values in listed.items() if values is not None]
+    return conditions

@@ -1,0 +1,70 @@
+"""A store without a database, which fails on demand: for tests of what writes into one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from facetraits.visitors.store import StoreError
+from facetraits.visitors.visit import Settings, Visit
+
+
+class MemoryStore:
+    """What recording needs of a ``VisitStore``.
+
+    Attributes:
+        down: every call raises StoreError.
+        forgetful: the next ``add`` is done, but its answer is lost.
+        calls: names of the methods that were called and did not fail.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.down = False
+        self.forgetful = False
+        self.calls: list[str] = []
+        self.expired_at: list[datetime] = []
+        self._settings = settings or Settings()
+        self._visits: dict[UUID, Visit] = {}
+        self._lock = threading.Lock()
+
+    def add(self, visits: Iterable[Visit]) -> None:
+        with self._lock:
+            self._check("add")
+            for visit in visits:
+                self._visits.setdefault(visit.id, visit)
+            if self.forgetful:
+                self.forgetful = False
+                raise StoreError("The connection to the database was lost.")
+
+    def update(self, visits: Iterable[Visit]) -> None:
+        with self._lock:
+            self._check("update")
+            self._visits.update((visit.id, visit) for visit in visits if visit.id in self._visits)
+
+    def expire(self, now: datetime) -> int:
+        with self._lock:
+            self._check("expire")
+            self.expired_at.append(now)
+            return 0
+
+    def settings(self) -> Settings:
+        with self._lock:
+            self._check("settings")
+            return self._settings
+
+    def save_settings(self, settings: Settings) -> None:
+        with self._lock:
+            self._check("save_settings")
+            self._settings = settings
+
+    def visits(self) -> list[Visit]:
+        """All of them, the oldest first."""
+        with self._lock:
+            return sorted(self._visits.values(), key=lambda visit: visit.started)
+
+    def _check(self, call: str) -> None:
+        if self.down:
+            raise StoreError("The database does not answer.")
+        self.calls.append(call)

@@ -1,0 +1,552 @@
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+from facetraits.visitors.matching import assign
+from facetraits.visitors.sales import LARGEST_FILE, MatchRule, Sale, SalesError, SalesFile, match_sales, read_sales
+from facetraits.visitors.store import VisitStore
+from facetraits.visitors.visit import Visit
+from tests.visitors.made_visits import BERLIN, MONDAY_NOON, frame_of, make_frame, make_visit
+
+RULE = MatchRule()
+
+
+def read(text: str, encoding: str = "utf-8", **more: Any) -> SalesFile:
+    return read_sales(text.encode(encoding), BERLIN, **more)
+
+
+def times(file: SalesFile) -> list[str]:
+    return [sale.time.astimezone(BERLIN).strftime("%Y-%m-%d %H:%M:%S") for sale in file.sales]
+
+
+def amounts(file: SalesFile) -> list[str | None]:
+    return [None if sale.amount is None else str(sale.amount) for sale in file.sales]
+
+
+# ------------------------------------------------------------------------------------------------------------ reading
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("time,amount\n2026-12-31 14:05,12.50\n", ("time", "amount")),
+        ("Datum;Uhrzeit;Betrag\r\n31.12.2026;14:05;12,50\r\n", ("Datum + Uhrzeit", "Betrag")),
+        ("Receipt\tSOLD AT\tGross\n1\t2026-12-31T14:05:00+01:00\t12.50\n", ("SOLD AT", "Gross")),
+        ("Created at,Currency,Total (incl. VAT),VAT\n2026-12-31 13:05 UTC,EUR,12.50,2.00\n", None),
+        ('"Date","Time","Subtotal","Total"\n"12/31/2026","2:05 PM","10.50","12.50"\n', ("Date + Time", "Total")),
+        ("Zeitpunkt|Rechnungsbetrag\n31.12.26 14:05:00|12,50 €\n", ("Zeitpunkt", "Rechnungsbetrag")),
+        ('Date,Total\n"Dec 31, 2026 2:05 p.m.",$12.50\n', ("Date", "Total")),
+        ("transactionTime,netSales\n2026/12/31 14:05:00,12.5\n", ("transactionTime", "netSales")),
+        ("Fecha y hora;Importe\n31/12/2026 14:05;12,50\n", ("Fecha y hora", "Importe")),
+        ("Date et heure;Prix\n31/12/2026 14h05;12,50\n", ("Date et heure", "Prix")),
+        ("Day,Time,Amount\n2026-12-31 00:00:00,14:05,12.50\n2026-12-31 00:00:00,14:05,12.50\n", None),
+        ("Wochentag;Datum;Betrag\nDo;Donnerstag, 31.12.2026 14:05 Uhr;12,50\n", ("Datum", "Betrag")),
+        ("sep=;\ntime;amount\n2026-12-31 14:05;12.50\n", ("time", "amount")),
+        ("The shop\nfrom;31.12.2026\n\nDate;Time;Amount\n31.12.2026;14:05;12,50\n", ("Date + Time", "Amount")),
+        ("Due date,Sale date,Amount\n2027-01-31,2026-12-31 14:05,12.50\n", ("Sale date", "Amount")),
+        ("time,amount\r2026-12-31 14:05,12.50\r", ("time", "amount")),
+    ],
+)
+def test_files_of_many_tills(text: str, columns: tuple[str, str] | None) -> None:
+    file = read(text)
+
+    assert set(times(file)) == {"2026-12-31 14:05:00"}
+    assert set(amounts(file)) == {"12.50"}
+    assert file.skipped == ()
+    if columns is not None:
+        assert (file.time_column, file.amount_column) == columns
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+def test_encodings(encoding: str) -> None:
+    file = read("Verkäufe am Datum;Käufersumme €\n31.12.2026 14:05;12,50 €\n", encoding)
+
+    assert (file.time_column, file.amount_column) == ("Verkäufe am Datum", "Käufersumme €")
+    assert amounts(file) == ["12.50"]
+
+
+def test_end_mark_of_old_tills() -> None:
+    assert amounts(read("time,amount\r\n2026-12-31 14:05,12.50\r\n\x1a")) == ["12.50"]
+
+
+def test_latin_1() -> None:
+    assert read("Date;Prix payé\n31.12.2026 14:05;12,50\n", "latin-1").amount_column == "Prix payé"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "pattern", ["%Y-%m-%dT%H:%M:%S", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%d-%m-%y{0}%H:%M:%S"]
+)
+@pytest.mark.parametrize("marks", [".", ",", ",.", ".,", "\u00a0,"])
+def test_what_a_till_writes_is_what_is_read(delimiter: str, pattern: str, marks: str) -> None:
+    draw = np.random.default_rng(0)
+    moments = sorted(MONDAY_NOON + timedelta(seconds=int(second)) for second in draw.integers(0, 3e7, 50))
+    cents = [int(cent) for cent in draw.integers(1, 500_000, 50)]
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=delimiter)
+    apart = "{0}" in pattern
+    writer.writerow(["No", *(["Date", "Time"] if apart else ["Sold at"]), "Total"])
+    for i, (moment, cent) in enumerate(zip(moments, cents, strict=True)):
+        when = moment.astimezone(BERLIN).strftime(pattern)
+        whole = f"{cent // 100:,}".replace(",", marks[0] if len(marks) == 2 else "")
+        writer.writerow([i, *(when.split("{0}") if apart else [when]), f"{whole}{marks[-1]}{cent % 100:02}"])
+
+    found = read(file.getvalue())
+
+    assert [sale.time for sale in found.sales] == moments
+    assert [sale.amount for sale in found.sales] == [Decimal(cent) / 100 for cent in cents]
+    assert (found.skipped, found.note) == ((), "")
+
+
+def test_sales_come_in_order_of_time_with_their_lines() -> None:
+    file = read('time,note,amount\n2026-05-04 15:00,"two\nlines",2\n\n2026-05-04 14:00,,1\n')
+
+    assert [(sale.amount, sale.line) for sale in file.sales] == [(1, 5), (2, 2)]
+
+
+def test_amounts_are_not_needed() -> None:
+    file = read("time\n2026-05-04 15:00\n2026-05-04 15:01\n")
+
+    assert (file.amount_column, amounts(file)) == (None, [None, None])
+
+
+def test_an_empty_amount_is_unknown() -> None:
+    assert amounts(read("time,amount\n2026-05-04 15:00,\n2026-05-04 15:01,3\n")) == [None, "3.00"]
+
+
+@pytest.mark.parametrize("name", ["Quantity", "Tax", "Receipt number", "Discount", "Steuerbetrag", "Tip"])
+def test_what_is_no_amount_is_not_taken_for_one(name: str) -> None:
+    assert read(f"time,{name}\n2026-05-04 15:00,3\n").amount_column is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "amount"),
+    [
+        ("12", "12.00"),
+        ("12.5", "12.50"),
+        ("12,50 €", "12.50"),
+        ("€ 12,50", "12.50"),
+        ("EUR 12.50", "12.50"),
+        ("$1,234.50", "1234.50"),
+        ("1.234,50", "1234.50"),
+        ("1 234,50 kr", "1234.50"),
+        ("1\u00a0234,50", "1234.50"),
+        ("CHF 1'234.50", "1234.50"),
+        ("1’234.50 Fr.", "1234.50"),
+        ("1,234,567.89", "1234567.89"),
+        ("1.234.567", "1234567.00"),
+        ("12,-", "12.00"),
+        ("12.–", "12.00"),
+        (",50", "0.50"),
+        ("0.999", "1.00"),
+        ("1234,567", "1234.57"),
+        ("+12.50", "12.50"),
+        ("¥1200", "1200.00"),
+    ],
+)
+def test_amounts(cell: str, amount: str) -> None:
+    assert amounts(read(f"time\tamount\n2026-05-04 15:00\t{cell}\n")) == [amount]
+
+
+@pytest.mark.parametrize(
+    ("others", "amount", "note"),
+    [
+        ("2,50", "1234.00", ""),
+        ("2.50", "1.23", ""),
+        ("7", "1234.00", 'Amounts such as "1.234" were read with thousands, not with decimals.'),
+    ],
+)
+def test_the_column_says_whether_three_digits_are_thousands(others: str, amount: str, note: str) -> None:
+    file = read(f"time\tamount\n2026-05-04 15:00\t1.234\n2026-05-04 15:01\t{others}\n")
+
+    assert (amounts(file)[0], file.note) == (amount, note)
+
+
+@pytest.mark.parametrize("cell", ["-12.50", "12.50-", "−12,50", "($12.50)", "-€12.50", "€-12.50"])
+def test_refunds_are_skipped(cell: str) -> None:
+    file = read(f"time\tamount\n2026-05-04 15:00\t{cell}\n2026-05-04 15:01\t3\n")
+
+    assert (amounts(file), file.skipped) == (["3.00"], ((2, "a refund"),))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (",3", "the time is missing"),
+        ("soon,3", '"soon" is no date and time'),
+        ("2026-02-30 15:00,3", "there is no day 30 of month 2 in 2026"),
+        ("2026-05-04 25:00,3", '"2026-05-04 25:00" is no time of day'),
+        ("2026-05-04 13:00 PM,3", '"2026-05-04 13:00 PM" is no time of day'),
+        ("2026-05-04 15:00 +99:00,3", '"2026-05-04 15:00 +99:00" is no time of day'),
+        ("2026-05-04,3", "the time of day is missing"),
+        ("0001-01-01 00:00 +05:00,3", "there is no day 1 of month 1 in 1"),
+        ("2026-05-04 15:00,many", '"many" is no amount'),
+        ("2026-05-04 15:00,0.00", "nothing was paid"),
+        ("2026-05-04 15:00,100000000", "the amount is too large"),
+        ("Total,99", '"Total" is no date and time'),
+    ],
+)
+def test_lines_that_are_no_sales_are_skipped_with_a_reason(line: str, reason: str) -> None:
+    file = read(f"time,amount\n2026-05-04 14:00,1\n{line}\n2026-05-04 16:00,2\n")
+
+    assert amounts(file) == ["1.00", "2.00"]
+    assert file.skipped == ((3, reason),)
+
+
+def test_header_that_files_joined_repeat_is_no_line() -> None:
+    assert read("time,amount\n2026-05-04 14:00,1\ntime,amount\n2026-05-05 14:00,1\n").skipped == ()
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected", "day_first", "note"),
+    [
+        (["03/04/2026 14:00", "13/04/2026 14:00"], ["2026-04-03", "2026-04-13"], True, ""),
+        (["03/04/2026 14:00", "03/13/2026 14:00"], ["2026-03-04", "2026-03-13"], False, ""),
+        (["03.04.2026 14:00"], ["2026-04-03"], True, ""),
+        (["03/04/2026 14:00"], ["2026-04-03"], True, "day/month"),
+        (["03/04/2026 2:00 PM"], ["2026-03-04"], False, "month/day"),
+        (["03-04-26 14:00", "30-04-26 14:00"], ["2026-04-03", "2026-04-30"], True, ""),
+        (["2026-03-04 14:00"], ["2026-03-04"], None, ""),
+        (["4 Mar 2026 14:00"], ["2026-03-04"], None, ""),
+        (["March 4, 2026 14:00"], ["2026-03-04"], None, ""),
+        (["Wed, 4 March 2026 14:00"], ["2026-03-04"], None, ""),
+    ],
+)
+def test_order_of_day_and_month(cells: list[str], expected: list[str], day_first: bool | None, note: str) -> None:
+    file = read("time\tamount\n" + "".join(f"{cell}\t1\n" for cell in cells))
+
+    assert times(file) == [f"{day} 14:00:00" for day in expected]
+    assert file.day_first == day_first
+    assert note in file.note
+    assert bool(file.note) == bool(note)
+
+
+def test_clock_of_its_own_column_says_that_the_month_comes_first() -> None:
+    assert times(read("Date,Time,Total\n03/04/2026,2:00 PM,1\n")) == ["2026-03-04 14:00:00"]
+
+
+def test_owner_may_say_the_order() -> None:
+    text = "time,amount\n03/04/2026 14:00,1\n"
+
+    assert times(read(text, day_first=False)) == ["2026-03-04 14:00:00"]
+    assert read(text, day_first=False).note == ""
+
+
+def test_dates_that_contradict_the_others_are_skipped() -> None:
+    file = read("time\n13/04/2026 14:00\n14/04/2026 14:00\n04/15/2026 14:00\n")
+
+    assert file.skipped == ((4, "there is no day 4 of month 15 in 2026"),)
+
+
+@pytest.mark.parametrize(
+    ("cell", "utc"),
+    [
+        ("2026-05-04T14:05:09.25", "2026-05-04 12:05:09.250000"),
+        ("2026-05-04T14:05:09Z", "2026-05-04 14:05:09"),
+        ("4 May 2026 at 14:05", "2026-05-04 12:05:00"),
+        ("2026-05-04, 14:05", "2026-05-04 12:05:00"),
+        ("2026-05-04 14:05 +0530", "2026-05-04 08:35:00"),
+        ("2026-05-04 14:05 GMT-5", "2026-05-04 19:05:00"),
+        ("2026-01-04 14:05", "2026-01-04 13:05:00"),
+        ("2026-10-25 02:30", "2026-10-25 00:30:00"),  # clocks show it twice
+        ("12/31/2026 12:00 AM", "2026-12-30 23:00:00"),
+        ("12/31/2026 12:00PM", "2026-12-31 11:00:00"),
+    ],
+)
+def test_times_become_utc(cell: str, utc: str) -> None:
+    (sale,) = read(f"time\tamount\n{cell}\t1\n").sales
+
+    assert sale.time.tzinfo is UTC
+    assert str(sale.time.replace(tzinfo=None)) == utc
+
+
+def test_zone_is_the_one_that_was_asked_for() -> None:
+    (sale,) = read_sales(b"time\n2026-05-04 14:05\n", ZoneInfo("America/New_York")).sales
+
+    assert sale.time == datetime(2026, 5, 4, 18, 5, tzinfo=UTC)
+
+
+def test_lines_of_one_receipt_are_one_sale() -> None:
+    file = read("Bon-Nr;Datum;Betrag\n7;04.05.2026 14:00;5,00\n7;04.05.2026 14:00;-1,50\n8;04.05.2026 14:00;2,00\n")
+
+    assert [(str(sale.amount), sale.line) for sale in file.sales] == [("3.50", 2), ("2.00", 4)]
+    assert file.note == "Lines with the same receipt number and time are one sale, whose amounts were added."
+
+
+def test_total_that_all_lines_of_a_receipt_repeat_counts_once() -> None:
+    file = read("Order,Time,Item,Total\n7,2026-05-04 14:00,tea,9\n7,2026-05-04 14:00,cake,9\n")
+
+    assert amounts(file) == ["9.00"]
+    assert "name its total" in file.note
+
+
+def test_sales_of_the_same_time_without_receipts_stay_apart() -> None:
+    assert amounts(read("time,amount\n2026-05-04 14:00,5\n2026-05-04 14:00,5\n")) == ["5.00", "5.00"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b" \r\n\n", "empty"),
+        (b"\xef\xbb\xbf\n", "empty"),
+        (b"PK\x03\x04rest of a workbook", "spreadsheet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "spreadsheet"),
+        (b"%PDF-1.7\n", "PDF"),
+        (bytes(range(256)) * 4, "no text"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "no text"),
+        (b"\xff\xfeodd", "no text"),
+        (b"2026-05-04 14:05,12.50\n2026-05-04 14:06,1\n", "must name the columns"),
+        (b"hello\n", "must name the columns"),
+        (b"name,amount\nx,1\n", "must name the columns"),
+        (b"time,amount\n", "no sales below"),
+        (b"date,amount\n2026-05-04,1\n", "no time of day"),
+        (b"date,amount\n2026-05-04 00:00:00,1\n2026-05-05 00:00:00,1\n", "no time of day"),
+        (b"time,amount\n14:05,1\n", "no column with the date"),
+        (b"sep=;\ntime,amount\n2026-05-04 14:05:00,1\n", "not separated"),
+        (b"time,amount\nsoon,1\n", "no dates and times"),
+        (b"time,amount\n2026-05-04 14:05,-1\n", "line 2: a refund"),
+        (b'time,amount\n"2026-05-04 14:05,1\n' + b"2026-05-04 14:05,1\n" * 60, "line 2 is not closed"),
+        (b'time,amount\n"' + b"x" * 200_000 + b'",1\n', "line 2 cannot be read"),
+    ],
+)
+def test_files_without_sales_are_refused_in_a_sentence(data: bytes, message: str) -> None:
+    with pytest.raises(SalesError, match=message) as caught:
+        read_sales(data, BERLIN)
+
+    assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
+
+
+def test_too_large_a_file_is_refused() -> None:
+    with pytest.raises(SalesError, match="larger than 20 MB"):
+        read_sales(b"time\n" + b"x" * LARGEST_FILE, BERLIN)
+
+
+def test_any_bytes_are_read_or_refused() -> None:
+    draw = np.random.default_rng(0)
+    whole = "Datum;Uhrzeit;Betrag\n31.12.2026;14:05;1.234,50 €\n01.01.2027;9:00;-3\n".encode()
+    for _ in range(300):
+        data = bytearray(whole)
+        for place in draw.integers(0, len(data), 3):
+            data[place] = draw.integers(0, 256)
+        try:
+            assert read_sales(bytes(data), BERLIN).sales
+        except SalesError as error:
+            assert str(error).endswith(".")
+
+
+# ----------------------------------------------------------------------------------------------------------- matching
+
+
+def sale(minutes: float, amount: str | None = "9.00", line: int = 2) -> Sale:
+    return Sale(MONDAY_NOON + timedelta(minutes=minutes), None if amount is None else Decimal(amount), line)
+
+
+def visit(minutes: float, **changes: Any) -> Visit:
+    return make_visit(MONDAY_NOON + timedelta(minutes=minutes), **changes)
+
+
+def matched(sales: Iterable[Sale], visits: list[Visit], rule: MatchRule = RULE) -> list[tuple[int, float]]:
+    """Place of the visit, and minutes of the sale that it got."""
+    places = {visit.id: i for i, visit in enumerate(visits)}
+    pairs = match_sales(list(sales), frame_of(visits), rule).pairs
+    return sorted((places[found], (its.time - MONDAY_NOON).total_seconds() / 60) for found, its in pairs)
+
+
+def test_sale_goes_to_the_visit_that_began_about_ten_minutes_before() -> None:
+    assert matched([sale(30)], [visit(0), visit(19), visit(28)]) == [(1, 30)]
+
+
+def test_no_visit_gets_two_sales() -> None:
+    assert matched([sale(10), sale(11)], [visit(0), visit(-20)]) == [(0, 11), (1, 10)]
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(0, 1), (60, 1), (60.1, 0), (-0.1, 0)])
+def test_sale_is_at_most_an_hour_after_coming_in(minutes: float, found: int) -> None:
+    assert len(matched([sale(minutes)], [visit(0)])) == found
+
+
+def test_rule_may_be_another() -> None:
+    visits = [visit(0), visit(25)]
+
+    assert matched([sale(30)], visits, MatchRule(typical_s=1800)) == [(0, 30)]
+    assert matched([sale(30)], visits[:1], MatchRule(longest_s=1200)) == []
+
+
+@pytest.mark.parametrize("values", [(0, 0), (-1, 0), (3600, -1), (3600, 3601), (90_000, 600)])
+def test_rules_that_make_no_sense_are_refused(values: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="_s must lie"):
+        MatchRule(*values)
+
+
+def test_as_many_sales_as_possible_find_a_visit() -> None:
+    # The second sale would be nearer to the first visit, but then the first sale would go without.
+    assert matched([sale(5), sale(60)], [visit(0), visit(50)]) == [(0, 5), (1, 60)]
+    assert matched([sale(5), sale(10)], [visit(0), visit(-54)]) == [(0, 10), (1, 5)]
+
+
+def test_visits_with_a_sale_or_without_purchase_get_none() -> None:
+    taken = visit(0, bought="yes", basket=Decimal(3), sold_at=MONDAY_NOON)
+    refused = visit(1, bought="no")
+
+    assert matched([sale(10)], [taken, refused]) == []
+
+
+def test_visit_marked_as_buyer_is_preferred() -> None:
+    assert matched([sale(30)], [visit(0, bought="yes"), visit(20)]) == [(0, 30)]
+    # But not at the price of a sale that goes without.
+    assert matched([sale(5), sale(59)], [visit(0, bought="yes"), visit(50)]) == [(0, 5), (1, 59)]
+
+
+def test_sale_without_amount_keeps_the_basket_put_in_by_hand() -> None:
+    buyer = visit(0, bought="yes", basket=Decimal("4.20"))
+
+    ((_, its),) = match_sales([sale(10, None)], frame_of([buyer]), RULE).pairs
+
+    assert its.amount == Decimal("4.20")
+
+
+def test_sales_imported_before_are_known() -> None:
+    done = visit(0, bought="yes", basket=Decimal("9.00"), sold_at=sale(10).time)
+    matching = match_sales([sale(10), sale(10, "7.00", 3), sale(10, line=4)], frame_of([done, visit(1)]), RULE)
+
+    assert [its.line for its in matching.known] == [2]
+    assert [its.line for _, its in matching.pairs] == [3]
+    assert [its.line for its in matching.unmatched] == [4]
+
+
+def test_sale_without_amount_is_known_by_its_time() -> None:
+    done = visit(0, bought="yes", basket=Decimal("9.00"), sold_at=sale(10).time)
+
+    assert match_sales([sale(10, None)], frame_of([done]), RULE).known == (sale(10, None),)
+
+
+def test_others_are_those_who_would_have_paid_within_the_file() -> None:
+    visits = [visit(minutes) for minutes in (-60, -1, 0, 5, 40, 50, 51, 100)]
+    visits += [visit(20, bought="yes"), visit(21, bought="no")]
+
+    matching = match_sales([sale(10), sale(60)], frame_of(visits), RULE)
+
+    places = {visit.id: i for i, visit in enumerate(visits)}
+    paired = {places[found] for found, _ in matching.pairs}
+    assert paired == {8, 2} or paired == {8, 5}
+    assert {places[found] for found in matching.others} == {2, 3, 4, 5} - paired
+
+
+def test_known_sales_belong_to_the_time_of_the_file() -> None:
+    done = visit(0, bought="yes", basket=Decimal("9.00"), sold_at=sale(10).time)
+    also = visit(90, bought="yes", basket=Decimal("9.00"), sold_at=sale(100).time)
+    waiting = visit(20)
+
+    matching = match_sales([sale(10), sale(100)], frame_of([done, also, waiting]), RULE)
+
+    assert (matching.pairs, matching.others) == ((), (waiting.id,))
+
+
+def test_nothing_to_match() -> None:
+    nothing = match_sales([], frame_of([visit(0)]), RULE)
+    alone = match_sales([sale(0)], frame_of([]), RULE)
+
+    assert (nothing.pairs, nothing.others) == ((), ())
+    assert (alone.unmatched, alone.others) == ((sale(0),), ())
+
+
+def test_assignment_is_the_best_there_is() -> None:
+    draw = np.random.default_rng(0)
+    for round_ in range(150):
+        n, m = (int(size) for size in draw.integers(1, 12 if round_ < 130 else 60, 2))
+        span, longest = int(draw.integers(10, 400)), int(draw.integers(1, 120))
+        typical = int(draw.integers(0, longest + 1))
+        sales, visits = np.sort(draw.integers(0, span, n)), np.sort(draw.integers(0, span, m))
+        marked = draw.uniform(size=m) < 0.3
+
+        chosen = assign(sales, visits, marked, longest, typical)
+
+        taken = chosen[chosen >= 0]
+        assert len(set(taken.tolist())) == len(taken)
+        lags = sales[chosen >= 0] - visits[taken]
+        assert ((lags >= 0) & (lags <= longest)).all()
+        got = (len(taken), int(marked[taken].sum()), -int(np.abs(lags - typical).sum()))
+        assert got == best_of_all(sales, visits, marked, longest, typical)
+
+
+def best_of_all(
+    sales: np.ndarray, visits: np.ndarray, marked: np.ndarray, longest: int, typical: int
+) -> tuple[int, int, int]:
+    """Sales with a visit, how many of these were marked, and the negative sum of distances: the Hungarian method."""
+    lags = sales[:, None] - visits[None, :]
+    possible = (lags >= 0) & (lags <= longest)
+    cost = np.where(possible, np.abs(lags - typical) + np.where(marked, 0.0, 1e5), 1e12)
+    # A sale may stay without: one more column each.
+    rows, columns = linear_sum_assignment(np.hstack([cost, np.full((len(sales), len(sales)), 1e8)]))
+    real = columns < len(visits)
+    assert possible[rows[real], columns[real]].all()
+    distances = np.abs(lags[rows[real], columns[real]] - typical)
+    return int(real.sum()), int(marked[columns[real]].sum()), -int(distances.sum())
+
+
+def test_true_visits_are_found_in_a_quiet_shop() -> None:
+    frame = make_frame(300, seed=1, days=30, unknown=1.0)
+    draw = np.random.default_rng(1)
+    bought = np.sort(draw.choice(len(frame), 60, replace=False))
+    sales = [
+        Sale(moment.to_pydatetime() + timedelta(seconds=float(draw.normal(600, 60))), Decimal(5), i)
+        for i, moment in enumerate(frame["started"].iloc[bought], start=2)
+    ]
+
+    pairs = match_sales(sales, frame, RULE).pairs
+
+    right = sum(str(found) == frame["id"].iloc[bought[its.line - 2]] for found, its in pairs)
+    assert len(pairs) == 60
+    assert right >= 54
+
+
+def test_ten_thousand_sales_of_a_hundred_thousand_visits_take_seconds() -> None:
+    visits = np.sort(np.random.default_rng(0).integers(0, 40 * 3_600_000, 100_000))
+    sales = np.sort(visits[::10] + 600_000)
+
+    started = time.perf_counter()
+    chosen = assign(sales, visits, np.zeros(len(visits), dtype=bool), 3_600_000, 600_000)
+    took = time.perf_counter() - started
+
+    assert np.array_equal(visits[chosen], visits[::10])
+    assert took < 10
+
+
+def test_import_goes_into_the_store_and_is_known_the_next_time(store: VisitStore) -> None:
+    visits = [visit(0), visit(5), visit(30), visit(200)]
+    store.add(visits)
+    sales = read("time,amount\n2026-05-04 14:10,3.10\n2026-05-04 14:41,7\n2026-05-04 20:00,1\n").sales
+
+    first = match_sales(sales, store.frame(), RULE)
+    store.attach_sales([(found, its.time, its.amount) for found, its in first.pairs], first.others)
+    again = match_sales(sales, store.frame(), RULE)
+
+    assert [found for found, _ in first.pairs] == [visits[0].id, visits[2].id]
+    assert set(first.others) == {visits[1].id, visits[3].id}
+    assert (again.pairs, again.others) == ((), ())
+    assert [str(its.amount) for its in again.known] == ["3.10", "7.00"]
+    assert store.count() == {"yes": 2, "no": 2, "unknown": 0}
+    assert {row.basket for row in store.latest() if row.bought == "yes"} == {Decimal("3.10"), Decimal("7.00")}
+
+
+def test_identities_are_those_of_the_store() -> None:
+    known = visit(0)
+
+    ((found, _),) = match_sales([sale(10)], frame_of([known]), RULE).pairs
+
+    assert found == known.id
+    assert isinstance(found, UUID)
