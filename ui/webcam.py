@@ -16,6 +16,7 @@ from streamlit_webrtc import WebRtcMode, webrtc_streamer
 from facetraits.annotate import annotate
 from facetraits.live import Analyzer, LiveAnalysis, LiveSnapshot
 from facetraits.tracking import TrackedFace
+from facetraits.video import upright_rgb
 from ui.connection import ConnectionSettings
 from ui.live_track import LiveTrack, without_relay
 from ui.photos import face_crop, to_jpeg
@@ -74,7 +75,7 @@ class LiveStream:
     def on_frame(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame with numbered boxes around the faces; the frame itself where that fails."""
         try:
-            image = _to_rgb(frame)
+            image = upright_rgb(frame)
             found = self.analysis.see(image)
             if found.numbers:
                 drawn = annotate(image, found.result, found.numbers, self.mirrored)
@@ -123,13 +124,6 @@ class LiveStream:
 
 
 # OpenCV turns one colour space into the other in 0.3 ms; PyAV takes 1.5 ms and starts threads for every single frame.
-def _to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB picture of a frame; fast for those of aiortc's decoders."""
-    if frame.format.name == "yuv420p" and frame.width % 2 == frame.height % 2 == 0:
-        return cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2RGB_I420)  # type: ignore[return-value]
-    return frame.to_ndarray(format="rgb24")
-
-
 def _to_frame(image: NDArray[np.uint8]) -> av.VideoFrame:
     """A frame of an (H, W, 3) RGB picture, as encoders take it where both sides are even."""
     if image.shape[0] % 2 == image.shape[1] % 2 == 0:
