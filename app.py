@@ -19,6 +19,8 @@ with st.container(horizontal=True):
         st.switch_page("pages/1_Photo.py")
     if st.button("Turn on the webcam", icon=":material/videocam:"):
         st.switch_page("pages/2_Webcam.py")
+    if st.button("Count visitors", icon=":material/storefront:"):
+        st.switch_page("pages/3_Visitors.py")
     if st.button("How good is it?", icon=":material/bar_chart:"):
         st.switch_page("pages/4_Model_performance.py")
     if st.button("About the networks", icon=":material/info:"):
@@ -46,13 +48,15 @@ st.markdown(
     "is rare in the pictures it learned from.\n"
     "- Gender has two classes and ethnicity five, because the training data are labelled so. People are not.\n"
     "- Small, dark, blurred and turned faces are warned about: **take those answers lightly**.\n"
-    "- **Never use it to decide about a person**: not to check an age, not to hire, not to identify, not to watch."
+    "- **Never use it to decide about a person**: not to check an age, not to hire, not to identify, not to follow "
+    "anybody around."
 )
 
 st.header("Who it is for", anchor=False)
 st.markdown(
     "For the curious, for students, and for researchers who want to see how such networks answer and where they fail, "
-    "with every figure measured on pictures the networks had not seen."
+    "with every figure measured on pictures the networks had not seen. And for shops that want to know who comes in, "
+    "when, in what mood, and who buys: the page Visitors counts, and keeps numbers without a single picture."
 )
 
 resources.warm_up()

@@ -30,7 +30,7 @@ _SHORTEST_PERIOD_S: Final = 1 / 12
 _REST_AFTER_FAILURE_S: Final = 0.5
 _FAILURES_TO_TELL: Final = 2  # in a row: a single bad frame is nobody's business
 
-_IDLE_S: Final = 3.0  # without a frame for so long the worker ends and everything is forgotten
+IDLE_S: Final = 3.0  # without a frame for so long the worker ends and everything is forgotten
 _LOST_AFTER_S: Final = 0.4  # a face that cannot be followed any more stays where it was for so long ...
 _STALE_AFTER_S: Final = 3.0  # ... and one that can, so long after its last analysis
 
@@ -108,7 +108,7 @@ class LiveAnalysis:
         analyzer: may be shared by many streams.
         clock: seconds that only grow.
         keep_s: how long a person who is not seen keeps the number, in seconds, > 0.
-        idle_s: without a frame for so long the worker ends and everything is forgotten, in seconds; None: 3.
+        idle_s: without a frame for so long the worker ends and everything is forgotten, in seconds, > 0.
         on_started: called in the worker before its first analysis: numbers begin anew.
         on_tracked: called in the worker after each analysis with the faces in view and the time of their frame on
             ``clock``. Neither is called any more for frames of before an ``end``; an error in one of them is logged
@@ -120,14 +120,14 @@ class LiveAnalysis:
         analyzer: Analyzer,
         clock: Callable[[], float] = time.monotonic,
         keep_s: float = 2.5,
-        idle_s: float | None = None,
+        idle_s: float = IDLE_S,
         on_started: Callable[[], None] | None = None,
         on_tracked: Callable[[tuple[TrackedFace, ...], float], None] | None = None,
     ) -> None:
         self._analyzer = analyzer
         self._clock = clock
         self._keep_s = keep_s
-        self._idle_s = _IDLE_S if idle_s is None else idle_s
+        self._idle_s = idle_s
         self._on_started = on_started
         self._on_tracked = on_tracked
         self._telling = threading.Lock()  # so that nothing of an old run is told after the start of a new one

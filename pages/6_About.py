@@ -15,6 +15,9 @@ privacy_line()
 st.markdown(
     "- Pictures and results live in the memory of this session only. Nothing is written to disk, and no other "
     "visitor's page can reach it.\n"
+    "- The page Visitors is the exception, and off until the owner switches it on: it keeps numbers about visits "
+    "(time, source, length of stay, apparent age and gender, mood, whether they bought) in the owner's own database, "
+    "and never a picture. While anything records, every page says so.\n"
     "- Nothing is sent to another service: the networks, the fonts and the icons are all here.\n"
     "- Downloads hold what you see: boxes, estimates and the names of your files."
 )
@@ -24,7 +27,8 @@ st.markdown(
     "- The estimates describe **how a face looks in one picture**. They say nothing certain about age, gender, origin, "
     "feelings or identity.\n"
     "- Show them only to people who know what they are, and only of people who agreed.\n"
-    "- Do not use them to decide about anybody. In many places the law forbids it."
+    "- Do not use them to decide about anybody. In many places the law forbids it.\n"
+    "- Whoever counts visitors tells them so at the entrance, and makes sure that the law allows it."
 )
 
 st.header("The networks", anchor=False)

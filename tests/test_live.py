@@ -195,9 +195,8 @@ def test_end_stops_the_worker_and_keeps_no_picture() -> None:
     assert analysis.snapshot().people == ()
 
 
-def test_stream_that_falls_silent_ends_by_itself_and_can_begin_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_IDLE_S", 0.2)
-    analysis = LiveAnalysis(Scripted())
+def test_stream_that_falls_silent_ends_by_itself_and_can_begin_again() -> None:
+    analysis = LiveAnalysis(Scripted(), idle_s=0.2)
     play(analysis, lambda: bool(analysis.snapshot().people))
 
     wait_for(lambda: not live_threads())

@@ -43,11 +43,12 @@ def _data(rows: Iterable[Mapping[str, Any]]) -> alt.InlineData:
     return alt.InlineData(values=values, name=f"data{zlib.crc32(json.dumps(values).encode()):08x}")
 
 
-def _layer(rows: Rows) -> alt.Chart:
+def layer(rows: Rows) -> alt.Chart:
+    """A layer to encode."""
     return alt.Chart(_data(rows))
 
 
-def _finished(*layers: alt.Chart, height: float, axes: float = _X_AXIS_PX) -> alt.LayerChart:
+def finished(*layers: alt.Chart, height: float, axes: float = _X_AXIS_PX) -> alt.LayerChart:
     """One chart of them.
 
     Args:
@@ -129,24 +130,24 @@ def dot_plot(
     words = {"dy": -11, "baseline": "bottom", "fontSize": 13, "fill": INK, "aria": False}
     layers = []
     if mark_at is not None:
-        rule = _layer([{"value": mark_at}])
+        rule = layer([{"value": mark_at}])
         layers.append(rule.mark_rule(strokeDash=[4, 4], stroke=INK, strokeWidth=1.5, aria=False).encode(x=x))
     layers += [
-        _layer(rows)
+        layer(rows)
         .mark_rule(strokeWidth=3, opacity=0.55, aria=False)
         .encode(x="low:Q", x2="high:Q", y=y, color=colour),
-        _layer([row for row in rows if row["kind"] not in _HOLLOW])
+        layer([row for row in rows if row["kind"] not in _HOLLOW])
         .mark_point(size=110, filled=True, opacity=1)
         .encode(x=x, y=y, color=colour, tooltip=tooltip, description=said),
-        _layer([row for row in rows if row["kind"] in _HOLLOW])
+        layer([row for row in rows if row["kind"] in _HOLLOW])
         .mark_point(size=90, filled=False, shape="diamond", strokeWidth=2, opacity=1)
         .encode(x=x, y=y, color=colour, tooltip=tooltip, description=said),
-        _layer(rows)
+        layer(rows)
         .mark_text(align="left", limit=alt.expr("width - 90"), **words)
         .encode(x=alt.value(0), y=y, text="name:N"),
-        _layer(rows).mark_text(align="right", fontWeight=700, **words).encode(x=alt.value("width"), y=y, text="text:N"),
+        layer(rows).mark_text(align="right", fontWeight=700, **words).encode(x=alt.value("width"), y=y, text="text:N"),
     ]
-    return _finished(*layers, height=(38 if dense else _ROW_PX) * len(rows))
+    return finished(*layers, height=(38 if dense else _ROW_PX) * len(rows))
 
 
 # ----------------------------------------------------------------------------------------------------- confusion matrix
@@ -177,7 +178,7 @@ def confusion_matrix(classes: Sequence[str], cells: Rows, norm: Norm) -> alt.Lay
         "truth:N", sort=None, scale=band, axis=alt.Axis(title="Label", labelOverlap=False, domain=False, ticks=False)
     )
     squares = (
-        _layer(rows)
+        layer(rows)
         .mark_rect(fill=HEAT, cornerRadius=3, stroke=WARN, cursor="pointer")
         .encode(
             x=x,
@@ -190,7 +191,7 @@ def confusion_matrix(classes: Sequence[str], cells: Rows, norm: Norm) -> alt.Lay
         .add_params(selected)
     )
     texts = (
-        _layer(rows)
+        layer(rows)
         .mark_text(fontSize=11 if small else 15, aria=False, tooltip=None)
         .encode(
             x=x,
@@ -200,7 +201,7 @@ def confusion_matrix(classes: Sequence[str], cells: Rows, norm: Norm) -> alt.Lay
             opacity=alt.condition("datum.n > 0", alt.value(1), alt.value(0.45)),
         )
     )
-    return _finished(squares, texts, height=(44 if small else 58) * len(classes), axes=96 if small else _X_AXIS_PX)
+    return finished(squares, texts, height=(44 if small else 58) * len(classes), axes=96 if small else _X_AXIS_PX)
 
 
 # ---------------------------------------------------------------------------------------------------------- reliability
@@ -218,15 +219,15 @@ def reliability(bins: Rows) -> alt.LayerChart:
     x = alt.X("confidence:Q", scale=whole, axis=alt.Axis(format=".0%", title="How sure it was", tickCount=5))
     y = alt.Y("accuracy:Q", scale=whole, axis=alt.Axis(format=".0%", title="How often it was right", tickCount=5))
     ends = [{"confidence": 0, "accuracy": 0}, {"confidence": 1, "accuracy": 1}]
-    diagonal = _layer(ends).mark_line(stroke=QUIET, strokeDash=[5, 5], strokeWidth=1.5, aria=False).encode(x=x, y=y)
+    diagonal = layer(ends).mark_line(stroke=QUIET, strokeDash=[5, 5], strokeWidth=1.5, aria=False).encode(x=x, y=y)
     gaps = (
-        _layer(enough)
+        layer(enough)
         .mark_rule(stroke=WARN, strokeWidth=3, opacity=0.6, aria=False)
         .encode(x=x, y=alt.Y("confidence:Q", scale=whole), y2="accuracy:Q")
     )
-    line = _layer(enough).mark_line(stroke=BAR, strokeWidth=2, aria=False).encode(x=x, y=y)
+    line = layer(enough).mark_line(stroke=BAR, strokeWidth=2, aria=False).encode(x=x, y=y)
     points = (
-        _layer(bins)
+        layer(bins)
         .mark_point(fill=BAR, stroke=BAR, filled=True, opacity=1)
         .encode(
             x=x,
@@ -236,7 +237,7 @@ def reliability(bins: Rows) -> alt.LayerChart:
             description="said:N",
         )
     )
-    return _finished(diagonal, gaps, line, points, height=360)
+    return finished(diagonal, gaps, line, points, height=360)
 
 
 def bin_counts(bins: Rows) -> alt.LayerChart:
@@ -246,7 +247,7 @@ def bin_counts(bins: Rows) -> alt.LayerChart:
         bins: "low", "high" (of confidence), "n" and "said".
     """
     bars = (
-        _layer(bins)
+        layer(bins)
         .mark_rect(fill=BAR, opacity=0.75)
         .encode(
             x=alt.X("low:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", title="How sure it was")),
@@ -257,12 +258,12 @@ def bin_counts(bins: Rows) -> alt.LayerChart:
             description="said:N",
         )
     )
-    return _finished(bars, _base([{"low": 0, "n": 0}]), height=140)
+    return finished(bars, _base([{"low": 0, "n": 0}]), height=140)
 
 
 def _base(rows: Rows) -> alt.Chart:
     """An invisible layer: charts of one layer would hand their data to Arrow, see ``_data``."""
-    return _layer(rows).mark_point(opacity=0, aria=False)
+    return layer(rows).mark_point(opacity=0, aria=False)
 
 
 # ------------------------------------------------------------------------------------------------------------------ age
@@ -281,7 +282,7 @@ def age_heat_map(cells: Rows, means: Rows, years: int) -> alt.LayerChart:
     x = alt.X("truth:Q", scale=scale, axis=alt.Axis(title="Age by the label (years)", grid=False))
     y = alt.Y("estimate:Q", scale=scale, axis=alt.Axis(title="Estimated age (years)", grid=False))
     squares = (
-        _layer(rows)
+        layer(rows)
         .mark_rect(fill=HEAT)
         .encode(
             x=x,
@@ -296,9 +297,9 @@ def age_heat_map(cells: Rows, means: Rows, years: int) -> alt.LayerChart:
         )
     )
     ends = [{"truth": 0, "estimate": 0}, {"truth": 100, "estimate": 100}]
-    diagonal = _layer(ends).mark_line(stroke=QUIET, strokeDash=[5, 5], strokeWidth=1.5, aria=False).encode(x=x, y=y)
-    mean = _layer(means).mark_line(stroke=WARN, strokeWidth=2.5, aria=False).encode(x=x, y=y)
-    return _finished(squares, diagonal, mean, height=420)
+    diagonal = layer(ends).mark_line(stroke=QUIET, strokeDash=[5, 5], strokeWidth=1.5, aria=False).encode(x=x, y=y)
+    mean = layer(means).mark_line(stroke=WARN, strokeWidth=2.5, aria=False).encode(x=x, y=y)
+    return finished(squares, diagonal, mean, height=420)
 
 
 def bias_bars(groups: Rows) -> alt.LayerChart:
@@ -320,7 +321,7 @@ def bias_bars(groups: Rows) -> alt.LayerChart:
         ),
     )
     bars = (
-        _layer(groups)
+        layer(groups)
         .mark_bar(cornerRadius=2)
         .encode(
             x=x,
@@ -330,14 +331,14 @@ def bias_bars(groups: Rows) -> alt.LayerChart:
             description="said:N",
         )
     )
-    zero = _layer([{"bias": 0}]).mark_rule(stroke=INK, strokeWidth=1, aria=False).encode(x=x)
+    zero = layer([{"bias": 0}]).mark_rule(stroke=INK, strokeWidth=1, aria=False).encode(x=x)
     texts = [
-        _layer([group for group in groups if (group["bias"] < 0) == left])
+        layer([group for group in groups if (group["bias"] < 0) == left])
         .mark_text(align="right" if left else "left", dx=-6 if left else 6, fill=INK, fontSize=13, aria=False)
         .encode(x=x, y=y, text="text:N")
         for left in (True, False)
     ]
-    return _finished(bars, zero, *texts, height=38 * len(groups))
+    return finished(bars, zero, *texts, height=38 * len(groups))
 
 
 def cumulative_scores(points: Rows, chosen: str) -> alt.LayerChart:
@@ -354,12 +355,12 @@ def cumulative_scores(points: Rows, chosen: str) -> alt.LayerChart:
     others = [point for point in points if point["model"] != chosen]
     own = [point for point in points if point["model"] == chosen]
     tooltip = alt.Tooltip("said:N", title=" ")
-    return _finished(
-        _layer(others)
+    return finished(
+        layer(others)
         .mark_line(stroke=QUIET, strokeWidth=1.3, opacity=0.7, aria=False)
         .encode(x=x, y=y, detail="model:N", tooltip="model:N"),
-        _layer(own).mark_line(stroke=BAR, strokeWidth=3.5, aria=False).encode(x=x, y=y),
-        _layer([point for point in own if point["years"] % 5 == 0 and point["years"]])
+        layer(own).mark_line(stroke=BAR, strokeWidth=3.5, aria=False).encode(x=x, y=y),
+        layer([point for point in own if point["years"] % 5 == 0 and point["years"]])
         .mark_point(fill=BAR, filled=True, size=70, opacity=1)
         .encode(x=x, y=y, tooltip=tooltip, description="said:N"),
         height=320,
@@ -407,9 +408,9 @@ def learning_curves(
         if curve.over is not None:
             region = [{"epoch": curve.best, "end": len(curve.training) + 0.3}]
             layers.append(
-                _layer(region).mark_rect(fill=colour, opacity=0.12, aria=False).encode(x=x, x2=alt.X2("end:Q"))
+                layer(region).mark_rect(fill=colour, opacity=0.12, aria=False).encode(x=x, x2=alt.X2("end:Q"))
             )
-        best = _layer([{"epoch": curve.best, "text": f"best: {curve.best}"}])
+        best = layer([{"epoch": curve.best, "text": f"best: {curve.best}"}])
         layers.append(best.mark_rule(stroke=colour, strokeWidth=1.5, aria=False).encode(x=x))
         for part, values in (("training", curve.training), ("validation", curve.validation)):
             rows = [
@@ -421,13 +422,13 @@ def learning_curves(
                 for epoch, value in enumerate(values, start=1)
             ]
             dash = [1, 0] if part == "validation" else [3, 4]
-            line = _layer(rows).mark_line(stroke=colour, strokeDash=dash, strokeWidth=2.2, aria=False)
-            points = _layer(rows).mark_point(
+            line = layer(rows).mark_line(stroke=colour, strokeDash=dash, strokeWidth=2.2, aria=False)
+            points = layer(rows).mark_point(
                 fill=colour if part == "validation" else "transparent", stroke=colour, size=36, opacity=1
             )
             layers.append(line.encode(x=x, y=y))
             layers.append(points.encode(x=x, y=y, tooltip=alt.Tooltip("said:N", title=" "), description="said:N"))
-    return _finished(*layers, height=380)
+    return finished(*layers, height=380)
 
 
 def epoch_series(runs: Mapping[str, Sequence[float]], title: str) -> alt.LayerChart:
@@ -446,11 +447,11 @@ def epoch_series(runs: Mapping[str, Sequence[float]], title: str) -> alt.LayerCh
             for epoch, value in enumerate(values, start=1)
         ]
         layers.append(
-            _layer(rows)
+            layer(rows)
             .mark_line(stroke=colour, point={"fill": colour, "size": 30}, aria=False)
             .encode(x=x, y=y, tooltip=alt.Tooltip("said:N", title=" "))
         )
-    return _finished(*layers, height=170)
+    return finished(*layers, height=170)
 
 
 def _ticks(last: int) -> list[int]:
@@ -482,7 +483,7 @@ def distribution(classes: Sequence[str], used: Rows, raw: Rows) -> alt.LayerChar
         axis=alt.Axis(title=None, domain=False),
     )
     bars = (
-        _layer(used)
+        layer(used)
         .mark_bar(opacity=0.9)
         .encode(
             x=alt.X("start:Q", axis=alt.Axis(title="Pictures", tickCount=5, format=",d")),
@@ -498,8 +499,8 @@ def distribution(classes: Sequence[str], used: Rows, raw: Rows) -> alt.LayerChar
         )
     )
     ticks = (
-        _layer(raw)
+        layer(raw)
         .mark_tick(fill=INK, stroke=INK, thickness=3)
         .encode(x="n:Q", y=y, tooltip=alt.Tooltip("said:N", title=" "), description="said:N")
     )
-    return _finished(bars, ticks, height=max(120, (24 if len(classes) > 10 else 36) * len(classes)))
+    return finished(bars, ticks, height=max(120, (24 if len(classes) > 10 else 36) * len(classes)))

@@ -7,6 +7,8 @@ from typing import Final, Literal, NamedTuple
 
 import streamlit as st
 
+from ui import resources
+
 _STYLE: Final = Path(__file__).parent / "style.css"
 _MENU: Final = {"About": "Apparent age, apparent gender, ethnicity and facial expression of every face in a picture."}
 
@@ -22,6 +24,7 @@ PAGES: Final = (
     _Page("app.py", "Home", ":material/home:"),
     _Page("pages/1_Photo.py", "Photo", ":material/add_a_photo:"),
     _Page("pages/2_Webcam.py", "Webcam", ":material/videocam:"),
+    _Page("pages/3_Visitors.py", "Visitors", ":material/storefront:"),
     _Page("pages/4_Model_performance.py", "Model performance", ":material/bar_chart:"),
     _Page("pages/6_About.py", "About", ":material/info:"),
 )
@@ -46,8 +49,16 @@ def start_page(title: str, icon: str, layout: Literal["centered", "wide"] = "cen
             '<p class="ft-tagline">Faces in photos and live video, on your own machine.</p>'
         )
         _links()
+        _recording_sign()
     with st.container(key="phone_navigation", horizontal=True, gap="xxsmall"):
         _links()
+        _recording_sign()
+
+
+def _recording_sign() -> None:
+    """On every page, for everybody: that visitors are recorded here, but not from where, which the log's owner sees."""
+    if resources.sources_at_work():
+        st.html('<p class="ft-sign ft-sign-on"><i></i><strong>Recording</strong> visitors</p>', width="content")
 
 
 def _links() -> None:

@@ -14,13 +14,18 @@ import streamlit as st
 import facetraits
 from facetraits.comparison import FIGURE, Axis, GroupRow, Measured, Row, group_rows, leaderboard
 from facetraits.registry import DEFAULT_MODELS_DIR
+from facetraits.visitors.visit import EVERYTHING, Selection
 from ui.performance_data import Evidence, fingerprint, read_evidence
 from ui.viewers import Viewers
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from facetraits import FaceAnalyzer
     from facetraits.metrics import EvaluationReport
     from facetraits.registry import ProfileName
+    from facetraits.visitors.recording import Recording, SourceStatus
+    from facetraits.visitors.store import VisitStore
 
 # One call is 25% slower on one thread than on two, but takes 20% less of the processors, and live video needs them.
 _THREADS: Final[Mapping[ProfileName, int]] = {"accurate": 2, "fast": 1}
@@ -55,7 +60,7 @@ def _evidence(models_dir: str, version: str) -> Evidence:
 
 @st.cache_resource(show_spinner=False)
 def warm_up() -> Thread:
-    """Import what draws charts while the first visitor reads: at their first chart it would take half a second."""
+    """Import what draws charts and opens the log while the first visitor reads: each would take half a second."""
     thread = Thread(target=_draw_a_chart, name="warm up", daemon=True)
     thread.start()
     return thread
@@ -64,6 +69,7 @@ def warm_up() -> Thread:
 def _draw_a_chart() -> None:
     # Altair asks for pandas where that is loaded, and fails where another thread has loaded half of it.
     import_module("pandas")
+    import_module("facetraits.visitors.recording")
     from ui import charts
 
     charts.epoch_series({"": (0.0,)}, "").to_dict()
@@ -108,3 +114,76 @@ def _groups(
 
 def _name(report: EvaluationReport) -> str:
     return f"{report.model} {report.dataset} {report.split} {report.protocol}"
+
+
+# ------------------------------------------------------------------------------------------------------------- visitors
+
+
+def get_store() -> VisitStore:
+    """The visitor log, opened once for all sessions; one that could not be opened is tried again at the next call.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    # Databases take half a second to import, which pages without one need not wait for.
+    from facetraits.visitors.store import default_url
+
+    return _store(default_url())
+
+
+@st.cache_resource(show_spinner=False)
+def _store(url: str) -> VisitStore:
+    from facetraits.visitors.store import open_store
+
+    return open_store(url)
+
+
+def get_recording() -> Recording:
+    """Whatever records into the visitor log; it writes who is in view when the server ends.
+
+    Raises:
+        StoreError: the log cannot be opened.
+    """
+    from facetraits.visitors.store import default_url
+
+    return _recording(default_url())
+
+
+@st.cache_resource(show_spinner=False)
+def _recording(url: str) -> Recording:
+    from facetraits.visitors.recording import Recording
+
+    recording = Recording(_store(url), lambda: get_analyzer("fast"))
+    _recordings().append(recording)
+    return recording
+
+
+@st.cache_resource(show_spinner=False)
+def _recordings() -> list[Recording]:
+    """Those that were asked for: to look whether anything records must not open a database on every page."""
+    return []
+
+
+def sources_at_work() -> tuple[SourceStatus, ...]:
+    """The sources of this server that record at the moment; costs nothing where nobody has begun to."""
+    statuses = [status for recording in _recordings() for status in recording.statuses()]
+    return tuple(status for status in statuses if status.state in ("connecting", "live", "lost"))
+
+
+def get_visits(store: VisitStore, chosen: Selection = EVERYTHING) -> pd.DataFrame:
+    """``frame`` of the store, made once for each state of the log; it is shared and must not be changed.
+
+    Raises:
+        StoreError: the database fails.
+    """
+    return _visits(store.name, store.version(), repr(chosen), store, chosen)
+
+
+def forget_visits() -> None:
+    """What was deleted must not stay in memory until something else takes its place."""
+    _visits.clear()
+
+
+@st.cache_resource(show_spinner=False, max_entries=3)
+def _visits(name: str, version: int, selection: str, _store: VisitStore, _chosen: Selection) -> pd.DataFrame:
+    return _store.frame(_chosen)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
 from facetraits.annotate import annotate
-from facetraits.live import Analyzer, LiveAnalysis, LiveSnapshot
+from facetraits.live import IDLE_S, Analyzer, LiveAnalysis, LiveSnapshot
 from facetraits.tracking import TrackedFace
 from facetraits.video import upright_rgb
 from ui.connection import ConnectionSettings
@@ -44,7 +44,7 @@ class LiveStream:
     Args:
         analyzer: may be shared by many streams.
         on_left: called with ``analysis`` when a connection has ended.
-        keep_s, on_started, on_tracked: as of ``LiveAnalysis``.
+        keep_s, idle_s, on_started, on_tracked: as of ``LiveAnalysis``.
 
     Attributes:
         analysis: what looks at the frames.
@@ -56,10 +56,13 @@ class LiveStream:
         analyzer: Analyzer,
         on_left: Callable[[LiveAnalysis], None] | None = None,
         keep_s: float = 2.5,
+        idle_s: float = IDLE_S,
         on_started: Callable[[], None] | None = None,
         on_tracked: Callable[[tuple[TrackedFace, ...], float], None] | None = None,
     ) -> None:
-        self.analysis = LiveAnalysis(analyzer, keep_s=keep_s, on_started=on_started, on_tracked=on_tracked)
+        self.analysis = LiveAnalysis(
+            analyzer, keep_s=keep_s, idle_s=idle_s, on_started=on_started, on_tracked=on_tracked
+        )
         self.mirrored = True
         self._on_left = on_left
         self._drawing_fails = False

@@ -123,7 +123,8 @@ def running_app(
         process = subprocess.Popen(
             [*command, "--server.address", "127.0.0.1"],
             cwd=ROOT,
-            env={**os.environ, **(environment or {})},
+            # A log of visitors for each app: what one test counts must not surprise another.
+            env={**os.environ, "FACETRAITS_DB": f"sqlite:///{log.with_name('visitors.db')}", **(environment or {})},
             stdout=output,
             stderr=output,
         )

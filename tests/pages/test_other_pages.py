@@ -44,7 +44,12 @@ def test_home_prepares_the_drawing_of_charts() -> None:
 
 @pytest.mark.parametrize(
     ("button", "title"),
-    [("Analyse a photo", "Photo"), ("How good is it?", "Model performance"), ("About the networks", "About")],
+    [
+        ("Analyse a photo", "Photo"),
+        ("How good is it?", "Model performance"),
+        ("About the networks", "About"),
+        ("Count visitors", "Visitors"),
+    ],
 )
 def test_home_leads_to_the_other_pages(button: str, title: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.resources.get_analyzer", lambda profile="accurate": None)

@@ -1,0 +1,64 @@
+"""Visitors: who comes in, in what mood, and who buys; a log that shows no face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from facetraits.visitors.store import StoreError, VisitStore
+from ui import resources
+from ui.components import lead, notice
+from ui.navigation import start_page
+from ui.visitors_access import admitted
+from ui.visitors_data import show_data
+from ui.visitors_log import told
+from ui.visitors_now import show_now
+from ui.visitors_patterns import show_patterns
+from ui.visitors_recording import VIEW_KEY, show_recording, show_sign
+from ui.visitors_visits import show_visits
+from ui.visitors_webcam import show_camera
+from ui.visitors_words import browser_zone
+
+_VIEWS: Final[Mapping[str, Callable[[VisitStore, ZoneInfo], None]]] = {
+    "Now": show_now,
+    "Visits": show_visits,
+    "Patterns": show_patterns,
+    "Recording": show_recording,
+    "Data": show_data,
+}
+
+
+def opened_store() -> VisitStore | None:
+    """The log; None where it cannot be opened, which the page then says."""
+    try:
+        return resources.get_store()
+    except StoreError as error:
+        notice(
+            "error",
+            "The visitor log cannot be opened",
+            str(error),
+            ("Whoever runs facetraits finds in docs/deploy.md where the log is kept.",),
+        )
+        st.button("Try again")
+        return None
+
+
+def show_page(store: VisitStore, zone: ZoneInfo) -> None:
+    st.session_state.setdefault(VIEW_KEY, "Now")  # no default of the widget: a button of the sign sets it, too
+    with st.container(key="visitors_top"), told():
+        show_sign(store)
+        show_camera()
+    view = st.segmented_control("View", tuple(_VIEWS), required=True, key=VIEW_KEY, label_visibility="collapsed")
+    _VIEWS[view](store, zone)
+
+
+start_page("Visitors", "🛍️", layout="wide")
+st.title("Visitors", anchor=False)
+if admitted():
+    lead("Who comes in, in what mood, and who buys: counted from a camera, kept without a single picture.")
+    store_or_none = opened_store()
+    if store_or_none is not None:
+        show_page(store_or_none, browser_zone())
