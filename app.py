@@ -23,6 +23,8 @@ with st.container(horizontal=True):
         st.switch_page("pages/3_Visitors.py")
     if st.button("How good is it?", icon=":material/bar_chart:"):
         st.switch_page("pages/4_Model_performance.py")
+    if st.button("Look inside", icon=":material/neurology:"):
+        st.switch_page("pages/5_Inside_the_CNN.py")
     if st.button("About the networks", icon=":material/info:"):
         st.switch_page("pages/6_About.py")
 privacy_line()

@@ -258,10 +258,10 @@ def bin_counts(bins: Rows) -> alt.LayerChart:
             description="said:N",
         )
     )
-    return finished(bars, _base([{"low": 0, "n": 0}]), height=140)
+    return finished(bars, base([{"low": 0, "n": 0}]), height=140)
 
 
-def _base(rows: Rows) -> alt.Chart:
+def base(rows: Rows) -> alt.Chart:
     """An invisible layer: charts of one layer would hand their data to Arrow, see ``_data``."""
     return layer(rows).mark_point(opacity=0, aria=False)
 
@@ -440,7 +440,7 @@ def epoch_series(runs: Mapping[str, Sequence[float]], title: str) -> alt.LayerCh
         axis=alt.Axis(title="Epoch", values=_ticks(last), format="d", grid=False),
     )
     y = alt.Y("value:Q", axis=alt.Axis(title=title, tickCount=4))
-    layers = [_base([{"epoch": 1, "value": 0}]).encode(x=x, y=y)]
+    layers = [base([{"epoch": 1, "value": 0}]).encode(x=x, y=y)]
     for (run, values), colour in zip(runs.items(), CURVE_COLOURS, strict=False):
         rows = [
             {"epoch": epoch, "value": value, "said": f"{run}, epoch {epoch}: {value:.4g}"}

@@ -26,6 +26,7 @@ PAGES: Final = (
     _Page("pages/2_Webcam.py", "Webcam", ":material/videocam:"),
     _Page("pages/3_Visitors.py", "Visitors", ":material/storefront:"),
     _Page("pages/4_Model_performance.py", "Model performance", ":material/bar_chart:"),
+    _Page("pages/5_Inside_the_CNN.py", "Inside the CNN", ":material/neurology:"),
     _Page("pages/6_About.py", "About", ":material/info:"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -13,7 +14,11 @@ import streamlit as st
 
 import facetraits
 from facetraits.comparison import FIGURE, Axis, GroupRow, Measured, Row, group_rows, leaderboard
-from facetraits.registry import DEFAULT_MODELS_DIR
+from facetraits.ensemble import Member
+from facetraits.inside.architecture import Architecture, reference_architectures, served_architectures
+from facetraits.inside.layers import NetworkLayers, read_network
+from facetraits.inside.worker import InsideWorker
+from facetraits.registry import DEFAULT_MODELS_DIR, Manifest, MemberEntry, check_file
 from facetraits.visitors.visit import EVERYTHING, Selection
 from ui.performance_data import Evidence, fingerprint, read_evidence
 from ui.viewers import Viewers
@@ -187,3 +192,60 @@ def forget_visits() -> None:
 @st.cache_resource(show_spinner=False, max_entries=3)
 def _visits(name: str, version: int, selection: str, _store: VisitStore, _chosen: Selection) -> pd.DataFrame:
     return _store.frame(_chosen)
+
+
+# -------------------------------------------------------------------------------------------------- inside the networks
+
+
+@st.cache_resource(show_spinner=False)
+def get_worker() -> InsideWorker:
+    """The process with Keras, one for all sessions; it starts at its first request and keeps nothing of a picture."""
+    worker = InsideWorker(DEFAULT_MODELS_DIR)
+    atexit.register(worker.close)
+    return worker
+
+
+def get_member(entry: MemberEntry) -> Member:
+    """One served network by itself.
+
+    Raises:
+        ModelIntegrityError: its file is missing or was changed.
+    """
+    return _member(entry.sha256, entry)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _member(sha256: str, _entry: MemberEntry) -> Member:
+    return Member(_entry)
+
+
+def get_layers(entry: MemberEntry) -> NetworkLayers:
+    """The layers of a served network.
+
+    Raises:
+        ModelIntegrityError: its file is missing, was changed or cannot be read.
+    """
+    return _layers(entry.sha256, entry)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _layers(sha256: str, _entry: MemberEntry) -> NetworkLayers:
+    check_file(_entry.path, sha256)
+    return read_network(_entry.path)
+
+
+def get_architectures(manifest: Manifest) -> tuple[tuple[Architecture, ...], tuple[Architecture, ...]]:
+    """Tables of the served networks, and of the reference models.
+
+    Raises:
+        ModelIntegrityError: a served network's file is missing, was changed or cannot be read.
+        ValueError: a reference model's table is malformed.
+    """
+    return _architectures(str(manifest.models_dir), tuple(m.sha256 for m in manifest.members.values()), manifest)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _architectures(
+    models_dir: str, checksums: tuple[str, ...], _manifest: Manifest
+) -> tuple[tuple[Architecture, ...], tuple[Architecture, ...]]:
+    return served_architectures(_manifest), reference_architectures(Path(models_dir))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from facetraits.age import central_interval, expected_years
 from facetraits.ensemble import Ensemble, apply_temperature
+from facetraits.inside.architecture import write_architecture
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
 from facetraits.training.evaluate import REFERENCE_NETWORKS
 from facetraits.training.export import export
@@ -119,6 +120,7 @@ def release_references(data: Path, models_dir: Path, runs: Path = RUNS, out: Pat
         network = out / recipe.name / "network.tflite"
         record = _exported(recipe, faces, run, network, float16=False)  # nobody downloads it
         record["export"] |= {"sha256": sha256_of(network), "crop": recipe.crop, "outputs": list(recipe.heads)}
+        write_architecture(recipe.name, network, kept)
         shutil.copyfile(run / "history.csv", kept / "history.csv")
         (kept / "record.json").write_text(json.dumps(record, indent=2) + "\n")
     if (runs / SMILE_SVC / "record.json").exists():

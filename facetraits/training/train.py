@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facetraits.alignment import CROPS
-from facetraits.training.augment import augment
+from facetraits.augmentation import augment
 from facetraits.training.errors import TrainingError
 from facetraits.training.networks import (
     AGE_BINS,

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
+from facetraits.augmentation import augment
 from facetraits.training import train as training
-from facetraits.training.augment import augment
 from facetraits.training.export import ParityError, export, parity
 from facetraits.training.faces import Faces
 from facetraits.training.networks import build_network

@@ -2,52 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from typing import Final, Literal, get_args
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+Variation = Literal["flip", "rotate", "shear", "zoom", "shift", "resolution", "grey", "light", "erase"]
+VARIATIONS: Final[tuple[Variation, ...]] = get_args(Variation)
 
-def augment(crops: NDArray[np.uint8], rng: np.random.Generator, strength: float = 1.0) -> NDArray[np.uint8]:
-    """Vary every crop at random: flip, rotate, shear, shift, zoom, light, grey, resolution, erasing.
+
+def augment(
+    crops: NDArray[np.uint8],
+    rng: np.random.Generator,
+    strength: float = 1.0,
+    variations: Collection[Variation] = VARIATIONS,
+) -> NDArray[np.uint8]:
+    """Vary every crop at random.
 
     Args:
         crops: (N, S, S, 3) RGB.
         rng: source of all randomness.
         strength: 0 leaves all but the flip away, 1 is what training uses.
+        variations: the kinds that are wanted; training uses all.
 
     Returns:
         (N, S, S, 3) RGB; the input is not changed.
     """
+
+    def amount(kind: Variation) -> float:
+        return strength if kind in variations else 0.0
+
     out = np.empty_like(crops)
     for source, target in zip(crops, out, strict=True):
-        target[...] = _light(_geometry(source, rng, strength), rng, strength)
-        _erase(target, rng, strength)
+        turned = _geometry(source, rng, amount, "flip" in variations)
+        target[...] = _light(turned, rng, amount)
+        _erase(target, rng, amount("erase"))
     return out
 
 
-def _geometry(crop: NDArray[np.uint8], rng: np.random.Generator, strength: float) -> NDArray[np.uint8]:
+_Amount = Callable[[Variation], float]
+
+
+def _geometry(crop: NDArray[np.uint8], rng: np.random.Generator, amount: _Amount, flip: bool) -> NDArray[np.uint8]:
     side = crop.shape[0]
-    angle, shear = rng.normal(0, 7 * strength), rng.normal(0, 0.05 * strength)
-    zoom = np.exp(rng.normal(0, 0.06 * strength))
-    shift = rng.normal(0, 0.025 * strength * side, size=2)
+    angle, shear = rng.normal(0, 7 * amount("rotate")), rng.normal(0, 0.05 * amount("shear"))
+    zoom = np.exp(rng.normal(0, 0.06 * amount("zoom")))
+    shift = rng.normal(0, 0.025 * amount("shift") * side, size=2)
     radians = np.deg2rad(angle)
     linear = zoom * np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
     linear = linear @ np.array([[1.0, shear], [0.0, 1.0]])
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and flip:
         linear = linear @ np.diag([-1.0, 1.0])
     centre = np.full(2, (side - 1) / 2)
     matrix = np.column_stack([linear, centre + shift - linear @ centre])
     return cv2.warpAffine(crop, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
-def _light(crop: NDArray[np.uint8], rng: np.random.Generator, strength: float) -> NDArray[np.uint8]:
-    if rng.random() < 0.15 * strength:  # lower resolution
+def _light(crop: NDArray[np.uint8], rng: np.random.Generator, amount: _Amount) -> NDArray[np.uint8]:
+    if rng.random() < 0.15 * amount("resolution"):  # lower resolution
         side = crop.shape[0]
         small = int(side * rng.uniform(0.35, 0.8))
         crop = cv2.resize(cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA), (side, side))  # type: ignore[assignment]
-    if rng.random() < 0.1 * strength:
+    if rng.random() < 0.1 * amount("grey"):
         crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
     levels = np.arange(256) / 255.0
+    strength = amount("light")
     gamma = np.exp(rng.normal(0, 0.2 * strength))
     contrast, brightness = np.exp(rng.normal(0, 0.15 * strength)), rng.normal(0, 0.06 * strength)
     tints = np.exp(rng.normal(0, 0.04 * strength, size=3))

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from facetraits.inside.layers import read_network
+from facetraits.registry import ModelIntegrityError, load_manifest
+from tests.builders import MODELS
+
+MANIFEST = load_manifest(MODELS)
+
+
+@pytest.fixture(scope="module", params=sorted(MANIFEST.members))
+def member(request: pytest.FixtureRequest):
+    entry = MANIFEST.members[request.param]
+    return entry, read_network(entry.path), json.loads((entry.path.parent / "record.json").read_text())
+
+
+def test_it_has_the_outputs_and_the_input_that_the_manifest_and_the_recipe_name(member) -> None:
+    entry, network, record = member
+    assert set(network.outputs) == set(entry.outputs)
+    assert network.crop_px == 112
+    assert network.by_name["stem"].shape[0] == record["recipe"]["input_px"] // 2
+
+
+def test_every_layer_takes_layers_before_it(member) -> None:
+    _, network, _ = member
+    seen: set[str] = set()
+    for layer in network.layers:
+        assert set(layer.inputs) <= seen
+        assert layer.name not in seen
+        seen.add(layer.name)
+
+
+def test_its_weights_are_those_of_training_with_batch_normalisation_folded_in(member) -> None:
+    """Each normalised channel had four numbers; folded into the convolution, one is left, its bias."""
+    _, network, record = member
+    normalised = sum(layer.shape[2] for layer in network.maps if "conv" in layer.kind or "depth" in layer.kind)
+    grey = 9 if record["recipe"]["grey"] else 0  # fixed arithmetic, which older records count
+    assert record["parameters"] - 3 * normalised - network.parameters in (0, grey)
+
+
+def test_shapes_and_work_follow_from_the_kernels(member) -> None:
+    _, network, _ = member
+    for layer in network.layers:
+        if layer.kind == "convolution":
+            before = network.by_name[layer.inputs[0]]
+            assert layer.weights["kernel"].shape == (*layer.kernel_hw, before.shape[2], layer.shape[2])
+            assert layer.shape[0] == -(-before.shape[0] // layer.stride_hw[0])
+            assert layer.multiply_adds == np.prod(layer.shape) * np.prod(layer.kernel_hw) * before.shape[2]
+        if layer.kind == "depthwise convolution":
+            assert layer.multiply_adds == np.prod(layer.shape) * np.prod(layer.kernel_hw)
+
+
+def test_layers_are_called_what_the_recipe_calls_them(member) -> None:
+    _, network, _ = member
+    names = {layer.name for layer in network.layers}
+    assert {"stem", "block0_depthwise", "block2_add", "block15_project", "top", "pool"} <= names
+    assert network.first_filters.name == "stem"
+    assert network.last_map.name == "top"
+
+
+def test_receptive_fields_grow_up_to_the_crop(member) -> None:
+    _, network, _ = member
+    fields = [layer.receptive_px for layer in network.maps]
+    assert fields == sorted(fields)
+    assert fields[-1] == network.crop_px
+
+
+def test_the_stems_receptive_field_is_three_of_the_networks_pixels() -> None:
+    network = read_network(MANIFEST.members["traits-lite0-96"].path)
+    resized = 1 + 112 / 96 * 2 + 1  # three pixels, each a mixture of two that lie 112 / 96 apart
+    assert network.by_name["stem"].receptive_px == round(resized)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network", b"\x00" * 64])
+def test_a_file_that_is_no_network_is_refused(tmp_path, content: bytes) -> None:
+    path = tmp_path / "network.tflite"
+    path.write_bytes(content)
+    with pytest.raises(ModelIntegrityError, match=r"network\.tflite"):
+        read_network(path)
+
+
+def test_a_missing_file_is_named(tmp_path) -> None:
+    with pytest.raises(ModelIntegrityError, match="cannot be read"):
+        read_network(tmp_path / "none.tflite")

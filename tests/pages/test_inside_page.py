@@ -1,0 +1,347 @@
+"""The page "Inside the CNN": every view, with the real networks and a stand-in for the process with Keras."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from streamlit.testing.v1 import AppTest
+
+from facetraits.ensemble import Member
+from facetraits.inside.layers import read_network
+from facetraits.inside.requests import YEARS, Forward, StrongestMaps
+from facetraits.inside.worker import InsideError
+from facetraits.registry import ModelIntegrityError, load_manifest
+from tests.builders import MODELS, ROOT, photo_of_many, photo_of_one, photo_without_faces
+
+PAGE = "pages/5_Inside_the_CNN.py"
+LAYERS, HEAT, FOOL, ARCHITECTURE = VIEWS = ("Layer by layer", "Where it looks", "Try to fool it", "Architecture")
+MANIFEST = load_manifest(MODELS)
+TRAITS_NETWORK, EXPRESSION_NETWORK = "traits-lite0-96", "expression-lite0-80"
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+class FakeWorker:
+    """Answers at once: the served network's probabilities, drawn maps, and heat in the upper left corner."""
+
+    running = True
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self._networks = {name: read_network(entry.path) for name, entry in MANIFEST.members.items()}
+
+    def ask(self, request: str, /, **arguments: Any) -> Any:
+        self.asked.append((request, arguments))
+        network = self._networks[arguments["member"]]
+        if request == "heat":
+            shape = network.by_name[arguments["layer"]].shape[:2]
+            heat = np.zeros(shape, dtype=np.float32)
+            heat[0, 0] = 2.0
+            return (heat, heat / 2) if arguments["target"] == YEARS else (heat,)
+        assert request == "forward"
+        rng = np.random.default_rng(0)
+        outputs = Member(MANIFEST.members[arguments["member"]]).predict(arguments["crop"][None])
+        count = arguments["count"]
+        return Forward(
+            {name: values[0] for name, values in outputs.items()},
+            {
+                layer.name: StrongestMaps(
+                    tuple(range(count)),
+                    np.ones(count, np.float32),
+                    rng.random((count, *layer.shape[:2]), dtype=np.float32),
+                    layer.shape[2],
+                )
+                for layer in network.maps
+            },
+            {name: rng.random(network.by_name[name].shape, dtype=np.float32) for name in arguments["whole"]},
+        )
+
+    def count(self, request: str) -> int:
+        return sum(name == request for name, _ in self.asked)
+
+
+class NoTensorFlow(FakeWorker):
+    def ask(self, request: str, /, **arguments: Any) -> Any:
+        raise InsideError("This installation has no TensorFlow, which looking into the networks needs.")
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> FakeWorker:
+    worker = FakeWorker()
+    monkeypatch.setattr("ui.resources.get_worker", lambda: worker)
+    return worker
+
+
+def open_page(view: str = LAYERS) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run().switch_page(PAGE)
+    page.run()
+    if view != LAYERS:
+        choose(page, "view", view)
+    assert [error.value for error in page.exception] == []
+    return page
+
+
+def choose(page: AppTest, key: str, value: object) -> AppTest:
+    next(widget for widget in page.get("button_group") if widget.key == key).set_value(value)
+    page.run()
+    assert [error.value for error in page.exception] == []
+    return page
+
+
+def upload(page: AppTest, image: NDArray[np.uint8]) -> AppTest:
+    choose(page, "inside_source", "Upload")
+    page.file_uploader[0].set_value(("face.png", png(image), "image/png")).run()
+    assert [error.value for error in page.exception] == []
+    return page
+
+
+def raw(page: AppTest) -> str:
+    return html.unescape(" ".join(piece.body for piece in page.html))
+
+
+def text(page: AppTest) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]+>", " ", raw(page)))
+
+
+def maps(page: AppTest) -> list[str]:
+    return [button.label for button in page.button if button.label.startswith("Map ")]
+
+
+def figures(page: AppTest) -> list[str]:
+    return re.findall(r"<figcaption><strong>(.*?)</strong>", raw(page))
+
+
+def test_the_sample_is_there_at_once_with_what_the_ensemble_says(worker: FakeWorker) -> None:
+    page = open_page()
+    assert page.title[0].value == "Inside the CNN"
+    read = text(page)
+    assert "What the whole ensemble says of this face" in read
+    assert "Facial expression Happy" in read
+    assert "This one gives 85% of apparent age" in read
+
+
+def test_the_layers_are_shown_from_the_first_to_the_last(worker: FakeWorker) -> None:
+    page = open_page()
+    read = text(page)
+    order = ["First convolution", "Block 1, widening", "Block 5, widening", "Last convolution"]
+    places = [read.index(f" {name} ") for name in order]
+    assert places == sorted(places)
+    assert "one position sees 4 × 4 px of the face · 896 weights · 2.0 million multiply-adds" in read
+    assert len(maps(page)) == 8 * 6
+    assert raw(page).count('alt="Filter ') == 32
+    assert figures(page)[:2] == ["What the network gets", "What its first filters see"]
+
+
+def test_more_maps_and_other_layers_ask_nothing_anew(worker: FakeWorker) -> None:
+    page = open_page()
+    choose(page, "inside_count", 16)
+    assert len(maps(page)) == 16 * 6
+    choose(page, f"inside_stage_{TRAITS_NETWORK}", "3 × 3")
+    network = read_network(MANIFEST.members[TRAITS_NETWORK].path)
+    assert len(maps(page)) == 16 * sum(layer.shape[:2] == (3, 3) for layer in network.maps)
+    assert worker.count("forward") == 1
+
+
+def test_a_map_can_be_seen_large(worker: FakeWorker) -> None:
+    page = open_page()
+    page.button(key="map_block1_expand_1").click().run()
+    assert not page.exception
+    assert "Map 1 of Block 1, widening in traits-lite0-96: the second strongest of 96 on this face." in text(page)
+    assert "The map itself" in figures(page)
+
+
+def test_a_network_that_sees_grey_shows_grey(worker: FakeWorker) -> None:
+    page = open_page()
+    page.selectbox(key="inside_network").set_value(EXPRESSION_NETWORK).run()
+    assert not page.exception
+    assert "This network sees grey only." in text(page)
+    assert "80 × 80 px, without its colours" in text(page)
+    assert worker.asked[-1][1]["member"] == EXPRESSION_NETWORK
+
+
+def test_the_copy_is_compared_with_the_served_network(worker: FakeWorker) -> None:
+    read = text(open_page())
+    assert "On this face the 108 probabilities of the two differ by less than 0.0000001 at most" in read
+    assert MANIFEST.members[TRAITS_NETWORK].sha256[:12] in read
+
+
+def test_a_copy_that_differs_is_not_called_the_same(worker: FakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = worker.ask
+
+    def other(request: str, /, **arguments: Any) -> Any:
+        answer = ask(request, **arguments)
+        return answer._replace(outputs={name: values + 0.05 for name, values in answer.outputs.items()})
+
+    monkeypatch.setattr(worker, "ask", other)
+    assert "Not quite: on this face" in text(open_page())
+    assert "differ by up to 5.0% in a probability" in text(open_page())
+
+
+def test_age_shows_older_and_younger(worker: FakeWorker) -> None:
+    page = open_page(HEAT)
+    assert figures(page) == ["The crop", "What makes it older", "What makes it younger"]
+    (heat,) = [arguments for request, arguments in worker.asked if request == "heat"]
+    assert (heat["layer"], heat["target"]) == ("block11_expand", YEARS)
+    assert "What makes it older: most of all" in text(page)
+
+
+def test_a_class_is_shown_beside_the_one_that_came_second(worker: FakeWorker) -> None:
+    page = open_page(HEAT)
+    choose(page, f"inside_trait_{TRAITS_NETWORK}", "gender")
+    assert figures(page)[1:] == ["For female", "For male"]
+    read = text(page)
+    assert re.search(r"\d\d% by this network alone: the answer\.", read)
+    assert re.search(r"\d\d% by this network alone: came second\.", read)
+    asked = worker.count("heat")
+    choose(page, "inside_method", "layer-cam")
+    assert worker.count("heat") == asked + 2
+    assert "LayerCAM weighs every place" in read + text(page)
+    choose(page, "inside_method", "grad-cam")
+    assert worker.count("heat") == asked + 2, "what was seen before is kept"
+
+
+def test_covering_the_face_asks_the_served_network_and_is_kept(worker: FakeWorker) -> None:
+    page = open_page(HEAT)
+    choose(page, f"inside_trait_{TRAITS_NETWORK}", "gender")
+    choose(page, "inside_patch", "Large")
+    page.button(key="inside_cover").click().run()
+    assert not page.exception
+    assert figures(page)[3:] == ["Grad-CAM: for female", "Covered, less female"]
+    verdict = re.search(r"Grad-CAM and covering .*? \(correlation -?0\.\d\d\)\.", text(page))
+    assert verdict
+    page.run()
+    assert page.button(key="inside_cover").disabled
+    assert verdict.group() in text(page)
+
+
+def test_variants_are_those_of_training_and_new_ones_can_be_drawn(worker: FakeWorker) -> None:
+    page = open_page(FOOL)
+    variants = figures(page)[:16]
+    assert variants[0] == "As it is"
+    assert "of 15" in text(page)
+    before = re.findall(r'alt="(Variant \d+: .*?)"', raw(page))
+    page.button(key="inside_again").click().run()
+    after = re.findall(r'alt="(Variant \d+: .*?)"', raw(page))
+    assert (len(before), len(after)) == (16, 16)
+    assert before[0] == after[0] and before != after
+    page.slider(key="inside_strength").set_value(0.0).run()
+    choose(page, "inside_kinds", [])
+    assert "15 of 15 say female as for the face as it is" in text(page)
+    assert worker.count("forward") == 1, "that of the first view: this one needs no Keras"
+
+
+@pytest.mark.parametrize("kind", ["blur", "noise", "darkness", "resolution", "rotation"])
+def test_it_says_where_the_answers_break(worker: FakeWorker, kind: str) -> None:
+    page = choose(open_page(FOOL), "inside_spoiling", kind)
+    assert len(page.get("arrow_vega_lite_chart")) + len(page.get("vega_lite_chart")) == 2
+    assert re.search(r"(gives way first: at|Nothing breaks: all four)", text(page))
+    assert "4 of 4 hold" in text(page)
+
+
+def test_the_architecture_of_every_network_can_be_seen_without_keras(worker: FakeWorker) -> None:
+    page = open_page(ARCHITECTURE)
+    assert "each position sees 42 px" in text(choose_network(page, TRAITS_NETWORK))
+    assert "Block 15" in text(page)
+    buttons = {button.label for button in page.get("download_button")}
+    assert buttons == {"Layers as CSV", "Comparison as CSV"}
+    names = [option.split(" (")[0] for option in page.selectbox(key="inside_architecture").options]
+    assert set(MANIFEST.members) < set(names)
+    assert {"age-upload-predictor", "emotion-deep-cnn"} < set(names)
+    read = text(choose_network(page, "emotion-deep-cnn"))
+    assert "Convolution 6" in read and "Block 1" not in read
+    assert worker.count("forward") == 1, "that of the first view: this one needs no Keras"
+
+
+def choose_network(page: AppTest, name: str) -> AppTest:
+    page.selectbox(key="inside_architecture").set_value(name).run()
+    assert not page.exception
+    return page
+
+
+def test_without_tensorflow_two_views_say_so_and_two_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.resources.get_worker", NoTensorFlow)
+    page = open_page()
+    assert "No look inside This installation has no TensorFlow" in text(page)
+    assert "What the network gets" in figures(page)
+    assert raw(page).count('alt="Filter ') == 32, "filters come from the served file"
+    choose(page, "view", HEAT)
+    assert "No look inside This installation has no TensorFlow" in text(page)
+    choose(page, "view", FOOL)
+    assert "No look inside" not in text(page)
+    choose(page, "view", ARCHITECTURE)
+    assert "Last convolution" in text(page)
+
+
+def test_a_picture_without_a_face_is_told_and_the_architecture_still_shown(worker: FakeWorker) -> None:
+    page = upload(open_page(), photo_without_faces())
+    assert "No face found There seems to be no face in this picture" in text(page)
+    assert maps(page) == []
+    choose(page, "view", ARCHITECTURE)
+    assert "Last convolution" in text(page)
+
+
+def test_a_broken_file_is_a_sentence(worker: FakeWorker) -> None:
+    page = choose(open_page(), "inside_source", "Upload")
+    page.file_uploader[0].set_value(("a.png", b"\x89PNG\r\n\x1a\n nothing", "image/png")).run()
+    assert not page.exception
+    assert re.search(r"a\.png [A-Z][^.]+\.", text(page))
+
+
+def test_one_of_several_faces_can_be_chosen(worker: FakeWorker) -> None:
+    page = upload(open_page(), photo_of_many(3))
+    first = worker.asked[-1][1]["crop"]
+    page.button(key="inside_face_2").click().run()
+    assert not page.exception
+    third = worker.asked[-1][1]["crop"]
+    assert not np.array_equal(first, third)
+    assert worker.count("forward") == 3  # the sample, and two faces
+    page.button(key="inside_face_0").click().run()
+    assert worker.count("forward") == 3
+
+
+def test_an_upload_survives_another_page(worker: FakeWorker) -> None:
+    page = upload(open_page(), photo_of_one())
+    page.switch_page("pages/6_About.py").run()
+    page.switch_page(PAGE).run()
+    assert not page.exception
+    assert "Still here from before: 1 picture." in [caption.value for caption in page.caption]
+    page.button(key="inside_remove").click().run()
+    assert "No face yet" in text(page)
+
+
+def test_a_snapshot_is_looked_into(worker: FakeWorker) -> None:
+    page = choose(open_page(), "inside_source", "Camera")
+    assert "No face yet" in text(page)
+    jpeg = cv2.imencode(".jpg", cv2.cvtColor(photo_of_one(), cv2.COLOR_RGB2BGR))[1].tobytes()
+    page.camera_input[0].set_value(("snapshot.jpg", jpeg, "image/jpeg")).run()
+    assert not page.exception
+    assert len(maps(page)) == 48
+
+
+def test_home_leads_here(worker: FakeWorker) -> None:
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    next(button for button in page.button if button.label == "Look inside").click().run()
+    assert not page.exception
+    assert page.title[0].value == "Inside the CNN"
+
+
+def test_visitors_share_no_picture(worker: FakeWorker) -> None:
+    mine, theirs = upload(open_page(), photo_of_many(2)), open_page()
+    assert [b.label for b in mine.button if b.label.startswith("Face ")] == ["Face 1", "Face 2"]
+    assert [b.label for b in theirs.button if b.label.startswith("Face ")] == []
+
+
+def test_faulty_models_are_reported_in_words(monkeypatch: pytest.MonkeyPatch, worker: FakeWorker) -> None:
+    def fail(profile: str = "accurate") -> None:
+        raise ModelIntegrityError("The model file a.tflite was changed.")
+
+    monkeypatch.setattr("ui.resources.get_analyzer", fail)
+    assert "The networks cannot be loaded The model file a.tflite was changed." in text(open_page())
