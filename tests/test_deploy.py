@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,20 @@ class TestImage:
 
 class TestCompose:
     def test_services(self):
-        assert set(SERVICES) == {"app", "relay", "proxy"}
+        assert set(SERVICES) == {"app", "camera", "relay", "proxy"}
+
+    def test_the_camera_writes_into_the_apps_log_and_starts_only_when_asked_for(self):
+        camera, app = SERVICES["camera"], SERVICES["app"]
+        assert camera["profiles"] == ["camera"]
+        assert camera["environment"]["FACETRAITS_DB"] == app["environment"]["FACETRAITS_DB"]
+        assert camera["volumes"] == app["volumes"]
+        assert "ports" not in camera
+        program, flag, package, *arguments = camera["command"]
+        assert (program, flag, package) == ("python", "-m", "facetraits")
+        done = subprocess.run(
+            [sys.executable, "-m", "facetraits", *arguments, "--help"], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
 
     def test_images_are_pinned(self):
         for service in ("relay", "proxy"):
@@ -198,7 +212,7 @@ class TestCompose:
         used = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", COMPOSE_TEXT)
         assert {name for name, _ in used} == set(ENVIRONMENT_EXAMPLE)
         needed = {name for name, rest in used if rest == ":?set it in .env"}
-        optional = {"FACETRAITS_VIEWERS", "FACETRAITS_VISITORS_PASSWORD"}
+        optional = {"FACETRAITS_VIEWERS", "FACETRAITS_VISITORS_PASSWORD", "FACETRAITS_CAMERA"}
         assert {name for name, rest in used if rest == ":-"} == optional
         assert needed == set(ENVIRONMENT_EXAMPLE) - optional
 
@@ -299,5 +313,5 @@ def test_no_address_of_a_machine_is_in_these_files():
     texts = [DOCUMENT, DOCKERFILE, COMPOSE_TEXT, CADDYFILE, SECRETS_EXAMPLE]
     texts += [path.read_text() for path in Path(ROOT / "deploy").iterdir()]
     found = {address for text in texts for address in re.findall(r"\b\d{1,3}(?:\.\d{1,3}){3}\b", text)}
-    allowed = {"0.0.0.0", "127.0.0.1", "255.255.255.255", "203.0.113.1"}
+    allowed = {"0.0.0.0", "127.0.0.1", "255.255.255.255", "192.0.2.7", "203.0.113.1"}
     assert {address for address in found if not address.startswith("10.213.57.")} <= allowed
