@@ -11,7 +11,7 @@ from ui import resources
 from ui.components import lead, notice, privacy_line
 from ui.controls import loaded_analyzer
 from ui.inside_architecture_views import show_architecture
-from ui.inside_face import choose_face, choose_network, choose_picture, show_answer
+from ui.inside_face import choose_face, choose_network, choose_picture, forget, show_answer
 from ui.inside_fool_views import show_fooling
 from ui.inside_heat_views import show_heat
 from ui.inside_layer_views import show_layers
@@ -46,6 +46,7 @@ def chosen_subject() -> Subject | None:
     picture = choose_picture()
     analyzer = loaded_analyzer("accurate")
     if picture is None:
+        forget()
         notice("hint", "No face yet", "Choose a picture with a face. “Architecture” works without one.")
     if picture is None or analyzer is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -17,11 +18,24 @@ from facetraits.inside.layers import read_network
 from facetraits.inside.probing import SPOILINGS
 from facetraits.registry import load_manifest
 from facetraits.types import ClassPrediction
-from tests.builders import MODELS, ROOT, FakeAnalyzer, photo_of_many, photo_of_one, photo_without_faces
+from tests.builders import MODELS, ROOT, FakeAnalyzer, make_traits, photo_of_many, photo_of_one, photo_without_faces
 from ui import resources
 from ui.inside_architecture import blocks, comparison_table, cost_rows, diagram, layer_table, seen_px, summary
-from ui.inside_cover_views import Covered, correlation, log_odds, verdict
-from ui.inside_fool import STEPS, Course, Spoiled, class_course, spoil, spoiled_words, steadiness, variants, varied
+from ui.inside_cover_views import Covered, correlation, cover, log_odds, verdict
+from ui.inside_fool import (
+    STEPS,
+    Course,
+    Spoiled,
+    class_course,
+    held_at,
+    lasting,
+    spoil,
+    spoiled_words,
+    steadiness,
+    variants,
+    varied,
+    years_course,
+)
 from ui.inside_heat_views import default_layer
 from ui.inside_layer_views import as_seen, overview, sees_grey, stages
 from ui.inside_pictures import (
@@ -35,8 +49,8 @@ from ui.inside_pictures import (
     stretched,
     with_square,
 )
-from ui.inside_question import Question
-from ui.inside_session import InsideSession, Subject
+from ui.inside_question import FER2013_CLASSES, Question
+from ui.inside_session import InsideSession, Network, Subject
 from ui.inside_words import (
     agreement_words,
     amount_words,
@@ -71,6 +85,8 @@ def png(image: NDArray[np.uint8]) -> bytes:
         ("age", "age", "Answer: apparent age"),
         ("age_softmax", "age", "Probabilities: apparent age"),
         ("convolution 2", "convolution 2", "Convolution 2"),
+        ("scale", "scale", "Scaling of the pixels"),
+        ("scale 2", "scale 2", "Batch normalisation 2"),
         ("dense_2_softmax", "dense 2", "Probabilities"),
         ("expression_fer2013", "expression_fer2013", "Answer: expression in seven classes"),
     ],
@@ -159,7 +175,7 @@ def test_the_square_stays_in_the_picture_and_lies_where_it_should() -> None:
 def test_the_brightest_position_is_found() -> None:
     values = np.zeros((4, 8))
     values[3, 2] = 1
-    assert brightest(values) == (2.5 / 8, 3.5 / 4)
+    assert brightest(values) == (3, 2)
 
 
 def test_filters_show_their_true_colours() -> None:
@@ -243,7 +259,8 @@ def test_correlation_of_the_same_the_opposite_and_nothing() -> None:
     drop[40:60, 40:60] = 1
     assert correlation(drop, drop) == pytest.approx(1)
     assert correlation(drop, -drop) == pytest.approx(-1)
-    assert correlation(drop, np.ones((6, 6))) == 0
+    assert correlation(drop, np.ones((6, 6))) is None
+    assert correlation(np.zeros((112, 112)), np.eye(6)) is None
 
 
 def test_heat_is_compared_with_what_covering_costs() -> None:
@@ -255,13 +272,42 @@ def test_heat_is_compared_with_what_covering_costs() -> None:
     assert verdict(gender, found, (heat, 1 - heat), "Grad-CAM").startswith("Grad-CAM and covering agree well (corr")
     assert "contradict each other" in verdict(gender, found, (1 - heat, heat), "Grad-CAM")
     assert verdict(gender, found._replace(lowest=0.995), (heat, heat), "LayerCAM").endswith("a little less sure.")
+    even = verdict(gender, found, (np.zeros((2, 2)), heat), "Grad-CAM")
+    assert even == "Grad-CAM and covering cannot be compared: one of the two maps is the same everywhere."
+    assert verdict(gender, found, None, "Grad-CAM") == "", "without Keras there is nothing to compare with"
     age = Question("age", ("0", "1"), np.array([0.5, 0.5]), "years")
     assert "agree well" in verdict(age, found, (heat, 1 - heat), "Grad-CAM")
+
+
+def test_what_covering_finds_is_of_covered_faces_only() -> None:
+    """Here all that covering does is to help: the face as it is has the lowest probability."""
+
+    def predict(crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        best = [0.1 if (crop == FACE).all() else 0.3 for crop in crops]
+        return {"gender": np.array([[value, 1 - value] for value in best], np.float32)}
+
+    *_, (done, found) = cover(FACE, Question("gender", ("a", "b"), np.array([0.1, 0.9]), 0), predict, 40)
+    assert done == 1
+    assert (found.lowest, found.highest) == (pytest.approx(0.3), pytest.approx(0.3))
+    assert found.drop.max() < 0
 
 
 def test_the_surest_answers_still_have_differences() -> None:
     values = log_odds(np.array([0.5, 0.999, 0.9999, 1.0], np.float32))
     assert values[0] == 0 and (np.diff(values) > 1).all() and np.isfinite(values).all()
+
+
+def test_the_two_heat_maps_are_of_one_request() -> None:
+    question = Question("gender", ("a", "b"), np.array([0.1, 0.9]), 0)
+    assert question.targets == (0, 1)
+    assert question._replace(target="years").targets == "years"
+
+
+def test_the_seven_classes_are_those_of_the_models() -> None:
+    raw = json.loads((MODELS / "manifest.json").read_text(encoding="utf-8"))
+    assert list(FER2013_CLASSES) == raw["classes"]["expression_fer2013"]
+    entry = MANIFEST.members["expression-lite0-80"]
+    assert Network(entry, EXPRESSION_NETWORK).outputs == ("expression", "expression_fer2013")
 
 
 def test_places_are_said() -> None:
@@ -315,31 +361,71 @@ def test_a_spoiled_face_starts_as_it_is(subject: Subject, kind) -> None:
     assert len(found.amounts) == len(found.crops) == STEPS
     for course in found.courses.values():
         assert len(course.values) == STEPS
-        assert course.broke is None or course.broke > 0 or course.trait == "age"
+        assert course.broke is None or course.broke > 0
 
 
 UNSURE_BELOW = 0.5
 
 
+A, B, UNSURE, UNSURE_B, HARDLY = (0.9, 0.1), (0.2, 0.8), (0.4, 0.3), (0.3, 0.4), (0.52, 0.48)
+
+
 @pytest.mark.parametrize(
-    ("rows", "broke", "how"),
+    ("rows", "broke", "turns", "how"),
     [
-        ([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]], None, ""),
-        ([[0.9, 0.1], [0.4, 0.3], [0.2, 0.8]], 1, "the answer becomes unsure"),
-        ([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1]], 1, "the answer becomes b"),
-        ([[0.9, 0.1], [0.3, 0.4], [0.9, 0.1]], 1, "the answer becomes b (unsure)"),
-        ([[0.4, 0.3], [0.4, 0.3], [0.3, 0.4]], 2, "the answer becomes b (unsure)"),
+        ([A, A, (0.6, 0.4)], None, (), ""),
+        ([A, UNSURE, B], 1, (), "the answer becomes unsure"),
+        ([A, B, A, A, B, B, A], None, (), ""),
+        ([A, UNSURE, A, A, B], 4, (), "the answer becomes b"),
+        ([A, A, B, B, B, A, B, A, B], 2, (5, 8), "the answer becomes b"),
+        ([A, UNSURE_B, UNSURE_B, A, UNSURE_B], 4, (), "the answer becomes b (unsure)"),
+        ([UNSURE, UNSURE, UNSURE_B], 2, (), "the answer becomes b (unsure)"),
+        # Of the sample at its first step: three thousandths below the threshold, and above it again.
+        ([HARDLY, (0.49, 0.48), (0.55, 0.45), A, A], None, (), ""),
     ],
 )
-def test_where_an_answer_breaks(rows, broke, how) -> None:
+def test_an_answer_breaks_where_it_stays_away(rows, broke, turns, how) -> None:
     prediction = ClassPrediction(("a", "b"), np.array([0.9, 0.1]), UNSURE_BELOW)
     course = class_course("gender", prediction, np.array(rows, np.float32))
-    assert (course.broke, course.how) == (broke, how)
+    assert (course.broke, course.turns, course.how) == (broke, turns, how)
     assert course.values.tolist() == pytest.approx([row[0] for row in rows])
 
 
-def course(trait, broke: int | None, how: str = "the answer becomes unsure") -> Course:
-    return Course(trait, "x", np.ones(STEPS), broke, how)
+@pytest.mark.parametrize(
+    ("first", "start"),
+    [(A, ""), (HARDLY, "was hardly sure from the start (52%)"), (UNSURE, "was unsure from the start (40%)")],
+)
+def test_how_sure_it_was_at_first_is_said(first, start) -> None:
+    prediction = ClassPrediction(("a", "b"), np.array([0.9, 0.1]), UNSURE_BELOW)
+    assert class_course("gender", prediction, np.array([first, A, A], np.float32)).start == start
+
+
+def test_only_stretches_last() -> None:
+    gone = np.array([1, 1, 0, 1, 1, 1, 0, 1, 0, 1, 1], bool)
+    assert lasting(gone).tolist() == [False] * 3 + [True] * 3 + [False] * 3 + [True] * 2
+    assert not lasting(np.zeros(5, bool)).any() and lasting(np.ones(2, bool)).all()
+
+
+def ages(*years: int) -> NDArray[np.float32]:
+    return np.eye(101, dtype=np.float32)[list(years)]
+
+
+def test_an_age_breaks_where_it_leaves_its_interval_and_never_from_outside() -> None:
+    face = make_traits(years=30.0)
+    low, high = face.age.interval
+    inside, outside = 30, int(high) + 5
+    left = years_course(face, ages(inside, outside, inside, outside, outside, outside))
+    assert (left.broke, left.judged, left.start) == (3, True, "")
+    assert left.how == f"the estimate leaves the interval of {low:.0f} to {high:.0f} years ({outside}.0)"
+    never = years_course(face, ages(outside, outside, inside, outside))
+    assert (never.broke, never.judged) == (None, False)
+    assert "outside of its own interval from the start" in never.start
+
+
+def course(trait, broke: int | None, how: str = "the answer becomes unsure", end: int = STEPS) -> Course:
+    steps = np.arange(STEPS)
+    gone = np.zeros(STEPS, bool) if broke is None else (steps >= broke) & (steps < end)
+    return Course(trait, "x", np.ones(STEPS), gone, how)
 
 
 def test_what_gives_way_first_is_said_first() -> None:
@@ -354,8 +440,36 @@ def test_what_gives_way_first_is_said_first() -> None:
         "Facial expression gives way first: at 1.5 px the answer becomes unsure. "
         "Apparent gender: at 3.5 px the answer becomes unsure. Apparent age holds to the end."
     )
-    held = found._replace(courses={"age": course("age", None)})
+    assert [held_at(found, place) for place in (0, 4, 9)] == [(3, 3), (2, 3), (1, 3)]
+    courses = {trait: course(trait, None) for trait in ("age", "gender", "ethnicity", "expression")}
+    held = found._replace(courses=courses)
     assert spoiled_words(held) == "Nothing breaks: all four answers hold up to 12 px."
+    unsure = courses["gender"]._replace(start="was hardly sure from the start (75%)")
+    assert spoiled_words(held._replace(courses={**courses, "gender": unsure})) == (
+        "Nothing breaks: all four answers hold up to 12 px. Apparent gender was hardly sure from the start (75%)."
+    )
+
+
+def test_an_answer_that_comes_back_is_said_to_and_counted_again() -> None:
+    found = Spoiled(
+        "blur",
+        np.linspace(0, 12, STEPS),
+        np.empty(0),
+        {"age": course("age", None), "gender": course("gender", 4, end=8)},
+    )
+    assert spoiled_words(found) == (
+        "Apparent gender gives way first: at 1.5 px the answer becomes unsure, at 3.1 px it is back. "
+        "Apparent age holds to the end."
+    )
+    assert [held_at(found, place)[0] for place in (3, 4, 7, 8)] == [2, 1, 1, 2]
+
+
+def test_an_age_that_cannot_be_judged_is_not_counted() -> None:
+    strange = course("age", None)._replace(start="lay outside of its own interval", judged=False)
+    found = Spoiled("blur", np.linspace(0, 12, STEPS), np.empty(0), {"age": strange, "gender": course("gender", None)})
+    assert held_at(found, 0) == (1, 1)
+    said = spoiled_words(found)
+    assert said == "Nothing breaks: apparent gender holds up to 12 px. Apparent age lay outside of its own interval."
 
 
 # -------------------------------------------------------------------------------------------------------------- session
@@ -401,7 +515,7 @@ def test_the_page_brings_no_keras_into_the_app() -> None:
 
 def test_the_process_with_keras_is_one_and_waits_for_its_first_question() -> None:
     assert resources.get_worker() is resources.get_worker()
-    assert not resources.get_worker().running
+    assert not resources.get_worker().ready
 
 
 # --------------------------------------------------------------------------------------------------------- architecture
@@ -440,6 +554,23 @@ def test_shortcuts_are_found() -> None:
     traits = next(network for network in SERVED if network.name == "traits-lite0-96")
     assert [b.words for b in blocks(traits) if b.shortcut] == [f"Block {i}" for i in (2, 4, 6, 7, 9, 10, 12, 13, 14)]
     assert summary(traits)[0] == ("Input", "96 × 96 px", "what its first filters get")
+
+
+def test_unfolded_batch_normalisation_is_called_so() -> None:
+    deep = next(network for network in REFERENCES if network.name == "emotion-deep-cnn")
+    words = {row[1]: (row[0], row[2]) for row in layer_table(deep).rows}
+    assert words["scale 1"] == (
+        "Batch normalisation 1",
+        "batch normalisation: a learned factor and offset for each map",
+    )
+
+
+def test_fixed_arithmetic_counts_neither_as_weights_nor_as_work() -> None:
+    every = [row for network in (*SERVED, *REFERENCES) for row in network.rows]
+    fixed = [row for row in every if row.name in ("scale", "grey", "other")]
+    assert len(fixed) > 10
+    assert {(row.parameters, row.multiply_adds) for row in fixed} == {(0, 0)}
+    assert all(row.multiply_adds for row in every if row.parameters)
 
 
 def test_all_networks_are_compared() -> None:

@@ -83,6 +83,10 @@ def _show_all(served: tuple[Architecture, ...], references: tuple[Architecture, 
     )
     table = comparison_table(served, references)
     numbers(table)
+    explain(
+        "One reference model, smile-svc, is missing here because it is no network: a support vector classifier on the "
+        "directions of edges, which has no layers."
+    )
     st.download_button(
         "Comparison as CSV",
         table.to_csv,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from facetraits.inside.probing import OcclusionStep, occlusion
+from facetraits.inside.probing import occlusion
 from ui import resources
 from ui.inside_pictures import Figure, enlarged, figures, jpeg_address, over_face
 from ui.inside_question import Question
@@ -39,7 +39,7 @@ class Covered(NamedTuple):
 
 
 def show_covering(
-    subject: Subject, network: Network, question: Question, heats: Sequence[NDArray[np.float32]], method: str
+    subject: Subject, network: Network, question: Question, heats: Sequence[NDArray[np.float32]] | None, method: str
 ) -> None:
     """The part of the view that covers the face.
 
@@ -47,7 +47,7 @@ def show_covering(
         subject: the face.
         network: that is asked.
         question: what is watched.
-        heats: the two heat-maps that are to be checked.
+        heats: the two heat-maps that are to be checked; None where there can be none.
         method: their name.
     """
     subheading("The check: cover the face piece by piece")
@@ -57,7 +57,12 @@ def show_covering(
     )
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         size = st.segmented_control(
-            "Size of the patch", tuple(_PATCHES_PX), default="Middle", required=True, key="inside_patch"
+            "Size of the patch",
+            tuple(_PATCHES_PX),
+            default="Middle",
+            required=True,
+            key="inside_patch",
+            persist_state="page",
         )
         patch = _PATCHES_PX[size]
         key = (network.name, "covered", question.trait, question.target, patch)
@@ -73,27 +78,42 @@ def show_covering(
     frame = st.empty()
     found = subject.kept(key, lambda: _cover(subject, network, question, patch, frame))
     crop = subject.crops[network.entry.crop]
-    frame.html(figures([_heat_again(crop, question, heats, method), *_drop_figures(crop, question, found)], "middle"))
-    sentence(verdict(question, found, heats, method), live=True)
+    again = [] if heats is None else [_heat_again(crop, question, heats, method)]
+    frame.html(figures([*again, *_drop_figures(crop, question, found)], "middle"))
+    said = verdict(question, found, heats, method)
+    if said:
+        sentence(said, live=True)
+
+
+def cover(
+    crop: NDArray[np.uint8],
+    question: Question,
+    predict: Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]],
+    patch: int,
+) -> Iterator[tuple[float, Covered]]:
+    """Cover a crop with patches of so many px: what share is done, and what is known so far."""
+    seen: list[float] = []
+
+    def score(crops: NDArray[np.uint8]) -> NDArray[np.floating]:
+        values = question.value(predict(crops))
+        seen.extend(values.tolist())
+        return values if question.is_years else log_odds(values)
+
+    for step in occlusion(crop, score, patch, max(_FEWEST_STEP_PX, patch // 3)):
+        covered = seen[1:]  # the first is of the face as it is
+        yield step.done, Covered(step.drop, min(covered), max(covered))
 
 
 def _cover(subject: Subject, network: Network, question: Question, patch: int, frame: DeltaGenerator) -> Covered:
     crop = subject.crops[network.entry.crop]
-    member = resources.get_member(network.entry)
-    seen: list[float] = []
-
-    def score(crops: NDArray[np.uint8]) -> NDArray[np.floating]:
-        values = question.value(member.predict(crops))
-        seen.extend(values.tolist())
-        return values if question.is_years else log_odds(values)
-
     progress = st.progress(0.0, "Covering the face …")
-    step = OcclusionStep(0.0, np.zeros(crop.shape[:2], np.float32))
-    for step in occlusion(crop, score, patch, max(_FEWEST_STEP_PX, patch // 3)):
-        progress.progress(step.done, f"Covering the face: {step.done:.0%}")
-        frame.html(figures(_drop_figures(crop, question, Covered(step.drop, min(seen), max(seen))), "middle"))
+    found: Covered | None = None
+    for done, found in cover(crop, question, resources.get_member(network.entry).predict, patch):
+        progress.progress(done, f"Covering the face: {done:.0%}")
+        frame.html(figures(_drop_figures(crop, question, found), "middle"))
     progress.empty()
-    return Covered(step.drop, min(seen), max(seen))
+    assert found is not None  # there is at least one place for the patch
+    return found
 
 
 def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -111,8 +131,9 @@ def _drop_figures(crop: NDArray[np.uint8], question: Question, found: Covered) -
         strongest = float(np.abs(found.drop).max())
     else:
         title = f"Covered, less {question.name(int(question.target))}"
-        signed = [(title, found.drop, f"{sure(found.lowest)} in the worst place of the patch.")]
         strongest = float(found.drop.max())
+        worst = f"{sure(found.lowest)} in the worst place of the patch."
+        signed = [(title, found.drop, worst if strongest > 0 else "Nowhere does covering take anything from it.")]
     return [
         Figure(
             jpeg_address(over_face(crop, np.maximum(values, 0) / max(strongest, 1e-9))),
@@ -137,19 +158,25 @@ def _heat_again(
     )
 
 
-def correlation(drop: NDArray[np.floating], heat: NDArray[np.floating]) -> float:
-    """Of what covering costs and a heat-map, place by place, in [-1, 1]; 0 where one of them is even."""
+def correlation(drop: NDArray[np.floating], heat: NDArray[np.floating]) -> float | None:
+    """Of what covering costs and a heat-map, place by place, in [-1, 1]; None where one of them is even."""
     if min(np.ptp(heat), np.ptp(drop)) < 1e-9:
-        return 0.0
+        return None
     large = enlarged(np.asarray(heat, dtype=np.float32), drop.shape[0])
     return float(np.corrcoef(large.ravel(), drop.ravel())[0, 1])
 
 
-def verdict(question: Question, found: Covered, heats: Sequence[NDArray[np.float32]], method: str) -> str:
-    """Whether covering and the heat-maps say the same, in words."""
-    heat = heats[0] - heats[1] if question.is_years else heats[0]
-    agreement = correlation(found.drop, heat)
-    text = f"{method} and covering {agreement_words(agreement)} (correlation {agreement:.2f})."
+def verdict(question: Question, found: Covered, heats: Sequence[NDArray[np.float32]] | None, method: str) -> str:
+    """Whether covering and the heat-maps say the same, in words; "" where there is nothing to say."""
+    lines = []
+    if heats is not None:
+        heat = heats[0] - heats[1] if question.is_years else heats[0]
+        agreement = correlation(found.drop, heat)
+        lines.append(
+            f"{method} and covering cannot be compared: one of the two maps is the same everywhere."
+            if agreement is None
+            else f"{method} and covering {agreement_words(agreement)} (correlation {agreement:.2f})."
+        )
     if not question.is_years and found.lowest > 0.99:
-        text += " No patch of this size changes the answer; the picture shows where it becomes a little less sure."
-    return text
+        lines.append("No patch of this size changes the answer; the picture shows where it becomes a little less sure.")
+    return " ".join(lines)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SAMPLE, UPLOAD, CAMERA = "Sample", "Upload", "Camera"
 _SAMPLE_FILE: Final = Path(__file__).parent / "samples" / "portrait.jpg"
 _LARGEST_FILE_MB: Final = 50
+_NUMBER, _NUMBER_OF = "inside_face", "inside_face_of"  # which face was pressed, of which picture
 
 
 def choose_picture() -> Picture | None:
@@ -37,6 +38,12 @@ def choose_picture() -> Picture | None:
         persist_state="session",
     )
     return {SAMPLE: _sample, UPLOAD: _upload, CAMERA: _snapshot}[source]()
+
+
+def forget() -> None:
+    """Forget the picture that was looked into, and all that was computed of it."""
+    for key in ("inside_session", _NUMBER, _NUMBER_OF):
+        st.session_state.pop(key, None)
 
 
 def choose_face(session: InsideSession, picture: Picture, analyzer: FaceAnalyzer) -> Subject | None:
@@ -110,7 +117,7 @@ def _upload() -> Picture | None:
             st.caption(f"Still here from before: {counted(1, 'picture')}.", width="content")
             if st.button("Remove", key="inside_remove"):
                 del st.session_state["inside_upload"]
-                return None
+                st.rerun()
     return kept
 
 
@@ -131,9 +138,8 @@ def _snapshot() -> Picture | None:
 def _choose_number(looked: Looked, count: int) -> int:
     if count == 1:
         return 0
-    chosen_key = "inside_face"
-    number: int = st.session_state.get(chosen_key, 0)
-    if st.session_state.get("inside_face_of") != looked.picture.key or number >= count:
+    number: int = st.session_state.get(_NUMBER, 0)
+    if st.session_state.get(_NUMBER_OF) != looked.picture.key or number >= count:
         number = 0
     st.html(
         "<style>"
@@ -147,7 +153,7 @@ def _choose_number(looked: Looked, count: int) -> int:
     with st.container(key="inside_faces", horizontal=True, gap="xsmall"):
         for i in range(count):
             if st.button(f"Face {i + 1}", key=f"inside_face_{i}", type="primary" if i == number else "secondary"):
-                st.session_state[chosen_key], st.session_state["inside_face_of"] = i, looked.picture.key
+                st.session_state[_NUMBER], st.session_state[_NUMBER_OF] = i, looked.picture.key
                 st.rerun()
     return number
 

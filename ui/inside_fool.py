@@ -16,6 +16,8 @@ from ui.inside_session import Subject
 from ui.inside_words import SPOILING_WORDS, listed
 
 STEPS: Final = 32  # two whole batches of the ensemble: another number of pictures costs a network half a second
+_LASTING: Final = 3  # steps in a row
+_HARDLY: Final = 0.05  # above the threshold
 CLASS_TRAITS: Final[tuple[TraitName, ...]] = ("gender", "ethnicity", "expression")
 Stacks = Mapping[str, NDArray[np.uint8]]
 Answers = Mapping[str, NDArray[np.float32]]
@@ -124,16 +126,31 @@ class Course(NamedTuple):
     Attributes:
         trait: which; answer: the class, or "31 years".
         values: (STEPS,) probability of that class, or years.
-        broke: index of the first amount at which the answer is another or unsure (for age: outside of the interval
-            that was given for the face as it is); None where it holds to the end.
-        how: what happens there.
+        gone: (STEPS,) whether the answer is another or unsure (for age: outside of the interval that was given for the
+            face as it is) for as long as ``lasting`` asks for.
+        how: what happens where it is first gone; "" where it never is.
+        start: what is to be known of the face as it is, such as "was hardly sure from the start"; mostly "".
+        judged: False where the answer cannot be said to hold or to break.
     """
 
     trait: TraitName
     answer: str
     values: NDArray[np.floating]
-    broke: int | None
+    gone: NDArray[np.bool_]
     how: str
+    start: str = ""
+    judged: bool = True
+
+    @property
+    def broke(self) -> int | None:
+        """Index of the first amount at which the answer is gone; None where it holds to the end."""
+        return int(self.gone.argmax()) if self.gone.any() else None
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """Indices after that at which it is back, then gone again, and so on."""
+        changes = np.flatnonzero(np.diff(self.gone)) + 1
+        return tuple(int(place) for place in changes if self.broke is not None and place > self.broke)
 
 
 class Spoiled(NamedTuple):
@@ -162,7 +179,7 @@ def spoil(subject: Subject, kind: Spoiling, shown: str) -> Spoiled:
     series = {name: spoiled_series(crop, kind, STEPS) for name, crop in subject.crops.items()}
     answers = ensemble_answers(subject, {name: crops for name, (_, crops) in series.items()})
     amounts, crops = series[shown]
-    courses: dict[TraitName, Course] = {"age": _years_course(subject.face.traits, answers["age"])}
+    courses: dict[TraitName, Course] = {"age": years_course(subject.face.traits, answers["age"])}
     for trait in CLASS_TRAITS:
         courses[trait] = class_course(trait, _classes(subject.face.traits, trait), answers[trait])
     return Spoiled(kind, amounts, crops, courses)
@@ -171,37 +188,63 @@ def spoil(subject: Subject, kind: Spoiling, shown: str) -> Spoiled:
 def spoiled_words(found: Spoiled) -> str:
     """Which answer gives way first and where, and what holds."""
     words = SPOILING_WORDS[found.kind]
-    broken = sorted(
-        (course for course in found.courses.values() if course.broke is not None), key=lambda c: (c.broke, c.trait)
-    )
-    if not broken:
-        return f"Nothing breaks: all four answers hold up to {words.written(float(found.amounts[-1]))}."
+    courses = found.courses.values()
+    broken = sorted((course for course in courses if course.broke is not None), key=lambda c: (c.broke, c.trait))
+    held = [TRAIT_LABELS[course.trait].lower() for course in courses if course.judged and course.broke is None]
     lines = []
     for place, course in enumerate(broken):
         assert course.broke is not None
         at = words.written(float(found.amounts[course.broke]))
         first = " gives way first" if place == 0 else ""
-        lines.append(f"{TRAIT_LABELS[course.trait]}{first}: at {at} {course.how}.")
-    held = [TRAIT_LABELS[course.trait].lower() for course in found.courses.values() if course.broke is None]
-    if held:
-        last = "holds" if len(held) == 1 else "hold"
-        lines.append(f"{listed(held).capitalize()} {last} to the end.")
+        back = "".join(
+            f", at {words.written(float(found.amounts[turn]))} it is {('back', 'gone again')[number % 2]}"
+            for number, turn in enumerate(course.turns)
+        )
+        lines.append(f"{TRAIT_LABELS[course.trait]}{first}: at {at} {course.how}{back}.")
+    if not broken:
+        end = words.written(float(found.amounts[-1]))
+        which = "all four answers" if len(held) == len(TRAITS) else listed(held)
+        lines.append(f"Nothing breaks: {which} {_hold(held)} up to {end}.")
+    elif held:
+        lines.append(f"{listed(held).capitalize()} {_hold(held)} to the end.")
+    lines += [f"{TRAIT_LABELS[course.trait]} {course.start}." for course in courses if course.start]
     return " ".join(lines)
 
 
-def _years_course(face: FaceTraits, rows: NDArray[np.float32]) -> Course:
+def held_at(found: Spoiled, place: int) -> tuple[int, int]:
+    """How many answers hold at a step, and how many could."""
+    judged = [course for course in found.courses.values() if course.judged]
+    return sum(not course.gone[place] for course in judged), len(judged)
+
+
+def lasting(gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Only the stretches of at least ``_LASTING`` steps or up to the end: near a threshold one step means nothing."""
+    kept = np.zeros_like(gone)
+    edges = np.flatnonzero(np.diff(gone.astype(int), prepend=0, append=0))
+    for first, end in zip(edges[::2], edges[1::2], strict=True):
+        kept[first:end] = end - first >= _LASTING or end == len(gone)
+    return kept
+
+
+def _hold(answers: list[str]) -> str:
+    return "holds" if len(answers) == 1 else "hold"
+
+
+def years_course(face: FaceTraits, rows: NDArray[np.float32]) -> Course:
+    """The course of the age; ``rows`` as of ``class_course``."""
     age = face.age
     assert isinstance(age, AgePrediction)
     years = expected_years(rows)
     low, high = age.interval
-    outside = np.flatnonzero((years < low) | (years > high))
-    broke = int(outside[0]) if outside.size else None
-    how = (
-        ""
-        if broke is None
-        else f"the estimate leaves the interval of {low:.0f} to {high:.0f} years ({years[broke]:.1f})"
-    )
-    return Course("age", f"{age.years:.0f} years", years, broke, how)
+    outside = (years < low) | (years > high)
+    course = Course("age", f"{age.years:.0f} years", years, lasting(outside), "")
+    if outside[0]:
+        start = "lay outside of its own interval from the start, and so cannot leave it"
+        return course._replace(gone=np.zeros_like(outside), start=start, judged=False)
+    if course.broke is None:
+        return course
+    leaves = f"the estimate leaves the interval of {low:.0f} to {high:.0f} years ({years[course.broke]:.1f})"
+    return course._replace(how=leaves)
 
 
 def class_course(trait: TraitName, prediction: ClassPrediction, rows: NDArray[np.float32]) -> Course:
@@ -215,18 +258,22 @@ def class_course(trait: TraitName, prediction: ClassPrediction, rows: NDArray[np
     answer = int(rows[0].argmax())
     best, sure = rows.argmax(axis=1), rows.max(axis=1) >= prediction.unsure_below
     # Who was unsure from the start cannot become so.
-    gone = np.flatnonzero((best != answer) | (~sure & bool(sure[0])))
-    broke = int(gone[0]) if gone.size else None
-    how = ""
-    if broke is not None:
-        how = (
-            "the answer becomes unsure"
-            if best[broke] == answer
-            else f"the answer becomes {prediction.classes[best[broke]]}"
-        )
-        if best[broke] != answer and not sure[broke]:
-            how += " (unsure)"
-    return Course(trait, prediction.classes[answer], rows[:, answer], broke, how)
+    gone = lasting((best != answer) | (~sure & bool(sure[0])))
+    course = Course(trait, prediction.classes[answer], rows[:, answer], gone, "", _start(rows[0], prediction))
+    broke = course.broke
+    if broke is None:
+        return course
+    if best[broke] == answer:
+        return course._replace(how="the answer becomes unsure")
+    unsure = "" if sure[broke] else " (unsure)"
+    return course._replace(how=f"the answer becomes {prediction.classes[best[broke]]}{unsure}")
+
+
+def _start(first: NDArray[np.floating], prediction: ClassPrediction) -> str:
+    best = float(first.max())
+    if best < prediction.unsure_below:
+        return f"was unsure from the start ({best:.0%})"
+    return f"was hardly sure from the start ({best:.0%})" if best < prediction.unsure_below + _HARDLY else ""
 
 
 def _classes(face: FaceTraits, trait: TraitName) -> ClassPrediction:

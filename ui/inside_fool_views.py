@@ -11,7 +11,7 @@ from facetraits.augmentation import VARIATIONS
 from facetraits.inside.probing import SPOILINGS, Spoiling
 from facetraits.types import TRAIT_LABELS
 from ui import charts, inside_charts
-from ui.inside_fool import CLASS_TRAITS, Spoiled, spoil, spoiled_words, steadiness, variant_words, variants
+from ui.inside_fool import CLASS_TRAITS, Spoiled, held_at, spoil, spoiled_words, steadiness, variant_words, variants
 from ui.inside_pictures import Figure, figures, jpeg_address
 from ui.inside_session import Subject
 from ui.inside_words import SPOILING_WORDS, VARIATION_WORDS
@@ -36,7 +36,9 @@ def show_fooling(subject: Subject) -> None:
     subheading("Where does it break?")
     explain(
         "Now one thing gets worse, step by step, far beyond what training did. The curves show how probable the "
-        "ensemble still finds the answer that it gave for the face as it is."
+        "ensemble still finds the answer that it gave for the face as it is. An answer counts as broken where it is "
+        "another one or unsure for at least three steps in a row, or for all that are left; the age, where the "
+        "estimate is outside of its first interval for so long."
     )
     _show_spoiling(subject)
 
@@ -49,11 +51,19 @@ def _show_variants(subject: Subject) -> None:
         default=VARIATIONS,
         format_func=VARIATION_WORDS.__getitem__,
         key="inside_kinds",
+        persist_state="page",
         wrap=True,
     )
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         strength = st.slider(
-            "Strength (1 is what training uses)", 0.0, 2.0, 1.0, 0.25, key="inside_strength", width=360
+            "Strength (1 is what training uses)",
+            0.0,
+            2.0,
+            1.0,
+            0.25,
+            key="inside_strength",
+            persist_state="page",
+            width=360,
         )
         if st.button("Again, with other chances", icon=":material/casino:", key="inside_again"):
             st.session_state["inside_seed"] = st.session_state.get("inside_seed", 0) + 1
@@ -83,6 +93,7 @@ def _show_spoiling(subject: Subject) -> None:
         required=True,
         format_func=lambda k: SPOILING_WORDS[k].name,
         key="inside_spoiling",
+        persist_state="page",
         wrap=True,
     )
     words = SPOILING_WORDS[kind]
@@ -121,8 +132,8 @@ def _strip(found: Spoiled) -> None:
     items = []
     for place in places:
         amount = words.written(float(found.amounts[place])) if place else "As it is"
-        broken = [t for t, c in found.courses.items() if c.broke is not None and c.broke <= place]
-        text = f"{4 - len(broken)} of 4 hold"
+        held, judged = held_at(found, int(place))
+        text = f"{held} of {judged} hold"
         items.append(Figure(jpeg_address(found.crops[place]), amount, text, f"{words.name}, {amount}: {text}."))
     st.html(figures(items, "small"))
 

@@ -14,14 +14,13 @@ from facetraits.inside.heat import HEAT_METHODS, HeatMethod
 from facetraits.inside.layers import NetworkLayers
 from facetraits.inside.requests import YEARS
 from facetraits.inside.worker import InsideError
-from facetraits.types import TRAIT_LABELS, TraitName
 from ui.components import notice
 from ui.inside_cover_views import show_covering
 from ui.inside_lab import ask, cannot_look, served, served_line
 from ui.inside_pictures import Figure, enlarged, figures, heat_by_part, jpeg_address, over_face, scale_html
-from ui.inside_question import Question
+from ui.inside_question import FER2013_CLASSES, Question
 from ui.inside_session import Network, Subject
-from ui.inside_words import LIMITS, METHOD_NAMES, METHOD_WORDS, layer_words, listed, shape_words, sure
+from ui.inside_words import LIMITS, METHOD_NAMES, METHOD_WORDS, OUTPUT_WORDS, layer_words, listed, shape_words, sure
 from ui.performance_figure import explain, sentence
 
 # Positions on a side: fewer show nothing but left, right, top and bottom. Earlier layers are sharper, but there
@@ -47,6 +46,7 @@ def show_heat(subject: Subject, network: Network) -> None:
         heats = _heats(subject, network, question, layer, method)
     except InsideError as error:
         cannot_look(error)
+        show_covering(subject, network, question, None, METHOD_NAMES[method])
         return
     _show_heats(crop, network, question, heats)
     explain(METHOD_WORDS[method])
@@ -64,13 +64,14 @@ def show_heat(subject: Subject, network: Network) -> None:
 
 def _ask_what(subject: Subject, network: Network) -> Question:
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        trait: TraitName = st.segmented_control(
+        trait = st.segmented_control(
             "Trait",
-            network.traits,
-            default=network.traits[0],
+            network.outputs,
+            default=network.outputs[0],
             required=True,
-            format_func=TRAIT_LABELS.__getitem__,
+            format_func=OUTPUT_WORDS.__getitem__,
             key=f"inside_trait_{network.name}",
+            persist_state="page",
             wrap=True,
         )
         probabilities = served(subject, network)[trait]
@@ -83,19 +84,22 @@ def _ask_what(subject: Subject, network: Network) -> Question:
             order,
             format_func=lambda option: _option(trait, classes, probabilities, option),
             key=f"inside_target_{network.name}_{trait}_{subject.picture}_{subject.number}",
+            persist_state="page",
             width=300,
         )
     return Question(trait, classes, probabilities, target)
 
 
-def _classes(subject: Subject, trait: TraitName, count: int) -> tuple[str, ...]:
+def _classes(subject: Subject, trait: str, count: int) -> tuple[str, ...]:
     if trait == "age":
         return tuple(map(str, range(count)))
+    if trait == "expression_fer2013":
+        return FER2013_CLASSES
     prediction = getattr(subject.face.traits, trait)
     return tuple(prediction.classes)
 
 
-def _option(trait: TraitName, classes: Sequence[str], probabilities: NDArray[np.float32], option: int | str) -> str:
+def _option(trait: str, classes: Sequence[str], probabilities: NDArray[np.float32], option: int | str) -> str:
     if option == YEARS:
         return "older, and what for younger"
     name = f"{classes[int(option)]} years" if trait == "age" else classes[int(option)]
@@ -112,6 +116,7 @@ def _ask_how(network: Network) -> tuple[HeatMethod, str]:
         required=True,
         format_func=METHOD_NAMES.__getitem__,
         key="inside_method",
+        persist_state="page",
     )
     layer = st.select_slider(
         "Layer that is asked, from the first to the last",
@@ -119,6 +124,7 @@ def _ask_how(network: Network) -> tuple[HeatMethod, str]:
         value=default_layer(network.layers),
         format_func=lambda name: f"{layer_words(name)} ({shape_words(by_name[name].shape[:2])})",
         key=f"inside_heat_layer_{network.name}",
+        persist_state="page",
         help="Earlier layers are sharper, but say less of what the answer is made from. The last ones hardly know "
         "where anything is. Try LayerCAM in the early ones.",
     )
@@ -132,25 +138,19 @@ def _heats(
     subject: Subject, network: Network, question: Question, layer: str, method: HeatMethod
 ) -> tuple[NDArray[np.float32], ...]:
     """Two maps: of the class and its rival, or of what makes older and what younger."""
-
-    def heat(target: int | str) -> tuple[NDArray[np.float32], ...]:
-        found: tuple[NDArray[np.float32], ...] = subject.kept(
-            (network.name, "heat", question.trait, target, layer, method),
-            lambda: ask(
-                "heat",
-                member=network.name,
-                crop=subject.crops[network.entry.crop],
-                output=question.trait,
-                target=target,
-                layer=layer,
-                method=method,
-            ),
-        )
-        return found
-
-    if question.is_years:
-        return heat(YEARS)
-    return (*heat(question.target), *heat(question.rival))
+    found: tuple[NDArray[np.float32], ...] = subject.kept(
+        (network.name, "heat", question.trait, question.targets, layer, method),
+        lambda: ask(
+            "heat",
+            member=network.name,
+            crop=subject.crops[network.entry.crop],
+            output=question.trait,
+            targets=question.targets,
+            layer=layer,
+            method=method,
+        ),
+    )
+    return found
 
 
 def _show_heats(

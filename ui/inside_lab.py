@@ -25,7 +25,7 @@ def ask(request: str, **arguments: Any) -> Any:
         InsideError: see there.
     """
     worker = resources.get_worker()
-    if not worker.running:
+    if not worker.ready:
         with st.spinner("Starting the laboratory for networks. It takes some seconds, and only the first time …"):
             worker.ask("hello")
     with st.spinner("Looking into the network …"):

@@ -159,9 +159,12 @@ def _feature_maps(crop: NDArray[np.uint8], network: Network, seen: Forward) -> N
             default=OVERVIEW,
             required=True,
             key=f"inside_stage_{network.name}",
+            persist_state="page",
             wrap=True,
         )
-        count = st.segmented_control("Maps per layer", _COUNTS, default=8, required=True, key="inside_count")
+        count = st.segmented_control(
+            "Maps per layer", _COUNTS, default=8, required=True, key="inside_count", persist_state="page"
+        )
     st.html(scale_html("viridis", "weakest answer of the map", "strongest"))
     layers = overview(network.layers) if chosen == OVERVIEW else by_side.get(chosen, [])
     said = ""
@@ -192,7 +195,7 @@ def _layer_head(crop: NDArray[np.uint8], layer: Layer, total: int) -> str:
     share = layer.receptive_px / crop.shape[0]
     thumb = jpeg_address(with_square(enlarged(crop, _THUMB_PX), (0.5, 0.5), share))
     height, width = layer.shape[:2]
-    sees = "all of the face" if share >= 1 else f"{layer.receptive_px} × {layer.receptive_px} px of the face"
+    sees = "all of the face" if share >= 1 else f"up to {layer.receptive_px} × {layer.receptive_px} px of the face"
     facts = (
         f"{total} maps of {height} × {width}",
         f"one position sees {sees}",
@@ -211,7 +214,8 @@ def _enlarge(crop: NDArray[np.uint8], network: Network, layer: Layer, strongest:
     values = strongest.maps[place]
     opacity = st.slider("How strongly the map covers the face", 0, 100, 60, 5, format="%d%%", key="inside_opacity")
     share = layer.receptive_px / crop.shape[0]
-    where = brightest(values)
+    x_px, y_px = layer.middle_px(*brightest(values))
+    where = x_px / crop.shape[1], y_px / crop.shape[0]
     over = with_square(blended(crop, values, opacity / 100), where, share)
     channel, total = strongest.channels[place], strongest.total
     height, width = values.shape

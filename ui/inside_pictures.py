@@ -86,10 +86,10 @@ def with_square(picture: Picture, centre_xy: tuple[float, float], side: float) -
     return out
 
 
-def brightest(values: NDArray[np.floating]) -> tuple[float, float]:
-    """(x, y) of the middle of a map's largest position, as shares of its sides."""
+def brightest(values: NDArray[np.floating]) -> tuple[int, int]:
+    """(row, column) of a map's largest position."""
     row, column = np.unravel_index(int(values.argmax()), values.shape)
-    return (float(column) + 0.5) / values.shape[1], (float(row) + 0.5) / values.shape[0]
+    return int(row), int(column)
 
 
 def filter_pictures(kernel: NDArray[np.float32], grey: bool) -> list[Picture]:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.age import expected_years
 from facetraits.inside.requests import YEARS
-from facetraits.types import TraitName
 from ui.inside_words import sure
+
+# Of the output "expression_fer2013", which is no trait of the app.
+FER2013_CLASSES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
 class Question(NamedTuple):
     """What the heat-maps are to explain.
 
     Attributes:
-        trait: of the network; classes: of that trait; probabilities: (C,) that the network gives.
+        trait: an output of the network; classes: of that output; probabilities: (C,) that the network gives.
         target: index of a class, or ``YEARS``.
     """
 
-    trait: TraitName
+    trait: str
     classes: tuple[str, ...]
     probabilities: NDArray[np.float32]
     target: int | str
@@ -30,6 +32,11 @@ class Question(NamedTuple):
     def rival(self) -> int:
         """The class that came second, or the one that came first where the question is about another."""
         return next(int(i) for i in np.argsort(-self.probabilities, kind="stable") if i != self.target)
+
+    @property
+    def targets(self) -> tuple[int, int] | str:
+        """What the two heat-maps are of, as ``requests.Requests.heat`` takes it."""
+        return YEARS if self.is_years else (int(self.target), self.rival)
 
     @property
     def years(self) -> float:

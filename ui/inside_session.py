@@ -14,7 +14,8 @@ from facetraits.alignment import CROPS, align_faces
 from facetraits.images import ImageDecodeError, decode_image
 from facetraits.inside.layers import NetworkLayers
 from facetraits.registry import MemberEntry
-from facetraits.types import TRAITS, FaceResult, TraitName
+from facetraits.types import TRAITS, FaceResult
+from ui.inside_words import OUTPUT_WORDS
 from ui.photos import Outcome, PhotoSession, Picture
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ class Network(NamedTuple):
         return self.entry.name
 
     @property
-    def traits(self) -> tuple[TraitName, ...]:
-        """What it answers of what the app shows."""
-        return tuple(trait for trait in TRAITS if trait in self.entry.outputs)
+    def outputs(self) -> tuple[str, ...]:
+        """What it answers, the app's traits first."""
+        return tuple(name for name in OUTPUT_WORDS if name in self.entry.outputs)
 
 
 def _look(picture: Picture, analyzer: FaceAnalyzer) -> Looked:

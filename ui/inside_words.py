@@ -77,6 +77,9 @@ def layer_words(name: str) -> str:
     found = re.fullmatch(r"block(\d+)_(\w+)", name)
     if found:
         return f"Block {found.group(1)}, {_STEPS.get(found.group(2), found.group(2))}"
+    found = re.fullmatch(r"scale (\d+)", name)  # "scale" alone is the pixels'
+    if found:
+        return f"Batch normalisation {found.group(1)}"
     if name in OUTPUT_WORDS:
         return f"Answer: {_lower(OUTPUT_WORDS[name])}"
     for ending, words in (("_softmax", "Probabilities"), ("_activation", "Probability")):
@@ -97,6 +100,8 @@ def kind_words(layer: LayerFacts) -> str:
     words = layer.kind if max(layer.kernel_hw) == 1 else f"{layer.kernel_hw[0]} × {layer.kernel_hw[1]} {layer.kind}"
     if layer.kind == "convolution" and max(layer.kernel_hw) == 1:
         words = "1 × 1 convolution"
+    if layer.kind == "scale" and layer.parameters:
+        words = "batch normalisation: a learned factor and offset for each map"
     parts = [words]
     if max(layer.stride_hw) > 1:
         parts.append({2: "every second position"}.get(layer.stride_hw[0], f"every {layer.stride_hw[0]}th position"))
@@ -224,7 +229,13 @@ SPOILING_WORDS: Final[Mapping[Spoiling, SpoilingWords]] = {
     "noise": SpoilingWords(
         "Noise", "Noise (of 255 levels)", " levels", False, "Every pixel is changed at random, as in a dark room."
     ),
-    "darkness": SpoilingWords("Darkness", "Light taken away", "", True, "Light is taken away from the whole crop."),
+    "darkness": SpoilingWords(
+        "Darkness",
+        "Times that the light is halved",
+        " halvings",
+        False,
+        "Light is taken away from the whole crop: each halving leaves half of the light that was left.",
+    ),
     "resolution": SpoilingWords(
         "Resolution",
         "Share of the side's pixels taken away",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ FILE: Final = "layers.json"
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """One layer; the fields are those of ``layers.Layer``."""
+    """One layer; each field is that of the same name of ``layers.Layer``."""
 
     name: str
     kind: str
@@ -60,22 +60,9 @@ class Architecture:
 
 def architecture_of(name: str, network: NetworkLayers, sha256: str) -> Architecture:
     """The table of a network that was read."""
-    rows = tuple(
-        LayerRow(
-            layer.name,
-            layer.kind,
-            layer.inputs,
-            layer.shape,
-            layer.activation,
-            layer.kernel_hw,
-            layer.stride_hw,
-            layer.parameters,
-            layer.multiply_adds,
-            layer.receptive_px,
-        )
-        for layer in network.layers
-    )
-    return Architecture(name, sha256, dict(network.outputs), rows)
+    names = [field.name for field in fields(LayerRow)]
+    rows = (LayerRow(**{name: getattr(layer, name) for name in names}) for layer in network.layers)
+    return Architecture(name, sha256, dict(network.outputs), tuple(rows))
 
 
 def served_architectures(manifest: Manifest) -> tuple[Architecture, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
@@ -28,37 +29,44 @@ class Heat:
         self._network = network
         self._model = model
 
-    def of_class(
-        self, crop: NDArray[np.uint8], output: str, index: int, layer: str, method: HeatMethod = "grad-cam"
-    ) -> NDArray[np.float32]:
-        """What speaks for one class, by its logit.
+    def of_classes(
+        self, crop: NDArray[np.uint8], output: str, indices: Sequence[int], layer: str, method: HeatMethod = "grad-cam"
+    ) -> tuple[NDArray[np.float32], ...]:
+        """What speaks for each of some classes, by their logits.
 
         Args:
             crop: (S, S, 3) RGB.
             output: name of the network's output.
-            index: of the class.
+            indices: of the classes.
             layer: name of a layer with feature maps.
             method: "grad-cam" (Selvaraju et al. 2017) weighs whole maps by their mean gradient; "grad-cam++"
                 (Chattopadhay et al. 2018) lets places with a positive gradient count more, for several spots;
                 "layer-cam" (Jiang et al. 2021) weighs every place by its own gradient: shallow layers stay sharp.
 
         Returns:
-            (H, W) of the layer, >= 0, in units of the logit; all 0 where nothing speaks for the class.
+            For each class (H, W) of the layer, >= 0; all 0 where nothing speaks for it. Grad-CAM and LayerCAM are in
+            units of the logit, Grad-CAM++ is not.
         """
-        maps, gradients = self._gradients(crop, layer, lambda outputs: outputs[self._logits(output)][0, index])
-        return _weighted(maps, gradients, method)
+
+        def logits(outputs: Any) -> list[Any]:
+            values = outputs[self._logits(output)][0]
+            return [values[index] for index in indices]
+
+        maps, gradients = self._gradients(crop, layer, logits)
+        return tuple(_weighted(maps, gradient, method) for gradient in gradients)
 
     def of_years(
         self, crop: NDArray[np.uint8], layer: str, method: HeatMethod = "grad-cam"
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What makes the expected age higher, and what makes it lower: two (H, W) heat-maps, as of ``of_class``."""
+        """What makes the expected age higher, and what makes it lower: two (H, W) heat-maps, as of
+        ``of_classes``, in years instead of the logit."""
         import tensorflow as tf
 
-        def years(outputs: Any) -> Any:
+        def years(outputs: Any) -> list[Any]:
             probabilities = outputs[self._network.outputs["age"]][0]
-            return tf.reduce_sum(probabilities * tf.range(probabilities.shape[0], dtype=probabilities.dtype))
+            return [tf.reduce_sum(probabilities * tf.range(probabilities.shape[0], dtype=probabilities.dtype))]
 
-        maps, gradients = self._gradients(crop, layer, years)
+        maps, (gradients,) = self._gradients(crop, layer, years)
         return _weighted(maps, gradients, method), _weighted(maps, -gradients, method)
 
     def _logits(self, output: str) -> str:
@@ -66,18 +74,18 @@ class Heat:
         return last.inputs[0] if last.kind == "softmax" else last.name
 
     def _gradients(
-        self, crop: NDArray[np.uint8], layer: str, score: Any
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(H, W, C) maps of the layer and the score's gradient with respect to them."""
+        self, crop: NDArray[np.uint8], layer: str, scores: Callable[[Any], list[Any]]
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """(H, W, C) maps of the layer and each score's gradient with respect to them."""
         import tensorflow as tf
 
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=True) as tape:
             pixels = tf.constant(crop[None], dtype=tf.float32)
             tape.watch(pixels)  # weights are no variables here that anybody wants to change
             outputs = self._model(pixels, training=False)
-            value = score(outputs)
-        gradients = tape.gradient(value, outputs[layer])
-        return outputs[layer][0].numpy(), gradients[0].numpy()
+            values = scores(outputs)
+        gradients = [tape.gradient(value, outputs[layer])[0].numpy() for value in values]
+        return outputs[layer][0].numpy(), gradients
 
 
 def _weighted(maps: NDArray[np.float32], gradients: NDArray[np.float32], method: HeatMethod) -> NDArray[np.float32]:
@@ -87,8 +95,8 @@ def _weighted(maps: NDArray[np.float32], gradients: NDArray[np.float32], method:
     elif method == "layer-cam":
         heat = (maps * positive).sum(axis=2)
     else:
-        squares = gradients**2
-        spread = 2 * squares + maps.sum(axis=(0, 1)) * squares * gradients
-        shares = np.divide(squares, spread, out=np.zeros_like(squares), where=np.abs(spread) > 1e-12)
+        # The paper's g^2 / (2 g^2 + sum(A) g^3), shortened. It takes maps without negative values for granted; in
+        # linear layers their sum may be negative, and the fraction without bounds.
+        shares = 1 / (2 + np.maximum(maps, 0).sum(axis=(0, 1)) * positive)
         heat = maps @ (shares * positive).sum(axis=(0, 1))
     return np.asarray(np.maximum(heat, 0), dtype=np.float32)

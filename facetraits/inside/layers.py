@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +57,11 @@ class Layer:
         weights: by what they are: "kernel" of a convolution (h, w, in, out), of a depthwise one (h, w, channels,
             multiplier), of a dense layer (in, out); "bias" (out,); "factor" and "offset" of a scale.
         multiply_adds: for one crop.
-        receptive_px: side of the square of the crop that one output position depends on; at most the crop's side.
+        receptive_px: side of the square of the crop that one output position depends on, at the most; at most the
+            crop's side.
+        first_px: middle of that square for the output position (0, 0), in px of the crop, where 0.5 is the middle of
+            the first px.
+        step_px: from there to the middle of its neighbour's.
     """
 
     name: str
@@ -70,6 +75,8 @@ class Layer:
     weights: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     multiply_adds: int = 0
     receptive_px: int = 1
+    first_px: float = 0.5
+    step_px: float = 1.0
 
     @property
     def parameters(self) -> int:
@@ -80,6 +87,10 @@ class Layer:
     def is_map(self) -> bool:
         """Whether the output is a stack of feature maps."""
         return len(self.shape) == 3
+
+    def middle_px(self, row: int, column: int) -> tuple[float, float]:
+        """(x, y) of the middle of what an output position depends on, in px of the crop; may lie at its edge."""
+        return self.first_px + column * self.step_px, self.first_px + row * self.step_px
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,25 +116,10 @@ class NetworkLayers:
         return self.layers[0].shape[0]
 
     @property
-    def parameters(self) -> int:
-        """Number of weights of all layers."""
-        return sum(layer.parameters for layer in self.layers)
-
-    @property
-    def multiply_adds(self) -> int:
-        """For one crop."""
-        return sum(layer.multiply_adds for layer in self.layers)
-
-    @property
     def maps(self) -> tuple[Layer, ...]:
         """Layers whose output is feature maps that a network has learned: convolutions and additions."""
         kinds = ("convolution", "depthwise convolution", "addition")
         return tuple(layer for layer in self.layers if layer.is_map and layer.kind in kinds and layer.name not in FIXED)
-
-    @property
-    def last_map(self) -> Layer:
-        """The deepest feature maps."""
-        return self.maps[-1]
 
     @property
     def first_filters(self) -> Layer:
@@ -146,6 +142,7 @@ def read_network(path: Path) -> NetworkLayers:
         raise ModelIntegrityError(f"The layers of {path} cannot be read ({error!r}).") from error
 
 
+_ROUNDING: Final = 1e-6  # of sums of steps that are no whole px
 _OPERATIONS: Final = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _ACTIVATIONS: Final[Mapping[int, Activation]] = {
     schema.ActivationFunctionType.NONE: "",
@@ -168,14 +165,13 @@ class _Reader:
         self._constants: dict[int, NDArray[Any]] = {}
         self._layer_of: dict[int, str] = {}  # tensor to the layer that gives it
         self._layers: dict[str, Layer] = {}
-        self._jump: dict[str, float] = {}  # px of the crop between two neighbours of a layer's output
         self._receptive: dict[str, float] = {}  # in px, not rounded
 
     def read(self) -> NetworkLayers:
         (start,) = self._graph.inputs
         shape = self._shape(start)
         self._layers[INPUT] = Layer(INPUT, "input", (), shape)
-        self._jump[INPUT] = self._receptive[INPUT] = 1.0
+        self._receptive[INPUT] = 1.0
         self._layer_of[start] = INPUT
         for operation in self._graph.operators:
             self._take(operation, _OPERATIONS[self._model.operatorCodes[operation.opcodeIndex].builtinCode])
@@ -223,7 +219,7 @@ class _Reader:
         taken = sum(re.fullmatch(rf"{re.escape(base)}( \d+)?", name) is not None for name in self._layers)
         return f"{base} {taken + 1}" if taken or not named else base
 
-    def _add(self, operation: Any, layer: Layer, steps: float = 1.0, reach: float = 0.0) -> None:
+    def _add(self, operation: Any, layer: Layer, steps: float = 1.0, reach: float = 0.0, shift: float = 0.0) -> None:
         """Note a layer.
 
         Args:
@@ -231,12 +227,20 @@ class _Reader:
             layer: without its receptive field.
             steps: output positions are so many input positions apart.
             reach: an output position depends on so many input positions more than one.
+            shift: the middle of those of the first output position lies so many input positions after the first one.
         """
         side = self._layers[INPUT].shape[0]
-        jump = max(self._jump[name] for name in layer.inputs)
+        before = max((self._layers[name] for name in layer.inputs), key=lambda layer: layer.step_px)
+        jump = before.step_px
         receptive = max(self._receptive[name] for name in layer.inputs) + reach * jump if layer.is_map else side
-        self._receptive[layer.name], self._jump[layer.name] = receptive, jump * steps
-        self._layers[layer.name] = replace(layer, receptive_px=min(side, round(receptive)))
+        self._receptive[layer.name] = receptive
+        self._layers[layer.name] = replace(
+            layer,
+            receptive_px=min(side, math.ceil(receptive - _ROUNDING)),
+            first_px=before.first_px + shift * jump,
+            step_px=jump * steps,
+            multiply_adds=0 if layer.name in FIXED else layer.multiply_adds,
+        )
         self._layer_of[operation.outputs[0]] = layer.name
 
     # ------------------------------------------------------------------------------------------------- operations
@@ -254,6 +258,7 @@ class _Reader:
                 (before.name,),
                 before.shape,
                 weights={"factor": value, "offset": np.zeros_like(value)},
+                multiply_adds=math.prod(before.shape),
             )
             self._add(operation, layer)
         else:
@@ -278,7 +283,8 @@ class _Reader:
             raise ValueError("unknown way of resizing")
         shape = self._shape(operation.outputs[0])
         layer = Layer(self._name(operation, "resize"), "resize", (self._layer_of[source],), shape)
-        self._add(operation, layer, steps=self._shape(source)[0] / shape[0], reach=1)
+        steps = self._shape(source)[0] / shape[0]
+        self._add(operation, layer, steps=steps, reach=1, shift=(steps - 1) / 2)
 
     def _pool(self, operation: Any, kind: LayerKind) -> None:
         (source,) = self._sources(operation)
@@ -292,7 +298,7 @@ class _Reader:
             stride_hw=(options.strideH, options.strideW),
             padding=_PADDINGS[options.padding],
         )
-        self._add(operation, layer, steps=options.strideH, reach=options.filterHeight - 1)
+        self._add(operation, layer, **self._window(source, layer))
 
     def _convolve(self, operation: Any, depthwise: bool) -> None:
         source, kernel, *bias = operation.inputs
@@ -320,7 +326,15 @@ class _Reader:
             {"kernel": np.ascontiguousarray(stored), **self._bias(bias, shape[2])},
             multiply_adds=shape[0] * shape[1] * int(weights.size),
         )
-        self._add(operation, layer, steps=options.strideH, reach=kernel_hw[0] - 1)
+        self._add(operation, layer, **self._window(source, layer))
+
+    def _window(self, source: int, layer: Layer) -> dict[str, float]:
+        """What the window of a convolution or pooling means for ``_add``."""
+        steps, reach = layer.stride_hw[0], layer.kernel_hw[0] - 1
+        # With a stride of two, more is often put on at the end than at the beginning.
+        added = max(0, (layer.shape[0] - 1) * steps + reach + 1 - self._shape(source)[0])
+        before = added // 2 if layer.padding == "same" else 0
+        return {"steps": steps, "reach": reach, "shift": reach / 2 - before}
 
     def _bias(self, tensors: Sequence[int], size: int) -> dict[str, NDArray[np.float32]]:
         bias = self._weights(tensors[0]) if tensors and tensors[0] >= 0 else np.zeros(size, np.float32)

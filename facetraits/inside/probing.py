@@ -19,7 +19,7 @@ SPOILINGS: Final[tuple[Spoiling, ...]] = get_args(Spoiling)
 STRONGEST: Final[Mapping[Spoiling, float]] = {
     "blur": 12.0,
     "noise": 80.0,
-    "darkness": 0.97,
+    "darkness": 9.0,
     "resolution": 0.93,
     "rotation": 90.0,
 }
@@ -76,9 +76,9 @@ def spoiled(crop: NDArray[np.uint8], kind: Spoiling, level: float) -> NDArray[np
 
     Args:
         crop: (S, S, 3) RGB.
-        kind: "blur": Gaussian; "noise": of a sensor, always the same; "darkness": less light, in linear steps;
+        kind: "blur": Gaussian; "noise": of a sensor, always the same; "darkness": the light is halved so many times;
             "resolution": shrunk and enlarged again; "rotation": turned about its middle, anti-clockwise.
-        level: 0 changes nothing, 1 is ``STRONGEST``; rotation also takes -1 to 0.
+        level: 0 changes nothing, 1 is ``STRONGEST``.
 
     Returns:
         (S, S, 3) RGB.
@@ -86,7 +86,7 @@ def spoiled(crop: NDArray[np.uint8], kind: Spoiling, level: float) -> NDArray[np
     Raises:
         ValueError: the level is out of its range.
     """
-    if not (-1 if kind == "rotation" else 0) <= level <= 1:
+    if not 0 <= level <= 1:
         raise ValueError(f"the level of {kind} is out of its range: {level}")
     if level == 0:
         return crop.copy()
@@ -98,7 +98,7 @@ def spoiled(crop: NDArray[np.uint8], kind: Spoiling, level: float) -> NDArray[np
         noise = np.random.default_rng(0).normal(0, 1, crop.shape)
         return np.clip(crop + noise * amount, 0, 255).round().astype(np.uint8)
     if kind == "darkness":
-        return (crop * (1 - amount)).round().astype(np.uint8)
+        return _darkened(crop, 0.5**amount)
     if kind == "resolution":
         small = max(2, round(side * (1 - amount)))
         shrunk = cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA)
@@ -106,6 +106,14 @@ def spoiled(crop: NDArray[np.uint8], kind: Spoiling, level: float) -> NDArray[np
     centre = ((side - 1) / 2, (side - 1) / 2)
     turn = cv2.getRotationMatrix2D(centre, amount, 1.0)
     return cv2.warpAffine(crop, turn, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+
+
+def _darkened(crop: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    """The crop with that share of its light; values of pixels are not light, but its sRGB code (IEC 61966-2-1)."""
+    coded = np.arange(256) / 255
+    light = share * np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    darker = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    return (darker * 255).round().astype(np.uint8)[crop]
 
 
 def spoiled_series(

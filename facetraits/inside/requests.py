@@ -24,13 +24,11 @@ class StrongestMaps(NamedTuple):
 
     Attributes:
         channels: their numbers in the layer, the strongest first.
-        strengths: (K,) root mean square of each map.
         maps: (K, H, W).
         total: number of maps that the layer has.
     """
 
     channels: tuple[int, ...]
-    strengths: NDArray[np.float32]
     maps: NDArray[np.float32]
     total: int
 
@@ -66,7 +64,9 @@ class Requests:
         """Rebuild one network after the other, so that the first question about each is answered sooner."""
         for member in load_manifest(self._models_dir).members:
             with contextlib.suppress(Exception):  # whoever asks for it is told
-                self._network(member)
+                network, _ = self._network(member)
+                # The first pass of each takes longer than those after it.
+                self.forward(member, np.zeros(network.layers[0].shape, np.uint8), 0)
             yield
 
     def hello(self) -> str:
@@ -95,14 +95,20 @@ class Requests:
         )
 
     def heat(
-        self, member: str, crop: NDArray[np.uint8], output: str, target: int | str, layer: str, method: HeatMethod
+        self,
+        member: str,
+        crop: NDArray[np.uint8],
+        output: str,
+        targets: Sequence[int] | str,
+        layer: str,
+        method: HeatMethod,
     ) -> tuple[NDArray[np.float32], ...]:
-        """The heat-map of a class by its index, or what makes older and what younger where ``target`` is ``YEARS``."""
+        """The heat-maps of classes by their indices, or of what makes older and what younger for ``YEARS``."""
         network, model = self._network(member)
         heat = Heat(network, model)
-        if target == YEARS:
+        if isinstance(targets, str):
             return heat.of_years(crop, layer, method)
-        return (heat.of_class(crop, output, int(target), layer, method),)
+        return heat.of_classes(crop, output, targets, layer, method)
 
     def _network(self, member: str) -> tuple[NetworkLayers, Any]:
         if member not in self._networks:
@@ -117,4 +123,4 @@ def _strongest(maps: NDArray[np.float32], count: int) -> StrongestMaps:
     strengths = np.sqrt((maps**2).mean(axis=(0, 1)))
     order = np.argsort(-strengths, kind="stable")[:count]
     chosen = np.ascontiguousarray(maps[:, :, order].transpose(2, 0, 1))
-    return StrongestMaps(tuple(int(i) for i in order), strengths[order], chosen, maps.shape[2])
+    return StrongestMaps(tuple(int(i) for i in order), chosen, maps.shape[2])

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from facetraits.inside.layers import read_network
+from facetraits.inside.layers import FIXED, read_network
 from facetraits.registry import ModelIntegrityError, load_manifest
 from tests.builders import MODELS
 
@@ -39,13 +39,16 @@ def test_its_weights_are_those_of_training_with_batch_normalisation_folded_in(me
     _, network, record = member
     normalised = sum(layer.shape[2] for layer in network.maps if "conv" in layer.kind or "depth" in layer.kind)
     grey = 9 if record["recipe"]["grey"] else 0  # fixed arithmetic, which older records count
-    assert record["parameters"] - 3 * normalised - network.parameters in (0, grey)
+    parameters = sum(layer.parameters for layer in network.layers)
+    assert record["parameters"] - 3 * normalised - parameters in (0, grey)
 
 
 def test_shapes_and_work_follow_from_the_kernels(member) -> None:
     _, network, _ = member
     for layer in network.layers:
-        if layer.kind == "convolution":
+        if layer.name in FIXED:
+            assert layer.multiply_adds == layer.parameters == 0
+        elif layer.kind == "convolution":
             before = network.by_name[layer.inputs[0]]
             assert layer.weights["kernel"].shape == (*layer.kernel_hw, before.shape[2], layer.shape[2])
             assert layer.shape[0] == -(-before.shape[0] // layer.stride_hw[0])
@@ -59,7 +62,7 @@ def test_layers_are_called_what_the_recipe_calls_them(member) -> None:
     names = {layer.name for layer in network.layers}
     assert {"stem", "block0_depthwise", "block2_add", "block15_project", "top", "pool"} <= names
     assert network.first_filters.name == "stem"
-    assert network.last_map.name == "top"
+    assert network.maps[-1].name == "top"
 
 
 def test_receptive_fields_grow_up_to_the_crop(member) -> None:
@@ -72,7 +75,19 @@ def test_receptive_fields_grow_up_to_the_crop(member) -> None:
 def test_the_stems_receptive_field_is_three_of_the_networks_pixels() -> None:
     network = read_network(MANIFEST.members["traits-lite0-96"].path)
     resized = 1 + 112 / 96 * 2 + 1  # three pixels, each a mixture of two that lie 112 / 96 apart
-    assert network.by_name["stem"].receptive_px == round(resized)
+    assert resized == pytest.approx(4.33, abs=0.01)
+    assert network.by_name["stem"].receptive_px == 5, "some of its positions touch a fifth pixel"
+
+
+def test_with_a_stride_of_two_the_first_position_does_not_look_at_the_corner() -> None:
+    """TensorFlow adds its one row of padding at the end: the first 3 x 3 window begins at the first pixel."""
+    network = read_network(MANIFEST.members["all-lite0-56"].path)
+    stem = network.by_name["stem"]
+    # Each of the 56 pixels is the mean of two; the middle of the first three of them is 3 px from the corner.
+    assert stem.middle_px(0, 0) == (3.0, 3.0)
+    assert stem.middle_px(2, 1) == (7.0, 11.0)
+    resized = read_network(MANIFEST.members["traits-lite0-96"].path).by_name["resize"]
+    assert resized.middle_px(0, 95) == pytest.approx((112 - 112 / 96 / 2, 112 / 96 / 2))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network", b"\x00" * 64])
