@@ -87,11 +87,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_analyze(commands)
     add_watch(commands)
     _add_report(commands)
-    # Here, not above: what trains is no part of what serves.
-    from facetraits.training.commands import add_commands
-
-    add_commands(commands)
+    _add_training(commands)
     return parser
+
+
+def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    # Here, not above: what trains is no part of what serves, and an installation that only serves does not have it.
+    try:
+        from facetraits.training.commands import add_commands
+    except ModuleNotFoundError:
+        return
+    add_commands(commands)
 
 
 # ---------------------------------------------------------------------------------------------------------- analyze

@@ -113,6 +113,9 @@ class LiveAnalysis:
         on_tracked: called in the worker after each analysis with the faces in view and the time of their frame on
             ``clock``. Neither is called any more for frames of before an ``end``; an error in one of them is logged
             once and stops nothing.
+
+    Attributes:
+        keep_s: may be changed at any time.
     """
 
     def __init__(
@@ -126,7 +129,7 @@ class LiveAnalysis:
     ) -> None:
         self._analyzer = analyzer
         self._clock = clock
-        self._keep_s = keep_s
+        self.keep_s = keep_s
         self._idle_s = idle_s
         self._on_started = on_started
         self._on_tracked = on_tracked
@@ -197,13 +200,14 @@ class LiveAnalysis:
             self._changed.notify_all()
 
     def _work(self, run: _Run) -> None:
-        tracker = FaceTracker(self._keep_s)
+        tracker = FaceTracker(self.keep_s)
         if self._on_started is not None:
             self._tell(run, self._on_started)
         while (frame := self._next_frame(run)) is not None:
             started = self._clock()
             try:
                 result = self._analyzer.analyze(frame.image, self._traits)
+                tracker.keep_s = self.keep_s
                 tracked = tracker.update(result, frame.time_s, frame.image)
                 answer = _Answer(frame, tracked, result.timings_ms)
             except Exception:
@@ -314,11 +318,20 @@ class _Run:
         self.analyses.count(now_s)
         self.delays_s.append(now_s - answer.frame.time_s)
         for tracked in answer.tracked:
+            for number in tracked.formerly:
+                self._give_back(number, tracked.track_id)
             self._seen[tracked.track_id] = tracked
             self._remember_expression(tracked, answer.frame.time_s)
         for gone in [n for n, t in self._seen.items() if answer.frame.time_s - t.last_seen_s > _REMEMBERED_S]:
             del self._seen[gone]
             self._expressions.pop(gone, None)
+
+    def _give_back(self, number: int, owner: int) -> None:
+        """Whoever was listed under a number that was taken back is the one with the other."""
+        self._seen.pop(number, None)
+        history = self._expressions.pop(number, None)
+        if history is not None:
+            self._expressions.setdefault(owner, deque()).extend(history)
 
     def _remember_expression(self, tracked: TrackedFace, time_s: float) -> None:
         expression = tracked.face.traits.expression

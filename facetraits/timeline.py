@@ -28,11 +28,11 @@ def person_records(
 ) -> Iterator[dict[str, Any]]:
     """One record per person, ready for JSON: as soon as the person has left, those of the end in order of appearance.
 
-    A record has ``path``, ``error`` (None), ``person`` (from 1, in order of appearance), ``first_s``, ``last_s`` and
-    ``seen_s`` (seconds of the video), the traits as for pictures, and ``timeline``: for each second in which the person
-    was seen ``time_s`` and the traits as they were known then. Of the whole stay, age, gender and ethnicity are those
-    known at its end; expression and mood are the mean over it, in which good views count more. A video without a face
-    has one ``error_record``.
+    A record has ``path``, ``error`` (None), ``person`` (from 1, in order of appearance; a number is left out where who
+    had it turned out to be somebody seen before), ``first_s``, ``last_s`` and ``seen_s`` (seconds of the video), the
+    traits as for pictures, and ``timeline``: for each second in which the person was seen ``time_s`` and the traits as
+    they were known then. Of the whole stay, age, gender and ethnicity are those known at its end; expression and mood
+    are the mean over it, in which good views count more. A video without a face has one ``error_record``.
 
     Args:
         path: as the user gave it.
@@ -46,6 +46,8 @@ def person_records(
     for frame in frames:
         result = analyzer.analyze(frame.image, traits)
         for tracked in tracker.update(result, frame.time_s, frame.image):
+            for number in tracked.formerly:
+                _unite(people, tracked.track_id, number)
             people.setdefault(tracked.track_id, _Person(tracked)).see(tracked)
             anybody = True
         for number in [n for n, person in people.items() if frame.time_s - person.stay.last_s > SAME_PERSON_S]:
@@ -54,6 +56,17 @@ def person_records(
         yield {"path": path, **person.record()}
     if not anybody:
         yield error_record(path, NO_FACE)
+
+
+def _unite(people: dict[int, _Person], number: int, taken_back: int) -> None:
+    """Whoever had a number that was taken back is the one with the other."""
+    later = people.pop(taken_back, None)
+    if later is None:
+        return
+    if number in people:
+        people[number].go_on_with(later)
+    else:  # whose earlier stay is told already
+        people[number] = later
 
 
 class _Person:
@@ -67,6 +80,10 @@ class _Person:
     def see(self, tracked: TrackedFace) -> None:
         if self.stay.see(tracked):
             self._seconds[int(tracked.last_seen_s)] = tracked.face.traits
+
+    def go_on_with(self, later: _Person) -> None:
+        self.stay.go_on_with(later.stay)
+        self._seconds |= later._seconds
 
     def record(self) -> dict[str, Any]:
         return {

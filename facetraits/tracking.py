@@ -106,6 +106,7 @@ class TrackedFace:
         first_seen_s: when the person was first seen.
         last_seen_s: when the person was last seen; earlier than now while it is in doubt who this is.
         analyses: number of single-frame answers in the traits.
+        formerly: numbers under which the person was shown before it was clear who it is; nobody has them any more.
     """
 
     track_id: int
@@ -113,6 +114,7 @@ class TrackedFace:
     first_seen_s: float
     last_seen_s: float
     analyses: int
+    formerly: tuple[int, ...] = ()
 
 
 class FaceTracker:
@@ -131,15 +133,24 @@ class FaceTracker:
     """
 
     def __init__(self, keep_s: float = 2.5, confirm_after: int = 2) -> None:
-        if not keep_s > 0:
-            raise ValueError(f"keep_s must be longer than 0 s, got {keep_s}")
         if confirm_after < 1:
             raise ValueError(f"confirm_after must be at least 1, got {confirm_after}")
-        self._keep_s = keep_s
+        self.keep_s = keep_s
         self._confirm_after = confirm_after
         self._tracks: list[_Track] = []
         self._last_number = 0
         self._time_s: float | None = None
+
+    @property
+    def keep_s(self) -> float:
+        """How long a person who is not seen keeps the number, in seconds; may be changed at any time."""
+        return self._keep_s
+
+    @keep_s.setter
+    def keep_s(self, keep_s: float) -> None:
+        if not keep_s > 0:
+            raise ValueError(f"keep_s must be longer than 0 s, got {keep_s}")
+        self._keep_s = keep_s
 
     def reset(self) -> None:
         """Forget all faces. Numbers go on where they were, and time may begin anew."""
@@ -254,6 +265,7 @@ class _Track:
 
     def __init__(self, sighting: _Sighting) -> None:
         self.number: int | None = None
+        self.formerly: tuple[int, ...] = ()
         self.met: set[int] = set()  # numbers that were in view together with this face
         self.in_view = True
         self.first_seen_s = self.last_seen_s = sighting.time_s
@@ -273,7 +285,8 @@ class _Track:
         """The track as the caller sees it."""
         assert self.number is not None
         face = replace(self.last.face, traits=self._traits)
-        return TrackedFace(self.number, face, self.first_seen_s, self.last_seen_s, self._smoother.analyses)
+        analyses = self._smoother.analyses
+        return TrackedFace(self.number, face, self.first_seen_s, self.last_seen_s, analyses, self.formerly)
 
     def score(self, sighting: _Sighting) -> float:
         """Evidence that ``sighting`` shows this person, against its showing somebody new."""
@@ -361,6 +374,7 @@ class _Track:
     def resume(self, other: _Track) -> None:
         """Come back into view as the face that first passed for ``other``."""
         self._place, self._velocity = other._place, other._velocity
+        self.formerly += other.formerly if other.number is None else (*other.formerly, other.number)
         self.in_view = True
         self.belief = _MOST_BELIEF
         self._take_in(other.last)

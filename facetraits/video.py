@@ -46,6 +46,8 @@ _OPEN_TIMEOUT_S: Final = 10.0
 _READ_TIMEOUT_S: Final = 10.0
 _SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
 _DEVICE: Final = re.compile(r"/dev/video\d+")
+_END_OF_PLACE: Final = re.compile(r"[/?#]")
+_HOST: Final = re.compile(r"[\w.-]+(:\d+)?")
 
 
 class VideoError(Exception):
@@ -371,15 +373,23 @@ def is_address(source: str) -> bool:
 
 
 def shown_address(address: str) -> str:
-    """The address without user, password and parameters, which may hold a password too."""
+    """Scheme, host and port of an address: all else may hold a password, with many recorders the path too."""
     if "://" not in address:
         return address
     scheme, rest = address.split("://", 1)
-    place, slash, path = rest.partition("/")
-    host = re.split(r"[?#]", place.rpartition("@")[2])[0]
-    if "@" in path and "@" not in place:  # a password with a slash in it
-        return f"{scheme}://{path.rpartition('@')[2].partition('?')[0].partition('#')[0]}"
-    return f"{scheme}://{host}{slash}{re.split(r'[?#]', path)[0]}"
+    return f"{scheme}://{_host_of(rest)}"
+
+
+def _host_of(rest: str) -> str:
+    place = _END_OF_PLACE.split(rest)[0]
+    if "@" in place or "@" not in rest:
+        return place.rpartition("@")[2]
+    # Either the password has a slash in it, or the path an @.
+    name, _, port = place.partition(":")
+    if not port or port.isdecimal():
+        return name
+    host = _END_OF_PLACE.split(rest.rpartition("@")[2])[0]
+    return host if _HOST.fullmatch(host) else "..."
 
 
 def _connect(address: str, timeouts_s: tuple[float, float]) -> InputContainer:

@@ -379,3 +379,30 @@ def test_help_names_the_exit_codes(capsys):
         main(["analyze", "--help"])
     assert stopped.value.code == 0
     assert "3 models missing or damaged" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_installation_that_cannot_train_does_all_else(put, tmp_path):
+    """The image that only serves has no package that trains."""
+    code = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.startswith('facetraits.training'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from facetraits.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    shown = run("--help")
+    assert shown.returncode == 0
+    assert "watch" in shown.stdout and "analyze" in shown.stdout and "train" not in shown.stdout
+    assert run("watch", str(tmp_path / "gone.mp4")).stderr == f"facetraits: There is no file {tmp_path / 'gone.mp4'}.\n"
+    assert run("train").returncode == 2

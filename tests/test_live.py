@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from facetraits import live
 from facetraits.live import LiveAnalysis
+from facetraits.tracking import TrackedFace
 from facetraits.types import TRAITS, AnalysisResult, FaceResult, TraitName
 from tests.builders import make_detection, make_result, make_traits
 
@@ -302,6 +303,62 @@ def test_numbers_are_kept_for_as_long_as_asked(keep_s: float, number: int) -> No
 
     analysis.end()
     assert found[-1] == (number,)
+
+
+def test_numbers_are_kept_for_as_long_as_is_set_while_it_runs() -> None:
+    class Leaves(Scripted):
+        away = False
+
+        def analyze(self, image: NDArray[np.uint8], traits: Collection[TraitName] = TRAITS) -> AnalysisResult:
+            return make_result() if self.away else super().analyze(image, traits)
+
+    analyzer = Leaves()
+    analysis = LiveAnalysis(analyzer, keep_s=0.6)
+    play(analysis, lambda: bool(analysis.see(frame()).numbers))
+    analysis.keep_s = 30.0
+    analyzer.away = True
+    left = time.monotonic()
+    play(analysis, lambda: time.monotonic() - left > 1.2)
+    analyzer.away = False
+
+    play(analysis, lambda: any(person.in_view for person in analysis.snapshot().people))
+
+    assert [person.tracked.track_id for person in analysis.snapshot().people] == [1]
+    analysis.end()
+
+
+def test_number_that_is_taken_back_is_listed_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    updates = 0
+
+    class Doubting:
+        """A tracker that takes its person for somebody else in the third and fourth frame."""
+
+        def __init__(self, keep_s: float) -> None:
+            self.keep_s = keep_s
+
+        def update(self, result: AnalysisResult, time_s: float, image: object) -> tuple[TrackedFace, ...]:
+            nonlocal updates
+            updates += 1
+            number, formerly = (2, ()) if updates in (3, 4) else (1, (2,) if updates > 4 else ())
+            return tuple(TrackedFace(number, face, time_s, time_s, 1, formerly) for face in result.faces)
+
+    monkeypatch.setattr(live, "FaceTracker", Doubting)
+    monkeypatch.setattr(live, "_HISTORY_STEP_S", 0.0)
+    analysis = LiveAnalysis(Scripted())
+    listed: set[tuple[int, ...]] = set()
+
+    def over() -> bool:
+        listed.add(tuple(person.tracked.track_id for person in analysis.snapshot().people))
+        return updates > 6
+
+    play(analysis, over)
+
+    assert {(1,), (1, 2)} <= listed
+    (person,) = analysis.snapshot().people
+    assert (person.tracked.track_id, person.in_view) == (1, True)
+    assert len(person.expressions) == analysis.snapshot().analyses
+    assert (np.diff(person.expressions[:, 0]) < 0).all()
+    analysis.end()
 
 
 def test_idle_time_can_be_chosen() -> None:

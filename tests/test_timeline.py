@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from facetraits import timeline
 from facetraits.cli import main
 from facetraits.live import Analyzer
 from facetraits.tables import NO_FACE
 from facetraits.timeline import SAME_PERSON_S, TIMELINE_COLUMNS, error_record, person_records, timeline_csv_lines
+from facetraits.tracking import TrackedFace
 from facetraits.types import TRAITS, AnalysisResult, FaceResult, TraitName
 from facetraits.video import Frame
 from tests.builders import FakeAnalyzer, make_detection, make_face, make_result, make_traits
@@ -67,6 +69,30 @@ def test_absences_are_left_out_of_the_time_line() -> None:
     assert (person["first_s"], person["last_s"]) == (0.0, 7.8)
     assert person["seen_s"] == pytest.approx(1.8 + 2.8)
     assert [second["time_s"] for second in person["timeline"]] == [0, 1, 5, 6, 7]
+
+
+def test_number_that_is_taken_back_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    face = make_face()
+
+    class Doubting:
+        """A tracker that takes number 1 for somebody else from 3 to 4.6 s."""
+
+        def __init__(self, keep_s: float) -> None:
+            pass
+
+        def update(self, result: object, time_s: float, image: object) -> tuple[TrackedFace, ...]:
+            if time_s < 1.9:
+                return (TrackedFace(1, face, 0.0, time_s, 1),)
+            if 3 <= time_s < 4.6:
+                return (TrackedFace(2, face, 3.0, time_s, 1),)
+            return (TrackedFace(1, face, 0.0, time_s, 1, (2,)),) if 4.6 <= time_s < 6 else ()
+
+    monkeypatch.setattr(timeline, "FaceTracker", Doubting)
+
+    (person,) = records(Script(*[make_result()] * 75), np.arange(75) / 5)
+
+    assert [person[key] for key in KEYS] == ["a.mp4", None, 1, 0.0, 5.8, pytest.approx(1.8 + 1.2 + 2.8)]
+    assert [second["time_s"] for second in person["timeline"]] == [0, 1, 3, 4, 5]
 
 
 def test_who_comes_back_too_late_is_somebody_else_and_who_left_is_told_first() -> None:

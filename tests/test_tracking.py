@@ -558,6 +558,24 @@ def test_who_comes_out_from_behind_something_gets_the_old_number_back(portraits,
     assert set(shown) <= {1, 2} and shown[-12:] == [1] * 12
 
 
+def test_a_number_that_was_taken_back_is_told_with_the_right_one(portraits):
+    told = []
+    for person in PEOPLE:
+        tracker, scene, shown = FaceTracker(6.0), Scene(portraits), []
+        for i in range(50):
+            x = 200 if i < 12 else 420
+            result, image = scene.frame((person, x, 240))
+            if 12 <= i < 20:
+                result, image = make_result(), np.zeros((480, 640, 3), np.uint8)
+            elif 20 <= i < 34:
+                image = half_covered(image, x, 240)
+            shown += tracker.update(result, i / 10, image)
+        assert all(face.formerly == () for face in shown if face.track_id == 2 or face.last_seen_s < 3)
+        assert shown[-1].formerly == ((2,) if any(face.track_id == 2 for face in shown) else ())
+        told.append(shown[-1].formerly)
+    assert (2,) in told and () in told
+
+
 def test_who_was_seen_beside_somebody_never_takes_the_others_number(portraits):
     """The same portrait twice: looks and traits say that they are one."""
     tracker, scene = FaceTracker(), Scene(portraits)
@@ -656,6 +674,16 @@ def test_nothing_is_kept_of_people_who_are_gone(portraits):
     finally:
         tracemalloc.stop()
     assert grown < 20_000  # one look alone is 2.5 kB, one face more than that
+
+
+def test_how_long_a_number_is_kept_can_be_changed_while_somebody_is_away():
+    tracker = FaceTracker(keep_s=2.0)
+    numbers_of(tracker, [(i / 10, [face_at(300, 200)]) for i in range(5)])
+    tracker.keep_s = 20.0
+    assert numbers_of(tracker, [(10 + i / 10, [face_at(300, 200)]) for i in range(5)]) == {1}
+    with pytest.raises(ValueError, match="keep_s"):
+        tracker.keep_s = 0.0
+    assert tracker.keep_s == 20.0
 
 
 @pytest.mark.parametrize("keep_s", [0.0, -1.0, float("nan")])

@@ -61,6 +61,26 @@ def test_tiles_of_visits_without_outcome_promise_nothing() -> None:
     assert said["Turnover"][0] == said["Mean basket"][0] == "–"
 
 
+@pytest.mark.parametrize(
+    ("yes", "no", "unknown", "value", "basis"),
+    [
+        (0, 0, 0, "–", "of today's visits"),
+        (0, 0, 12, "–", "not known yet of 12 visits today"),
+        (2, 6, 12, "25%", "2 of 8 whose outcome is known; 95% interval 7% to 59%"),
+        (2, 6, 0, "25%", "2 of 8 visits today; 95% interval 7% to 59%"),
+        (2, 0, 6, "25%", "2 of 8 visits today, as only buyers are marked; 95% interval 7% to 59%"),
+    ],
+)
+def test_the_share_of_today_leaves_out_what_patterns_leave_out(
+    yes: int, no: int, unknown: int, value: str, basis: str
+) -> None:
+    counts = {"yes": yes, "no": no, "unknown": unknown}
+    assert answers.share_today(counts) == (value, basis)
+    visits = [make_visit(bought=outcome) for outcome, n in counts.items() for _ in range(n)]
+    rate = patterns.summary(frame_of(visits), answers.usual_unknown(counts), BERLIN).rate
+    assert value == ("–" if rate is None else f"{rate.rate:.0%}")
+
+
 # --------------------------------------------------------------------------------------------------------------- times
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -73,6 +74,14 @@ def test_who_did_not_buy_has_no_basket_and_no_sale() -> None:
         edited(buyer, {BOUGHT: "no", BASKET: 3.0})
 
 
+def test_of_whom_it_is_not_known_there_is_no_basket_either() -> None:
+    buyer = make_visit(bought="yes", basket=Decimal("9.90"), sold_at=MONDAY_NOON)
+    visit = edited(buyer, {BOUGHT: "unknown"})
+    assert (visit.bought, visit.basket, visit.sold_at) == ("unknown", None, None)
+    with pytest.raises(ValueError, match="has no basket"):
+        edited(buyer, {BOUGHT: "unknown", BASKET: 3.0})
+
+
 @pytest.mark.parametrize(
     "changes",
     [{BASKET: -1}, {BASKET: "much"}, {BASKET: float("nan")}, {BASKET: 1e12}, {BOUGHT: "perhaps"}, {"Mood": "x"}],
@@ -91,6 +100,7 @@ def test_rows_show_local_times_and_only_columns_that_say_something() -> None:
     assert list(rows.columns)[-1] == DELETE
     several = visit_rows([make_visit(ethnicity="asian")], BERLIN, True)
     assert (several["Ethnicity"][0], several["Source"][0]) == ("asian", "door")
+    assert visit_rows([make_visit(), make_visit()], BERLIN, False, {1})[DELETE].tolist() == [False, True]
 
 
 # --------------------------------------------------------------------------------------------------------------- saving
@@ -133,3 +143,63 @@ def test_a_visit_that_is_gone_is_said(store: VisitStore, table: VisitTable) -> N
     save_changes(store, table, {1: {BOUGHT: "yes"}})
     assert table.problems == {1: "It was deleted meanwhile."}
     assert len(store.latest()) == 2
+
+
+# -------------------------------------------------------------------------------------------------- table and log agree
+
+
+class Editor:
+    """Shows a table as Streamlit's editor does: what was typed into it lies over the rows until it is drawn afresh."""
+
+    def __init__(self, store: VisitStore, table: VisitTable) -> None:
+        self.store, self.table = store, table
+        self.key, self.edits = table.key, dict[int, dict[str, Any]]()
+
+    def type(self, place: int, title: str, value: Any) -> None:
+        self.edits.setdefault(place, {})[title] = value
+        save_changes(self.store, self.table, self.edits)
+        if self.table.key != self.key:
+            self.key, self.edits = self.table.key, {}
+
+    def shown(self, place: int) -> tuple[str, float | None]:
+        rows = visit_rows(self.table.visits, BERLIN, False, self.table.ticked)
+        cells = rows.astype(object).where(rows.notna(), None).loc[place].to_dict() | self.edits.get(place, {})
+        return cells[BOUGHT], cells[BASKET]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        [(BASKET, 5.0), (BOUGHT, "no"), (BOUGHT, "yes")],
+        [(BASKET, 5.0), (BOUGHT, "unknown"), (BOUGHT, "yes"), (BASKET, 7.0)],
+        [(BOUGHT, "no"), (BASKET, 5.0), (BASKET, None), (BOUGHT, "no"), (BASKET, 5.0)],
+        [(BOUGHT, "yes"), (BASKET, 2.345), ("Mood", "positive"), (BOUGHT, "unknown"), (BOUGHT, "unknown")],
+    ],
+)
+def test_the_table_always_shows_what_the_log_says(
+    store: VisitStore, table: VisitTable, typed: list[tuple[str, Any]]
+) -> None:
+    editor = Editor(store, table)
+    for title, value in typed:
+        editor.type(1, title, value)
+        visit = stored(store, table.visits[1])
+        basket = None if visit.basket is None else float(visit.basket)
+        assert editor.shown(1) == (visit.bought, basket), (title, value)
+    assert table.problems == {}
+
+
+def test_only_an_editor_that_shows_something_else_is_drawn_afresh(store: VisitStore, table: VisitTable) -> None:
+    editor = Editor(store, table)
+    key = table.key
+    editor.type(0, DELETE, True)
+    for title, value in ((BASKET, 5.0), (BASKET, None), (BOUGHT, "no"), (BOUGHT, "yes"), ("Gender", "")):
+        editor.type(1, title, value)
+    assert table.key == key, "the table stays where the owner has scrolled to"
+    editor.type(1, BASKET, 5.0)
+    ids = [visit.id for visit in table.visits]
+    editor.type(1, BOUGHT, "no")
+    assert table.key != key
+    assert [visit.id for visit in table.visits] == ids, "no row moves"
+    assert table.ticked_now(editor.edits) == {0}, "rows stay ticked"
+    editor.type(0, DELETE, False)
+    assert table.ticked_now(editor.edits) == frozenset()

@@ -221,7 +221,7 @@ def test_password_is_used_but_never_said(serve: Serve, camera: Camera) -> None:
         assert first(address.replace("://", "://shop:s3cret@")).shape == (240, 320, 3)
 
     assert "another user name or password" in said
-    assert address in said and "wr0ng" not in said
+    assert address.removesuffix("/video") in said and "wr0ng" not in said
 
 
 @both
@@ -287,12 +287,18 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
-        ("rtsp://user:pass@10.0.0.2:554/stream1", "rtsp://10.0.0.2:554/stream1"),
-        ("rtsp://user:p@ss@10.0.0.2/a", "rtsp://10.0.0.2/a"),
-        ("rtsp://user:p/ss@10.0.0.2/a", "rtsp://10.0.0.2/a"),
-        ("http://camera/video?user=a&pwd=secret", "http://camera/video"),
+        ("rtsp://user:pass@10.0.0.2:554/stream1", "rtsp://10.0.0.2:554"),
+        ("rtsp://user:p@ss@10.0.0.2/a", "rtsp://10.0.0.2"),
+        ("rtsp://user:p/ss@10.0.0.2/a", "rtsp://10.0.0.2"),
+        ("rtsp://user:p?ss@10.0.0.2:554/a", "rtsp://10.0.0.2:554"),
+        ("rtsp://user:p/ss@10.0.0.2/user=me@password=secret", "rtsp://..."),
+        ("rtsp://10.0.0.2:554/user=admin_password=secret_channel=1_stream=0.sdp?real_stream", "rtsp://10.0.0.2:554"),
+        ("rtsp://10.0.0.2:554/user=me@shop&password=secret", "rtsp://10.0.0.2"),
+        ("http://camera/live;pw=secret", "http://camera"),
+        ("http://camera/video?user=a&pwd=secret", "http://camera"),
         ("http://camera?pwd=secret", "http://camera"),
-        ("http://camera/video#secret", "http://camera/video"),
+        ("http://camera/video#secret", "http://camera"),
+        ("rtsp://[fe80::1]:554/secret", "rtsp://[fe80::1]:554"),
         ("/dev/video0", "/dev/video0"),
     ],
 )

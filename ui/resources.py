@@ -138,9 +138,12 @@ def get_store() -> VisitStore:
 
 @st.cache_resource(show_spinner=False)
 def _store(url: str) -> VisitStore:
+    from facetraits.visitors.retention import keep_short
     from facetraits.visitors.store import open_store
 
-    return open_store(url)
+    store = open_store(url)
+    keep_short(store)
+    return store
 
 
 def get_recording() -> Recording:

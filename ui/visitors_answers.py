@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
+from facetraits.visitors.grouping import rate_of
 from facetraits.visitors.patterns import (
     ENOUGH,
     WEEKDAYS,
@@ -18,7 +19,7 @@ from facetraits.visitors.patterns import (
     Unknown,
     WeekdayHourRow,
 )
-from facetraits.visitors.visit import MOODS, VISIT_CLASSES
+from facetraits.visitors.visit import MOODS, VISIT_CLASSES, Outcome
 from ui.charts import Dot
 from ui.performance_tables import Column, Table, percent, share, thousands
 from ui.visitor_charts import MOOD_COLOURS
@@ -69,6 +70,27 @@ def summary_tiles(found: Summary) -> list[tuple[str, str, str]]:
         ),
     ]
     return tiles
+
+
+def usual_unknown(counts: Mapping[Outcome, int]) -> Unknown:
+    """How visits count of which nobody said whether something was bought, unless the owner says otherwise.
+
+    Where only buyers are marked, whoever is not marked has not bought: a share of the others would always be 100%.
+    """
+    return "not bought" if counts["yes"] and not counts["no"] else "leave out"
+
+
+def share_today(counts: Mapping[Outcome, int]) -> tuple[str, str]:
+    """The share of today's visits that bought, counted as in "Patterns": value and basis."""
+    visits, unknown = sum(counts.values()), counts["unknown"]
+    left_out = usual_unknown(counts) == "leave out"
+    n = visits - unknown if left_out else visits
+    if not n:
+        return "–", f"not known yet of {counted_visits(visits)} today" if visits else "of today's visits"
+    rate = rate_of((), counts["yes"], n)
+    meant = "" if not unknown else " whose outcome is known" if left_out else ", as only buyers are marked"
+    noun = "" if unknown and left_out else " visits today"
+    return f"{rate.rate:.0%}", f"{_of(rate)}{noun}{meant}; 95% interval {interval_words(rate)}"
 
 
 def _baskets(found: Summary) -> str:

@@ -15,12 +15,14 @@ from ui import resources
 from ui import visitors_words as words
 from ui.components import notice
 from ui.performance_figure import explain, subheading
+from ui.visitors_import import forget_import
 from ui.visitors_log import choose_visits, remembered, say, show_messages, told
 from ui.visitors_sales import show_sales
 from ui.visitors_visits import forget_table
 from ui.visitors_words import counted_visits
 
 _ASKED: Final = "visitors_delete_asked"
+_ALL, _PART = "All visits", "Only some, by filters"
 _KEEP: Final[dict[int | None, str]] = {
     7: "one week",
     30: "30 days",
@@ -44,12 +46,23 @@ def show_data(store: VisitStore, zone: ZoneInfo) -> None:
         _retention(store)
     with told():
         subheading("Delete everything")
-        _delete_everything(store)
+        _delete_everything(store, zone)
 
 
 def _exports(store: VisitStore, zone: ZoneInfo) -> None:
-    chosen = choose_visits(store, zone, words.now().astimezone(zone).date())
-    number = sum(store.count(chosen).values())
+    total = sum(store.count().values())
+    part = st.segmented_control(
+        "Which visits",
+        (_ALL, _PART),
+        default=_ALL,
+        required=True,
+        key="visitors_export_part",
+        label_visibility="collapsed",
+    )
+    chosen, number = EVERYTHING, total
+    if part == _PART:
+        chosen = choose_visits(store, zone, words.now().astimezone(zone).date())
+        number = sum(store.count(chosen).values())
     name = f"visits-{words.now().astimezone(zone):%Y-%m-%d}"
     with st.container(horizontal=True, gap="small"):
         st.download_button(
@@ -74,7 +87,13 @@ def _exports(store: VisitStore, zone: ZoneInfo) -> None:
             disabled=not number,
             help="For programs such as pandas, DuckDB or R.",
         )
-    explain(f"{counted_visits(number).capitalize()} that fit the filters. {words.zone_words(zone)}")
+    explain(f"{_exported(number, total, part == _ALL)} {words.zone_words(zone)}")
+
+
+def _exported(number: int, total: int, everything: bool) -> str:
+    if everything:
+        return f"{counted_visits(total).capitalize()}, of all sources and times." if total else "There is no visit yet."
+    return f"Only what fits the filters: {number:,} of {counted_visits(total)}."
 
 
 def _retention(store: VisitStore) -> None:
@@ -112,7 +131,7 @@ def _keep(store: VisitStore, days: int | None) -> None:
         )
 
 
-def _delete_everything(store: VisitStore) -> None:
+def _delete_everything(store: VisitStore, zone: ZoneInfo) -> None:
     number = sum(store.count(EVERYTHING).values())
     if not number:
         st.session_state.pop(_ASKED, None)
@@ -124,6 +143,16 @@ def _delete_everything(store: VisitStore) -> None:
             "They cannot be brought back. Download them first if you may need them.",
         )
         with st.container(horizontal=True, gap="small"):
+            st.download_button(
+                "Download all of them" if number > 1 else "Download it",
+                lambda: to_csv(resources.get_visits(store), zone),
+                f"visits-{words.now().astimezone(zone):%Y-%m-%d}.csv",
+                "text/csv",
+                key="visitors_delete_csv",
+                on_click="ignore",
+                icon=":material/download:",
+                help="As CSV, for a spreadsheet.",
+            )
             st.button("Delete for good", type="primary", key="visitors_delete_all", on_click=_delete_all, args=(store,))
             st.button("Keep them", key="visitors_keep_all", on_click=st.session_state.pop, args=(_ASKED, None))
     else:
@@ -140,5 +169,6 @@ def _delete_all(store: VisitStore) -> None:
         gone = store.delete_all()
         resources.forget_visits()
         st.session_state.pop(_ASKED, None)
+        forget_import()
         forget_table()
         say("hint", "Deleted", f"{counted_visits(gone).capitalize()} gone for good.")

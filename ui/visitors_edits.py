@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -24,8 +24,17 @@ TRAIT_COLUMNS: Final[Mapping[str, VisitTrait]] = {
 }
 
 
-def visit_rows(visits: Sequence[Visit], zone: ZoneInfo, several_sources: bool) -> pd.DataFrame:
-    """A row per visit, with times on the clocks of ``zone``; columns without any value are left out."""
+def visit_rows(
+    visits: Sequence[Visit], zone: ZoneInfo, several_sources: bool, ticked: Collection[int] = ()
+) -> pd.DataFrame:
+    """A row per visit, with times on the clocks of ``zone``; columns without any value are left out.
+
+    Args:
+        visits: from top to bottom.
+        zone: of the owner.
+        several_sources: whether the source needs a column.
+        ticked: rows that are ticked to be deleted.
+    """
     columns: dict[str, Any] = {
         "Time": pd.to_datetime([visit.started for visit in visits], utc=True).tz_convert(zone).tz_localize(None),
         BOUGHT: [visit.bought for visit in visits],
@@ -40,7 +49,7 @@ def visit_rows(visits: Sequence[Visit], zone: ZoneInfo, several_sources: bool) -
         columns["Ethnicity"] = [visit.ethnicity for visit in visits]
     if several_sources:
         columns["Source"] = [visit.source for visit in visits]
-    columns[DELETE] = [False] * len(visits)
+    columns[DELETE] = [place in ticked for place in range(len(visits))]
     return pd.DataFrame(columns)
 
 
@@ -48,7 +57,7 @@ def edited(visit: Visit, changes: Mapping[str, Any]) -> Visit:
     """The visit with changed cells.
 
     A trait put in by hand has no confidence, and an age group no years. A basket means that something was bought,
-    unless it is said otherwise at the same time; who did not buy has neither basket nor time of sale.
+    unless it is said otherwise at the same time; only who bought has a basket and a time of sale.
 
     Args:
         visit: as it is in the log.
@@ -69,12 +78,19 @@ def edited(visit: Visit, changes: Mapping[str, Any]) -> Visit:
         bought = changes[BOUGHT] or "unknown"
         if bought not in OUTCOMES:
             raise ValueError(f"“{bought}” is not one of {', '.join(OUTCOMES)}.")
-        if bought == "no" and changes.get(BASKET) is not None:
+        if bought != "yes" and changes.get(BASKET) is not None:
             raise ValueError("Who did not buy has no basket: empty the basket, or say that this visitor bought.")
         visit = replace(visit, bought=bought)
-    if visit.bought == "no":
+    if visit.bought != "yes":
         visit = replace(visit, basket=None, sold_at=None)
     return visit
+
+
+def shows(cells: Mapping[str, Any], visit: Visit) -> bool:
+    """Whether the cells of a row, title of the column to value, say what the visit says."""
+    stored: dict[str, Any] = {title: getattr(visit, trait) for title, trait in TRAIT_COLUMNS.items()}
+    stored |= {BOUGHT: visit.bought, BASKET: None if visit.basket is None else float(visit.basket)}
+    return all(stored[title] == (None if value == "" else value) for title, value in cells.items())
 
 
 def _with_trait(visit: Visit, trait: VisitTrait, value: Any) -> Visit:

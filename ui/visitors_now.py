@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from html import escape
 from typing import Final
@@ -18,12 +18,13 @@ from facetraits.visitors.visit import Outcome, Selection, Visit
 from ui import visitors_words as words
 from ui.components import notice
 from ui.performance_figure import explain, subheading, tiles
-from ui.visitors_log import midnight, remembered, show_messages, told
+from ui.visitors_answers import share_today
+from ui.visitors_log import as_stored, midnight, remembered, say, show_messages, told
 from ui.visitors_words import duration_words, moment_words, money_words, person_words
 
 EVERY_S: Final = 3.0
 MARK_KEY: Final = "B"
-_MARKED: Final = "visitors_marked"  # when, and what was known of whom before
+_MARKED: Final = "visitors_marked"  # when, and the visits as they were before
 _UNDO_S: Final = 600.0
 _LISTED: Final = 12
 _EVERYWHERE: Final = "All sources"
@@ -60,11 +61,7 @@ def _counters(store: VisitStore, current: Sequence[Visit], now: datetime, zone: 
         ("In view now", f"{len(current):,}", words.listed(words.sources_of(current)) or "nobody"),
         ("Visits today", f"{visits:,}", "since midnight"),
         ("Bought today", f"{bought:,}", f"{today['no']:,} did not, {today['unknown']:,} not known"),
-        (
-            "Share who bought",
-            f"{bought / visits:.0%}" if visits else "–",
-            f"{bought:,} of {visits:,} visits today" if visits else "of today's visits",
-        ),
+        ("Share who bought", *share_today(today)),
     ]
     tiles(entries)
 
@@ -87,9 +84,9 @@ def _mark_buyers(store: VisitStore, current: Sequence[Visit]) -> None:
             disabled=not meant,
             key="visitors_mark",
             on_click=_mark,
-            args=(store, {visit.id: visit.bought for visit in meant}),
+            args=(store, meant),
         )
-        since_s, marked = st.session_state.get(_MARKED, (0.0, {}))
+        since_s, marked = st.session_state.get(_MARKED, (0.0, ()))
         if marked and time.monotonic() - since_s < _UNDO_S:
             st.button(
                 f"Undo: {_people(len(marked))} marked",
@@ -111,20 +108,30 @@ def _people(number: int) -> str:
     return "1 visitor" if number == 1 else f"{number:,} visitors"
 
 
-def _mark(store: VisitStore, before: Mapping[UUID, Outcome]) -> None:
+def _mark(store: VisitStore, before: Sequence[Visit]) -> None:
     with remembered():
-        store.mark(before.keys(), "yes")
-        st.session_state[_MARKED] = time.monotonic(), dict(before)
+        store.mark([visit.id for visit in before], "yes")
+        st.session_state[_MARKED] = time.monotonic(), tuple(before)
 
 
 def _unmark(store: VisitStore) -> None:
     ids: defaultdict[Outcome, list[UUID]] = defaultdict(list)
-    for visit, outcome in st.session_state[_MARKED][1].items():
-        ids[outcome].append(visit)
     with remembered():
+        before: Sequence[Visit] = st.session_state[_MARKED][1]
+        sold = 0
+        for visit in before:
+            newest = as_stored(store, visit.id, visit.started)
+            if newest is not None and newest.bought == "yes":
+                if newest.sold_at is None and newest.basket is None:
+                    ids[visit.bought].append(visit.id)
+                else:  # it was entered or imported meanwhile, and would be lost
+                    sold += 1
         for outcome, visits in ids.items():
             store.mark(visits, outcome)
         del st.session_state[_MARKED]
+        if sold:
+            verb = "has" if sold == 1 else "have"
+            say("hint", "Not all were undone", f"{_people(sold).capitalize()} {verb} a sale by now and still bought.")
 
 
 # ----------------------------------------------------------------------------------------------------------------- list

@@ -13,6 +13,7 @@ import streamlit as st
 from facetraits.visitors import findings, patterns
 from facetraits.visitors.patterns import ENOUGH, WEEKDAYS, Unknown
 from facetraits.visitors.store import VisitStore
+from facetraits.visitors.visit import OUTCOMES
 from ui import charts, resources, visitor_charts
 from ui import visitors_answers as answers
 from ui import visitors_words as words
@@ -74,15 +75,17 @@ def _nothing(store: VisitStore) -> None:
 def _choose_unknown(frame: pd.DataFrame) -> Unknown:
     """How visits count of which nobody said whether something was bought."""
     outcomes = frame["bought"].value_counts()
-    unknown, yes, no = (int(outcomes.get(name, 0)) for name in ("unknown", "yes", "no"))
+    counts = {name: int(outcomes.get(name, 0)) for name in OUTCOMES}
+    unknown = counts["unknown"]
     if not unknown:
         return "leave out"
-    only_buyers = yes > 0 and not no
+    usual = answers.usual_unknown(counts)
+    only_buyers = usual == "not bought"
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         chosen: Unknown = st.segmented_control(
             f"{words.counted_visits(unknown).capitalize()} of which it is not known whether they bought",
             tuple(answers.UNKNOWN_WORDS),
-            default="not bought" if only_buyers else "leave out",
+            default=usual,
             required=True,
             format_func=answers.UNKNOWN_WORDS.__getitem__,
             key=f"{_UNKNOWN}_{only_buyers}",
@@ -177,8 +180,9 @@ def _buys(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) ->
         sentence("Nothing stands out beyond chance.")
     explain(
         f"Age groups, genders, moods, weekdays and parts of the day with at least {ENOUGH} visits are each compared "
-        "with everybody else. Among so many comparisons some differ by accident, which is taken into account. What "
-        "stands out need not be a cause."
+        "with everybody else. Among so many comparisons some differ by accident, which is taken into account. A family "
+        "or group of friends counts as several visits, although they decide together: where many come so, what stands "
+        "out is less certain than it says. It need not be a cause, either."
     )
     subheading("Share of visitors who bought")
     by = st.selectbox("By", tuple(_BY), key="visitors_by", persist_state="page", width=260)

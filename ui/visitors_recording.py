@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from facetraits.video import VIDEO_SUFFIXES, VideoError, read_file
-from facetraits.visitors.recording import SourceStatus
+from facetraits.visitors.recording import Recording, SourceStatus
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
 from ui import resources, visitors_webcam
@@ -27,6 +28,8 @@ EVERY_S: Final = 2.0
 VIEW_KEY: Final = "visitors_view"
 LARGEST_VIDEO_MB: Final = 500
 WEBCAM, CAMERA, FILE = "This webcam", "Network camera", "Video file"
+_WAITING: Final = "visitors_waiting"  # since when visits of sources that are over wait to be written
+_PATIENCE_S: Final = 1.5
 _AT_WORK: Final = ("connecting", "live", "lost")
 _STATES: Final = {
     "connecting": "connecting …",
@@ -52,6 +55,9 @@ def show_sign(store: VisitStore) -> None:
 
 def _sign(store: VisitStore, view: str, was_recording: bool) -> None:
     with told():
+        mine = visitors_webcam.my_source()
+        if mine is not None:
+            mine.follow(store.settings())
         statuses = resources.sources_at_work()
         if bool(statuses) != was_recording:  # it has begun or ended by itself: the whole page says something else now
             st.rerun()
@@ -68,7 +74,7 @@ def _sign(store: VisitStore, view: str, was_recording: bool) -> None:
                     "Start recording", type="primary", key="visitors_start", icon=":material/videocam:", on_click=_open
                 ):
                     st.rerun()
-        _unwritten(sum(status.unwritten for status in statuses))
+        _unwritten(late_visits(resources.get_recording(), bool(statuses)))
 
 
 def _sign_line(line: str, on: bool) -> None:
@@ -81,6 +87,23 @@ def _sign_of_others(store: VisitStore) -> None:
         _sign_line(f"<strong>Another program records</strong> {escape(words.listed(elsewhere))}", on=True)
     else:
         _sign_line("<strong>Recording is off.</strong> Nothing is stored until you switch it on.", on=False)
+
+
+def late_visits(recording: Recording, at_work: bool) -> int:
+    """How many visits the log does not take, also of sources that are over; 0 while all goes well.
+
+    What is new waits for a moment also where all goes well. Sources say by themselves whether it is more than that;
+    where none is left it is if it waits still at the next look.
+    """
+    number = recording.unwritten()
+    if not number or at_work:
+        st.session_state.pop(_WAITING, None)
+    if not number or any(status.unwritten for status in recording.statuses()):
+        return number
+    if at_work:
+        return 0
+    since_s = st.session_state.setdefault(_WAITING, time.monotonic())
+    return number if time.monotonic() - since_s >= _PATIENCE_S else 0
 
 
 def _unwritten(number: int) -> None:
@@ -152,8 +175,8 @@ def _sources() -> None:
     if not statuses:
         return
     subheading("Sources")
-    any_at_work = any(status.state in _AT_WORK for status in statuses)
-    st.fragment(run_every=EVERY_S if any_at_work else None)(_source_list)()
+    may_change = any(status.state in _AT_WORK or status.unwritten for status in statuses)
+    st.fragment(run_every=EVERY_S if may_change else None)(_source_list)()
 
 
 def _source_list() -> None:
@@ -171,8 +194,15 @@ def _source_list() -> None:
             )
             if status.progress is not None and status.state in _AT_WORK:
                 st.progress(min(max(status.progress, 0.0), 1.0))
-            if status.detail and status.state in ("failed", "lost"):
-                notice("error" if status.state == "failed" else "hint", "What happened", status.detail)
+            if status.detail:
+                _detail(status)
+
+
+def _detail(status: SourceStatus) -> None:
+    if status.state == "failed":
+        notice("error", "What happened", status.detail)
+    else:
+        notice("hint", "What is wrong", status.detail)
 
 
 def source_words(status: SourceStatus) -> str:
@@ -261,11 +291,11 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
     data = io.BytesIO(video.getvalue())
     try:
         with read_file(data) as opened:
-            recorded_at = opened.recorded_at
+            recorded_at, duration_s = opened.recorded_at, opened.duration_s
     except VideoError as error:
         notice("error", video.name, str(error))
         return
-    began = words.now() if recorded_at is None else recorded_at
+    began = began_at(recorded_at, duration_s, words.now())
     with st.form(f"visitors_add_{video.file_id}", border=False):
         left, right = st.columns(2)
         with left:
@@ -277,7 +307,11 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
             format="DD.MM.YYYY",
             step=60,
             help="When the video begins, so that its visits stand at the right time. "
-            + ("The file says so itself." if recorded_at else "The file does not say: please look."),
+            + (
+                "The file says so itself."
+                if recorded_at
+                else "The file does not say, so that this is only the latest time that can be: please look."
+            ),
         )
         pressed = st.form_submit_button("Count the visitors", type="primary", icon=":material/play_arrow:")
     if not pressed or not _named(name) or local is None:
@@ -293,6 +327,16 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
         )
     elif loaded_analyzer("fast") is not None:
         _start_file(name.strip(), data, moment)
+
+
+def began_at(recorded_at: datetime | None, duration_s: float | None, now: datetime) -> datetime:
+    """When a video begins, as far as the file says; else as if it had ended just now. Never later than ``now``."""
+    if recorded_at is not None:
+        return min(recorded_at, now)
+    try:
+        return now - timedelta(seconds=duration_s or 0.0)
+    except OverflowError:  # what a broken file says
+        return now
 
 
 def _start_file(name: str, data: io.BytesIO, began: datetime) -> None:
@@ -353,5 +397,5 @@ def _settings(store: VisitStore) -> None:
         )
         if st.form_submit_button("Save"):
             store.save_settings(Settings(enter, away, ethnicity, known.retention_days))
-            say("hint", "Saved", "Sources that are started from now on count in this way.")
+            say("hint", "Saved", "Sources that record already follow within some seconds.")
             st.rerun()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from ui import visitors_words as words
 from ui.components import notice
 from ui.performance_figure import explain, tiles
 from ui.performance_tables import Column, Table
+from ui.visitors_import import import_of, keep_import, show_undo
 from ui.visitors_log import remembered, say
 from ui.visitors_visits import forget_table
 from ui.visitors_words import duration_words, moment_words, money_words
@@ -41,6 +43,7 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
         "A CSV file as your till exports it: a column with date and time, and one with the amount if there is one. "
         "Each sale is given to a visitor who came in before it. You see the result before anything is written."
     )
+    show_undo(store)
     left, right = st.columns([3, 2], gap="medium")
     file = left.file_uploader(
         "Sales (CSV)",
@@ -60,19 +63,64 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
     if file is None:
         return
     try:
-        sales = read_sales(file.getvalue(), zone)
-        if sales.day_first is not None and sales.note:  # only where there is a doubt
-            day_first = _choose_order(sales.day_first)
-            if day_first != sales.day_first:
-                sales = read_sales(file.getvalue(), zone, day_first)
+        sales = _read(file.getvalue(), zone, file.file_id)
     except SalesError as error:
         notice("error", file.name, str(error))
         return
     rule = MatchRule(longest_s=max(3600, 180 * minutes), typical_s=60 * minutes)
     frame = _around(store, sales.sales, rule)
-    found = _matched(sales, frame, rule, (file.file_id, sales.day_first, minutes, store.name, store.version()))
-    _preview(sales, found, frame, zone)
-    _apply(store, found)
+    sources = sources_meanwhile(frame, sales.sales, rule)
+    entrance = _choose_entrance(sources, file.file_id) if len(sources) > 1 else None
+    seen = frame if entrance is None else visits_of_entrance(frame, entrance)
+    state = (file.file_id, sales.day_first, minutes, entrance, store.name, store.version())
+    found = _matched(sales, seen, rule, state)
+    _preview(sales, found, seen, zone)
+    _apply(store, found, seen, entrance, file.file_id)
+
+
+def _read(data: bytes, zone: ZoneInfo, file_id: str) -> SalesFile:
+    """The sales; where the dates may be read in two ways, in the one that the owner has chosen.
+
+    Raises:
+        SalesError: the file holds none.
+    """
+    sales = read_sales(data, zone)
+    if sales.day_first is None or not sales.note:
+        return sales
+    told = read_sales(data, zone, sales.day_first)
+    if told.note == sales.note:  # it is about something else: the file itself shows the order
+        return sales
+    day_first = _choose_order(sales.day_first, file_id)
+    return sales if day_first == sales.day_first else read_sales(data, zone, day_first)
+
+
+def sources_meanwhile(frame: pd.DataFrame, sales: Sequence[Sale], rule: MatchRule) -> tuple[tuple[str, int], ...]:
+    """The sources that have visits to which the sales could belong by their time, and how many; most first."""
+    times = [sale.time for sale in sales]
+    could = (frame["started"] >= min(times) - timedelta(seconds=rule.longest_s)) & (frame["started"] <= max(times))
+    counts = Counter(frame.loc[could, "source"].tolist())
+    return tuple(sorted(counts.items(), key=lambda found: (-found[1], found[0])))
+
+
+def visits_of_entrance(frame: pd.DataFrame, entrance: str) -> pd.DataFrame:
+    """The visits that sales may be given to where several sources see the same people.
+
+    Those of other sources that have a sale already stay among them, so that the sale is not written a second time.
+    """
+    return frame[(frame["source"] == entrance) | frame["sold_at"].notna()]
+
+
+def _choose_entrance(sources: Sequence[tuple[str, int]], file_id: str) -> str:
+    counts = dict(sources)
+    chosen = st.selectbox(
+        "Which source sees everybody who comes in?",
+        list(counts),
+        format_func=lambda name: f"{name} ({words.counted_visits(counts.get(name, 0))})",
+        key=f"visitors_sales_source_{file_id}",
+        width=420,
+    )
+    explain("Whom two sources have seen stands in the log twice: sales are given to the visits of this one alone.")
+    return chosen
 
 
 def _matched(sales: SalesFile, frame: pd.DataFrame, rule: MatchRule, state: tuple[object, ...]) -> Matching:
@@ -83,7 +131,7 @@ def _matched(sales: SalesFile, frame: pd.DataFrame, rule: MatchRule, state: tupl
     return known[1]
 
 
-def _choose_order(found: bool) -> bool:
+def _choose_order(found: bool, file_id: str) -> bool:
     """Whether the day comes before the month, where the dates of the file may be read in both ways."""
     return st.segmented_control(
         "The dates of the file",
@@ -91,14 +139,12 @@ def _choose_order(found: bool) -> bool:
         default=found,
         required=True,
         format_func={True: "Day first: 31/12", False: "Month first: 12/31"}.__getitem__,
-        key=f"visitors_day_first_{found}",
+        key=f"visitors_day_first_{file_id}",
     )
 
 
 def _around(store: VisitStore, sales: Sequence[Sale], rule: MatchRule) -> pd.DataFrame:
     """The visits that a sale may belong to, and a day around them."""
-    if not sales:
-        return resources.get_visits(store, Selection(sources=()))
     times = [sale.time for sale in sales]
     margin = timedelta(seconds=rule.longest_s) + timedelta(days=1)
     return resources.get_visits(store, Selection(since=min(times) - margin, until=max(times) + margin))
@@ -107,7 +153,7 @@ def _around(store: VisitStore, sales: Sequence[Sale], rule: MatchRule) -> pd.Dat
 def _preview(sales: SalesFile, found: Matching, frame: pd.DataFrame, zone: ZoneInfo) -> None:
     today = words.now().astimezone(zone).date()
     times = [sale.time for sale in sales.sales]
-    span = "" if not times else f"{_day(min(times), zone, today)} to {_day(max(times), zone, today)}"
+    span = f"{_day(min(times), zone, today)} to {_day(max(times), zone, today)}"
     tiles(
         [
             ("Sales in the file", f"{len(sales.sales):,}", span),
@@ -160,13 +206,14 @@ def _sales_table(sales: Sequence[Sale], zone: ZoneInfo) -> Table:
     return Table("Sales without a visit", (Column("Line"), Column("Sale"), Column("Amount", money_words)), rows)
 
 
-def _apply(store: VisitStore, found: Matching) -> None:
+def _apply(store: VisitStore, found: Matching, frame: pd.DataFrame, entrance: str | None, file_id: str) -> None:
     others = False
     if found.others:
+        whose = "" if entrance is None else f" of {entrance}"
         others = st.checkbox(
-            f"Mark {words.counted_visits(len(found.others))} without a sale as not bought: the file is complete",
-            value=True,
-            key="visitors_others_no",
+            f"Mark {words.counted_visits(len(found.others))}{whose} without a sale as not bought: the file is complete",
+            value=entrance is None,  # of several sources this one may see people who never come to the till
+            key=f"visitors_others_no_{file_id}_{entrance is None}",
         )
     st.button(
         f"Write {len(found.pairs):,} sale{'s' if len(found.pairs) != 1 else ''} to the log",
@@ -175,15 +222,17 @@ def _apply(store: VisitStore, found: Matching) -> None:
         key="visitors_apply_sales",
         disabled=not (found.pairs or others),
         on_click=_write,
-        args=(store, found, others),
+        args=(store, found, frame, others),
     )
 
 
-def _write(store: VisitStore, found: Matching, others: bool) -> None:
+def _write(store: VisitStore, found: Matching, frame: pd.DataFrame, others: bool) -> None:
     with remembered():
+        done = import_of(store, found, others, frame)
         written = store.attach_sales(
             [(visit, sale.time, sale.amount) for visit, sale in found.pairs], found.others if others else ()
         )
+        keep_import(done)
         forget_table()
         st.session_state.pop(_MATCHED, None)
         st.session_state[_UPLOADS] = st.session_state.get(_UPLOADS, 0) + 1  # an empty uploader

@@ -1,14 +1,14 @@
 """The view "Visits": a table in which the owner puts right what was counted. What is changed there is saved at once.
 
 The table shows what was in the log when it was opened, so that no row moves under the owner's hands; "Refresh" and the
-filters read it anew.
+filters read it anew. Only where one cell has changed another (who did not buy has no basket) the same rows are drawn
+afresh: the editor would go on showing what was typed into it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -20,8 +20,8 @@ from ui import resources
 from ui import visitors_words as words
 from ui.components import notice
 from ui.performance_figure import explain
-from ui.visitors_edits import BASKET, BOUGHT, DELETE, TRAIT_COLUMNS, edited, visit_rows
-from ui.visitors_log import choose_visits, remembered, say, show_messages, told
+from ui.visitors_edits import BASKET, BOUGHT, DELETE, TRAIT_COLUMNS, edited, shows, visit_rows
+from ui.visitors_log import as_stored, choose_visits, remembered, say, show_messages, told
 from ui.visitors_words import counted_visits, moment_words
 
 MOST_ROWS: Final = 500
@@ -40,6 +40,8 @@ class VisitTable:
         total: how many visits the filters let through.
         number: makes the editor a new one when the table is read anew.
         saved: by row, the changes that were saved; problems: those that could not be.
+        ticked: rows that were ticked to be deleted before the editor was drawn afresh.
+        stale: the editor shows something else than was saved.
     """
 
     chosen: Selection
@@ -48,10 +50,25 @@ class VisitTable:
     number: int
     saved: dict[int, dict[str, Any]] = field(default_factory=dict)
     problems: dict[int, str] = field(default_factory=dict)
+    ticked: frozenset[int] = frozenset()
+    stale: bool = False
 
     @property
     def key(self) -> str:
         return f"visitors_editor_{self.number}"
+
+    def ticked_now(self, edits: Mapping[int, Mapping[str, Any]]) -> frozenset[int]:
+        """The rows that are ticked to be deleted, by what was changed in the editor."""
+        return frozenset(
+            place for place in range(len(self.visits)) if edits.get(place, {}).get(DELETE, place in self.ticked)
+        )
+
+    def draw_afresh(self, edits: Mapping[int, Mapping[str, Any]]) -> None:
+        """Have a new editor show the same rows as they were saved."""
+        self.ticked = self.ticked_now(edits)
+        self.saved.clear()
+        self.number += 1
+        self.stale = False
 
 
 def show_visits(store: VisitStore, zone: ZoneInfo) -> None:
@@ -108,7 +125,7 @@ def _words(table: VisitTable) -> str:
 
 
 def _editor(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
-    rows = visit_rows(table.visits, zone, len(words.sources_of(table.visits)) > 1)
+    rows = visit_rows(table.visits, zone, len(words.sources_of(table.visits)) > 1, table.ticked)
     columns = st.column_config
     fixed = ("Time", "Age", "Minutes", "Source")
     config: dict[str, Any] = {
@@ -153,6 +170,8 @@ def save_changes(store: VisitStore, table: VisitTable, edits: Mapping[int, Mappi
     Raises:
         StoreError: the database fails; what was not saved is tried again with the next change.
     """
+    for place in table.problems.keys() - edits.keys():  # it was in an editor that is gone, and is said once
+        del table.problems[place]
     for place, cells in edits.items():
         changes = {title: value for title, value in cells.items() if title != DELETE}
         before = table.saved.get(place, {})
@@ -161,15 +180,15 @@ def save_changes(store: VisitStore, table: VisitTable, edits: Mapping[int, Mappi
             continue
         fresh = {title: value for title, value in changes.items() if title not in before or before[title] != value}
         _save_row(store, table, place, fresh, changes)
+    if table.stale:
+        table.draw_afresh(edits)
 
 
 def _save_row(
     store: VisitStore, table: VisitTable, place: int, fresh: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> None:
     known = table.visits[place]
-    # Its source may have learned more since the table was read.
-    moment = Selection(since=known.started, until=known.started + timedelta(milliseconds=1))
-    newest = next((v for v in store.latest(1000, moment) if v.id == known.id), None)
+    newest = as_stored(store, known.id, known.started)  # its source may have learned more since the table was read
     table.problems.pop(place, None)
     if newest is None:
         table.problems[place] = "It was deleted meanwhile."
@@ -182,13 +201,14 @@ def _save_row(
     if store.edit(visit):
         table.visits[place] = visit
         table.saved[place] = dict(changes)
+        table.stale |= not shows(changes, visit)
     else:
         table.problems[place] = "It was deleted meanwhile."
 
 
 def _below(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
     edits: Mapping[int, Mapping[str, Any]] = st.session_state[table.key]["edited_rows"]
-    ticked = [place for place, cells in edits.items() if cells.get(DELETE)]
+    ticked = sorted(table.ticked_now(edits))
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Refresh", icon=":material/refresh:", key="visitors_refresh", on_click=_read_anew)
         if ticked:

@@ -48,7 +48,12 @@ class BrowserCamera:
             on_started=self._started,
             on_tracked=self._visits.on_tracked,
         )
+        self.follow(settings)
+
+    def follow(self, settings: Settings) -> None:
+        """Estimate what is stored by now, and remember faces as long as a visit may be interrupted by now."""
         self.stream.analysis.traits = stored_traits(settings)
+        self.stream.analysis.keep_s = settings.away_s
 
     @property
     def name(self) -> str:

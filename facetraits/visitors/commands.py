@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -83,14 +83,14 @@ def _watch(arguments: argparse.Namespace) -> int:
     with _Signals() as signals:
         try:
             _start(recording, name, arguments.source, began)
-            visits = _follow(recording, name, arguments.duration, signals)
+            _follow(recording, name, arguments.duration, signals)
         finally:
-            recording.stop_all(_STOP_S)
+            ended = recording.stop_all(_STOP_S)  # which may count somebody still
             unwritten = recording.unwritten()
             store.close()
     if unwritten:
         raise CommandError(f"{_counted(unwritten)} could not be written, because the database does not answer")
-    print(f"{name}: {_counted(visits)} written", file=sys.stderr)
+    print(f"{name}: {_counted(sum(status.visits for status in ended))} written", file=sys.stderr)
     return EXIT_INTERRUPTED if signals.interrupted else EXIT_DONE
 
 
@@ -106,12 +106,17 @@ def _began(arguments: argparse.Namespace) -> datetime | None:
     try:
         with read_file(Path(arguments.source)) as video:
             began: datetime | None = arguments.began or video.recorded_at
+            duration_s = video.duration_s or 0.0
     except VideoError as error:
         raise CommandError(str(error)) from error
-    if began is None:
-        print("facetraits: the video does not say when it was recorded; taken as now (see --began)", file=sys.stderr)
+    if began is not None:
+        return began
+    taken = "it is taken as having ended just now"
+    print(f"facetraits: the video does not say when it was recorded; {taken} (see --began)", file=sys.stderr)
+    try:
+        return datetime.now(UTC) - timedelta(seconds=duration_s)
+    except OverflowError:  # what a broken file says
         return datetime.now(UTC)
-    return began
 
 
 def _chosen(settings: Settings, arguments: argparse.Namespace) -> Settings:
@@ -148,8 +153,8 @@ def _start(recording: Recording, name: str, source: str, began: datetime | None)
         raise CommandError(str(error)) from error
 
 
-def _follow(recording: Recording, name: str, duration_s: float | None, signals: _Signals) -> int:
-    """Show how it goes until it is over; gives the number of visits.
+def _follow(recording: Recording, name: str, duration_s: float | None, signals: _Signals) -> None:
+    """Show how it goes until it is over.
 
     Raises:
         CommandError: the source cannot be used. A camera that was there once is tried again for ever.
@@ -164,7 +169,7 @@ def _follow(recording: Recording, name: str, duration_s: float | None, signals: 
             if status.state == "failed" or (status.state == "connecting" and status.detail):
                 raise CommandError(status.detail)
             if status.state == "ended" or signals.stopped.is_set() or time.monotonic() >= until:
-                return status.visits
+                return
             line.show(_words(status))
             signals.stopped.wait(min(_LOOK_EVERY_S, max(0.0, until - time.monotonic())))
     finally:

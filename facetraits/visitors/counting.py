@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median_low
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
@@ -13,20 +16,33 @@ from facetraits.types import ClassPrediction
 from facetraits.visitors.visit import Settings, Visit
 
 _FORGOTTEN_S: Final = 600.0  # no tracker knows anybody for longer
+# An overloaded machine looks less often than a face may be missed for: there, who is seen at one look and at the next
+# was in view all the time, as far as anybody can tell. Looks are irregular, and one long pause is not usual.
+_LOOKS: Final = 6
+_USUAL_GAPS: Final = 1.5
 
 
 class Step(NamedTuple):
-    """What one analysed frame changed: visits that began, as far as they are known, and visits that are over."""
+    """What one analysed frame changed.
 
-    entered: tuple[Visit, ...]
-    left: tuple[Visit, ...]
+    Attributes:
+        entered: visits that began, as far as they are known.
+        left: visits that are over.
+        withdrawn: visits that were none, each with the visit that it belongs to: the tracker had given somebody a new
+            number and taken it back.
+    """
+
+    entered: tuple[Visit, ...] = ()
+    left: tuple[Visit, ...] = ()
+    withdrawn: tuple[tuple[UUID, UUID], ...] = ()
 
 
 class VisitCounter:
     """Counts the visits before one source. Not thread-safe.
 
     A tracked face is a visitor after ``settings.enter_s`` in view. Being out of view for up to ``settings.away_s`` is
-    part of the visit; whoever comes back later is a new visitor. The tracker should keep numbers for ``away_s``.
+    part of the visit; whoever comes back later is a new visitor. The tracker should keep numbers for ``away_s``. Where
+    it takes a number back, the visit of that number is withdrawn and its time belongs to the other.
 
     Age, gender and ethnicity of a visit are those of its track when last seen. The mood is the mean over the whole
     visit, in which good views count more.
@@ -39,7 +55,7 @@ class VisitCounter:
     Attributes:
         settings, began: may be set anew at any time; visits that have begun keep their start.
         in_view: visitors in the newest frame.
-        visits: counted so far.
+        visits: counted so far; fewer by those that are withdrawn.
     """
 
     def __init__(self, source: str, settings: Settings, began: datetime) -> None:
@@ -52,9 +68,11 @@ class VisitCounter:
         self._entered: dict[int, tuple[UUID, datetime]] = {}  # visit and start of those who are visitors
         self._gone: dict[int, float] = {}  # when numbers that may come back were last seen
         self._first_s: float | None = None
+        self._looks: deque[float] = deque(maxlen=_LOOKS)
+        self._flicker_s = FLICKER_S
 
     def see(self, tracked: Sequence[TrackedFace], time_s: float) -> Step:
-        """Take in the faces of an analysed frame; an empty one lets time pass.
+        """Take in the faces of an analysed frame.
 
         Args:
             tracked: the faces in view, as ``FaceTracker`` gives them.
@@ -62,11 +80,24 @@ class VisitCounter:
         """
         if self._first_s is None:
             self._first_s = time_s
+        self._look(time_s)
         left = self._leave(time_s)
-        entered = [face.track_id for face in tracked if self._see(face)]
-        self.visits += len(entered)
-        self.in_view = sum(time_s - self._stays[number].last_s <= FLICKER_S for number in self._entered)
-        return Step(tuple(self._visit(number) for number in entered), left)
+        known = {visit for visit, _ in self._entered.values()}
+        withdrawn = [
+            pair for face in tracked for number in face.formerly if (pair := self._unite(face.track_id, number))
+        ]
+        for face in tracked:
+            self._see(face)
+        entered = [number for number, (visit, _) in self._entered.items() if visit not in known]
+        self.visits += len(entered) - len(withdrawn)
+        self._count_in_view(time_s)
+        return Step(tuple(self._visit(number) for number in entered), left, tuple(withdrawn))
+
+    def wait(self, time_s: float) -> Step:
+        """Let time pass without a frame."""
+        left = self._leave(time_s)
+        self._count_in_view(time_s)
+        return Step(left=left)
 
     def current(self) -> tuple[Visit, ...]:
         """The visits that are not over, as they are known now."""
@@ -78,21 +109,56 @@ class VisitCounter:
         self._stays.clear()
         self._entered.clear()
         self._gone.clear()
+        self._looks.clear()
+        self._flicker_s = FLICKER_S
         self._first_s = None
         self.in_view = 0
         return ended
 
-    def _see(self, face: TrackedFace) -> bool:
-        """Whether the face has just become a visitor."""
+    def _look(self, time_s: float) -> None:
+        gaps = [later - earlier for earlier, later in pairwise(self._looks)]
+        self._flicker_s = max(FLICKER_S, _USUAL_GAPS * median_low(gaps)) if len(gaps) > 1 else FLICKER_S
+        self._looks.append(time_s)
+
+    def _count_in_view(self, time_s: float) -> None:
+        self.in_view = sum(time_s - self._stays[number].last_s <= self._flicker_s for number in self._entered)
+
+    def _see(self, face: TrackedFace) -> None:
         number = face.track_id
         if number not in self._stays:
             self._stays[number] = Stay(self._since(face))
         stay = self._stays[number]
-        stay.see(face)
-        if number in self._entered or stay.in_view_s < self.settings.enter_s:
-            return False
-        self._entered[number] = uuid4(), self.began + timedelta(seconds=stay.first_s)
-        return True
+        stay.see(face, self._flicker_s)
+        if number not in self._entered and stay.in_view_s >= self.settings.enter_s:
+            self._enter(number)
+
+    def _enter(self, number: int) -> UUID:
+        visit = uuid4()
+        self._entered[number] = visit, self.began + timedelta(seconds=self._stays[number].first_s)
+        return visit
+
+    def _unite(self, number: int, taken_back: int) -> tuple[UUID, UUID] | None:
+        """Give the stay of a number that was taken back to its owner.
+
+        Returns:
+            The visit that was none and the one it belongs to; None where nobody was counted twice.
+        """
+        later = self._stays.pop(taken_back, None)
+        if later is None:
+            return None
+        counted = self._entered.pop(taken_back, None)
+        if number not in self._stays:  # whose last visit is over, if there was one: this is another
+            self._gone.pop(number, None)
+            self._stays[number] = later
+            if counted is not None:
+                self._entered[number] = counted
+            return None
+        self._stays[number].go_on_with(later, self._flicker_s)
+        if counted is None:
+            return None
+        # A visit that is known keeps its start: where the owner was in view too shortly, the visit begins anew.
+        owner = self._entered[number][0] if number in self._entered else self._enter(number)
+        return counted[0], owner
 
     def _since(self, face: TrackedFace) -> float:
         """When the stay of a number begins that is not in view so far: not before the last one was over."""

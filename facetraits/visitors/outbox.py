@@ -6,8 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
 from facetraits.visitors.store import StoreError
@@ -22,8 +21,9 @@ _EVERY_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 1.0  # after a failure, doubled each time ...
 _LONGEST_PAUSE_S: Final = 30.0  # ... up to this
 _SETTINGS_EVERY_S: Final = 5.0
-_EXPIRE_EVERY_S: Final = 3600.0
-_EXPIRE_AGAIN_S: Final = 60.0  # where the database has failed
+
+
+_Kept = TypeVar("_Kept")
 
 
 class Outbox:
@@ -36,10 +36,11 @@ class Outbox:
         self._lock = threading.Lock()
         self._new: dict[UUID, Visit] = {}
         self._changed: dict[UUID, Visit] = {}
+        self._withdrawn: dict[UUID, UUID] = {}
 
     def __len__(self) -> int:
         with self._lock:
-            return len(self._new.keys() | self._changed.keys())
+            return len(self._new.keys() | self._changed.keys() | self._withdrawn.keys())
 
     @property
     def has_new(self) -> bool:
@@ -56,6 +57,14 @@ class Outbox:
         with self._lock:
             self._changed.update((visit.id, visit) for visit in visits)
 
+    def withdraw(self, pairs: Iterable[tuple[UUID, UUID]]) -> None:
+        """Take visits that were none, each with the one that it belongs to."""
+        with self._lock:
+            for visit, owner in pairs:
+                self._new.pop(visit, None)
+                self._changed.pop(visit, None)
+                self._withdrawn[visit] = owner  # it may be in the database, or on its way there
+
     def waiting(self, source: str) -> int:
         """How many visits of a source are still to be written."""
         with self._lock:
@@ -68,7 +77,7 @@ class Outbox:
             StoreError: the database did not take it; what it did not take is kept.
         """
         with self._lock:
-            new, changed = dict(self._new), dict(self._changed)
+            new, changed, withdrawn = dict(self._new), dict(self._changed), dict(self._withdrawn)
         if new:
             # What was learned of them since comes after: where an earlier answer was lost, they are there already.
             store.add(new.values())
@@ -76,16 +85,19 @@ class Outbox:
         if changed:
             store.update(changed.values())
             self._drop(self._changed, changed)
+        if withdrawn:
+            store.withdraw(withdrawn)
+            self._drop(self._withdrawn, withdrawn)
 
-    def _drop(self, box: dict[UUID, Visit], written: dict[UUID, Visit]) -> None:
+    def _drop(self, box: dict[UUID, _Kept], written: dict[UUID, _Kept]) -> None:
         with self._lock:
-            for number, visit in written.items():
-                if box.get(number) is visit:
+            for number, kept in written.items():
+                if box.get(number) is kept:
                     del box[number]
 
 
 class VisitWriter:
-    """The thread that writes visits, reads the settings and deletes what is too old.
+    """The thread that writes visits and reads the settings.
 
     Args:
         store: where the visits go.
@@ -94,7 +106,7 @@ class VisitWriter:
         tick: called about once a second.
 
     Attributes:
-        settings: as last read.
+        settings: as last read; those of the program before.
         trouble: what is wrong with the database, in one sentence; empty where nothing is.
     """
 
@@ -112,9 +124,8 @@ class VisitWriter:
         self._hurry = False
         self._writes = 0  # attempts so far
         self._pause_s = 0.0
-        self._write_at = self._settings_at = self._expire_at = 0.0
+        self._write_at = self._settings_at = 0.0
         self._failing: set[str] = set()
-        self._look_after_settings(time.monotonic())
         self._thread = threading.Thread(target=self._work, name="visit-writer", daemon=True)
         self._thread.start()
 
@@ -125,8 +136,14 @@ class VisitWriter:
 
     def refresh(self) -> Settings:
         """Read the settings now: what the owner has just saved counts for what is started next."""
+        self._settings_at = time.monotonic() + _SETTINGS_EVERY_S
         self._try("settings", self._read)
         return self.settings
+
+    def know_settings(self) -> None:
+        """Read the settings where nobody has tried to so far."""
+        if self._settings_at == 0.0:
+            self.refresh()
 
     def flush(self, timeout_s: float) -> bool:
         """Write everything now; False where that has failed or takes too long, and is tried again later."""
@@ -157,7 +174,6 @@ class VisitWriter:
             if hurry or now >= self._write_at:
                 self._write(now)
             self._look_after_settings(now)
-            self._expire(now)
 
     def _is_urgent(self) -> bool:
         return self._closed or self._hurry or (self._outbox.has_new and time.monotonic() >= self._write_at)
@@ -176,16 +192,10 @@ class VisitWriter:
 
     def _look_after_settings(self, now: float) -> None:
         if now >= self._settings_at:
-            self._settings_at = now + _SETTINGS_EVERY_S
-            self._try("settings", self._read)
+            self.refresh()
 
     def _read(self) -> None:
         self.settings = self._read_settings()
-
-    def _expire(self, now: float) -> None:
-        if now >= self._expire_at:
-            done = self._try("expire", lambda: self._store.expire(datetime.now(UTC)))
-            self._expire_at = now + (_EXPIRE_EVERY_S if done else _EXPIRE_AGAIN_S)
 
     def _try(self, what: str, work: Callable[[], object]) -> bool:
         """Whether it succeeded; a failure that goes on is logged once."""

@@ -18,6 +18,7 @@ from facetraits.registry import ModelIntegrityError
 from facetraits.tracking import TrackedFace
 from facetraits.video import CameraStream, VideoError, check_address, read_file, read_stream
 from facetraits.visitors.outbox import Outbox, VisitWriter
+from facetraits.visitors.retention import keep_short
 from facetraits.visitors.source import Source, SourceKind, SourceStatus, Watch
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
 
@@ -37,9 +38,9 @@ class Recording:
     """All sources that record into one database; there is one per process. Thread-safe.
 
     Visits are written when they begin, every two seconds while they last, and when they are over. While the database
-    fails they are kept in memory and tried again with growing pauses. The settings are read from the database every few
-    seconds; how long a tracker remembers is fixed when its source starts. Old visits are deleted at the start and every
-    hour.
+    fails they are kept in memory and tried again with growing pauses, also after all sources have ended, and once more
+    when the program ends. The settings are read from the database every few seconds. Old visits are deleted at the
+    start and every hour.
 
     Args:
         store: where the visits go; it stays open.
@@ -62,6 +63,7 @@ class Recording:
         self._outbox = Outbox()
         self._writer: VisitWriter | None = None
         atexit.register(_stop_all, weakref.ref(self))
+        keep_short(store)
 
     def start_camera(self, name: str, address: str) -> None:
         """Watch a camera until it is stopped; it is connected to again after every loss.
@@ -85,11 +87,13 @@ class Recording:
             began: when the video was recorded; aware.
 
         Raises:
-            ValueError: the name is taken or too long, ``began`` has no time zone, or the visits would be deleted at
-                once because they are older than visits are kept.
+            ValueError: the name is taken or too long, ``began`` has no time zone or lies in the future, or the visits
+                would be deleted at once because they are older than visits are kept.
         """
         if began.tzinfo is None:
             raise ValueError("The time at which the video was recorded needs a time zone.")
+        if began > datetime.now(UTC):
+            raise ValueError(f"The video cannot begin on {began:%Y-%m-%d at %H:%M}, in the future: correct the time.")
         kept_days = self._look_after().refresh().retention_days
         if kept_days is not None and began < datetime.now(UTC) - timedelta(days=kept_days):
             raise ValueError(
@@ -117,32 +121,45 @@ class Recording:
         if source is not None:
             self._end([source], timeout_s)
 
-    def stop_all(self, timeout_s: float = 5.0) -> None:
-        """End all sources; something may be started again afterwards."""
+    def stop_all(self, timeout_s: float = 5.0) -> tuple[SourceStatus, ...]:
+        """End all sources; something may be started again afterwards.
+
+        What the database has not taken by then is tried again for as long as the program runs; see ``unwritten``.
+
+        Returns:
+            How each of them ended.
+        """
         with self._lock:
             sources = list(self._sources.values())
             self._sources.clear()
-            writer = self._writer
         self._end(sources, timeout_s)
+        ended = self._statuses_of(sources)
         with self._lock:
-            if self._sources or self._writer is None or self._writer is not writer:
-                return
+            writer = self._writer
+            if self._sources or writer is None or len(self._outbox):
+                return ended
             self._writer = None
         writer.close(timeout_s)
+        return ended
 
     def statuses(self) -> tuple[SourceStatus, ...]:
         """All sources in the order of their start; files that are over are listed until they are stopped."""
         with self._lock:
             sources = list(self._sources.values())
-            trouble = "" if self._writer is None else self._writer.trouble
+        return self._statuses_of(sources)
+
+    def _statuses_of(self, sources: Sequence[Source]) -> tuple[SourceStatus, ...]:
+        writer = self._writer
+        trouble = "" if writer is None else writer.trouble
         return tuple(s.status(trouble, self._outbox.waiting(s.name) if trouble else 0) for s in sources)
 
     def unwritten(self) -> int:
-        """How many visits are kept that the database has not taken yet."""
+        """How many visits are kept that the database has not taken yet, also of sources that have ended."""
         return len(self._outbox)
 
     def register_webcam(self, name: str) -> Source:
         """List a webcam that begins to send; under another name where its own is taken by now."""
+        self._look_after().know_settings()
         with self._lock:
             free = name
             number = 2
@@ -232,6 +249,7 @@ class Recording:
     # -- database -----------------------------------------------------------------------------------------------------
 
     def _look_after(self) -> VisitWriter:
+        # A new one knows no settings: a database that answers slowly must not hold up whoever needs the lock.
         with self._lock:
             if self._writer is None:
                 self._writer = VisitWriter(self._store, self._outbox, self._read_settings, self._tick)
@@ -250,10 +268,8 @@ class Recording:
         for source in sources:
             source.join(until - time.monotonic())
             source.finish()  # also where the worker hangs
-        with self._lock:
-            writer = self._writer
-        if writer is not None and len(self._outbox):
-            writer.flush(max(until - time.monotonic(), _LEAST_FLUSH_S))
+        if len(self._outbox):
+            self._look_after().flush(max(until - time.monotonic(), _LEAST_FLUSH_S))
 
 
 class WebcamSource:

@@ -35,6 +35,11 @@ _AMOUNT_WORDS: Final = (
     *("importo", "bedrag", "sum", "paid", "umsatz", "revenue", "turnover", "sales", "sale", "basket", "value", "wert"),
     *("valor", "price", "preis", "prix", "precio", "prezzo", "net", "netto"),
 )
+# What is paid for a whole receipt, unless it is said to be of a part of it.
+_TOTAL_WORDS: Final = _AMOUNT_WORDS[: _AMOUNT_WORDS.index("sales")]
+_PART_WORDS: Final = _split(
+    "line item article artikel unit each position pos einzel stueck zeile zeilen price preis prix precio prezzo"
+)
 _TAX_WORDS: Final = _split("tax vat mwst ust steuer iva tva btw moms")
 _NOT_AMOUNT_WORDS: Final = _split(
     "tip tips trinkgeld discount rabatt quantity qty menge anzahl count items id number nr no change cost costs fee "
@@ -129,10 +134,10 @@ def _head_of(rows: Sequence[tuple[int, list[str]]]) -> tuple[int, Columns]:
         if not named:
             continue
         below = [cells for _, cells in rows[place + 1 : place + 1 + _SAMPLE_ROWS]]
-        kinds = {i: _kind_ofcells_of(cells_of(below, i)) for i in range(len(cells))}
+        kinds = {i: _kind_of(cells_of(below, i)) for i in range(len(cells))}
         moment = _moment_columns(kinds, named)
         if moment is not None:
-            return place, Columns(moment, _amountcells_of(cells, below, moment), _receiptcells_of(cells, moment))
+            return place, Columns(moment, _amount_column(cells, below, moment), _receipt_column(cells, moment))
         problem = _no_time(cells, kinds, named, below)
     raise SalesError(problem)
 
@@ -158,7 +163,7 @@ def _no_time(cells: Sequence[str], kinds: Mapping[int, str], named: Sequence[int
     return f'The column "{name}" holds no dates and times that can be read.'
 
 
-def _kind_ofcells_of(cells: Sequence[str]) -> str:
+def _kind_of(cells: Sequence[str]) -> str:
     """What most of its cells are: "both" date and time, "day", "clock" or "" (something else)."""
     moments = []
     for cell in cells:
@@ -176,7 +181,7 @@ def _kind_ofcells_of(cells: Sequence[str]) -> str:
     return "clock" if 2 * len(with_clock) >= len(moments) > 0 else ""
 
 
-def _amountcells_of(header: Sequence[str], below: Sequence[Sequence[str]], taken: Sequence[int]) -> int | None:
+def _amount_column(header: Sequence[str], below: Sequence[Sequence[str]], taken: Sequence[int]) -> int | None:
     ranked = [(rank, i) for i, name in enumerate(header) if i not in taken and (rank := _amount_rank(name)) is not None]
     for _, i in sorted(ranked):
         cells = cells_of(below, i)
@@ -190,12 +195,18 @@ def _amount_rank(name: str) -> int | None:
     no_amount = words & _NOT_AMOUNT_WORDS or any(word.startswith("steuer") for word in words)
     if no_amount or (words & _TAX_WORDS and not words & _INCLUDING and not words & {"excl", "exkl"}):
         return None
-    ranks = [
-        rank
-        for rank, known in enumerate(_AMOUNT_WORDS)
-        if any(word == known or (len(known) > 4 and word.endswith(known)) for word in words)
-    ]
+    ranks = [rank for rank, known in enumerate(_AMOUNT_WORDS) if any(_is_or_ends(word, known) for word in words)]
     return min(ranks, default=None)
+
+
+def names_totals(name: str) -> bool:
+    """Whether a column of that name has what was paid in all, on each line of a receipt."""
+    words = _words(name)
+    return not words & _PART_WORDS and any(_is_or_ends(word, total) for word in words for total in _TOTAL_WORDS)
+
+
+def _is_or_ends(word: str, known: str) -> bool:
+    return word == known or (len(known) > 4 and word.endswith(known))
 
 
 def _is_amount(cell: str) -> bool:
@@ -206,7 +217,7 @@ def _is_amount(cell: str) -> bool:
     return True
 
 
-def _receiptcells_of(header: Sequence[str], taken: Sequence[int]) -> int | None:
+def _receipt_column(header: Sequence[str], taken: Sequence[int]) -> int | None:
     for i, name in enumerate(header):
         words = _words(name)
         if i not in taken and words & _RECEIPT_WORDS and words <= _RECEIPT_WORDS | _NUMBER_WORDS:

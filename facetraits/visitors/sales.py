@@ -7,12 +7,21 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 from facetraits.visitors.matching import Matching, MatchRule, Sale, match_sales
-from facetraits.visitors.sale_table import DELIMITERS, SalesError, Table, cell_of, cells_of, find_table
+from facetraits.visitors.receipts import Line, merged
+from facetraits.visitors.sale_table import (
+    DELIMITERS,
+    SalesError,
+    Table,
+    cell_of,
+    cells_of,
+    find_table,
+    names_totals,
+)
 from facetraits.visitors.sale_values import (
     AmountReader,
     Moment,
@@ -54,7 +63,7 @@ def read_sales(data: bytes, zone: tzinfo, day_first: bool | None = None) -> Sale
 
     Commas, semicolons, tabs or bars separate its columns; a line names them, and one column has "date" or "time" in its
     name, or two have. Text is UTF-8, UTF-16 or Latin-1. Refunds and lines that cannot be read are skipped. Lines with
-    the same number of a receipt and the same time are one sale.
+    the same number of a receipt, within ten minutes, are one sale.
 
     Args:
         data: the file.
@@ -73,17 +82,18 @@ def read_sales(data: bytes, zone: tzinfo, day_first: bool | None = None) -> Sale
     first, note = _order([found for day, clock, _ in moments for found in (day, clock) if found], day_first)
     amounts = _Amounts.of(table, lines)
     skipped: list[tuple[int, str]] = []
-    read: list[_Line] = []
+    read: list[Line] = []
     for (number, cells), (day, clock, problem) in zip(lines, moments, strict=True):
         try:
             if day is None or clock is None:
                 raise UnreadableError(problem)
             time = to_utc(day, clock, first is not False, zone)
-            read.append(_Line(number, time, amounts.read(cells), cell_of(cells, table.columns.receipt)))
+            read.append(Line(number, time, amounts.read(cells), cell_of(cells, table.columns.receipt)))
         except UnreadableError as error:
             skipped.append((number, str(error)))
-    merged, merge_note = _merged(read)
-    sales = _sales(merged, skipped)
+    amount_column = None if table.columns.amount is None else table.header[table.columns.amount]
+    one_each, merge_note = merged(read, amount_column is not None and names_totals(amount_column))
+    sales = _sales(one_each, skipped)
     if not sales:
         number, reason = min(skipped)
         raise SalesError(f"No line of the file is a sale that can be read; line {number}: {reason}.")
@@ -91,7 +101,7 @@ def read_sales(data: bytes, zone: tzinfo, day_first: bool | None = None) -> Sale
         sales=tuple(sorted(sales, key=lambda sale: (sale.time, sale.line))),
         skipped=tuple(sorted(skipped)),
         time_column=" + ".join(table.header[i] for i in table.columns.moment),
-        amount_column=None if table.columns.amount is None else table.header[table.columns.amount],
+        amount_column=amount_column,
         note=" ".join(part for part in (note, amounts.note, merge_note) if part),
         day_first=first,
     )
@@ -141,13 +151,6 @@ def _without_separator_line(text: str) -> tuple[str, str | None]:
 
 
 # -------------------------------------------------------------------------------------------------------------- lines
-
-
-class _Line(NamedTuple):
-    number: int
-    time: datetime
-    amount: Decimal | None
-    receipt: str
 
 
 def _lines(table: Table) -> list[tuple[int, list[str]]]:
@@ -205,27 +208,7 @@ class _Amounts:
         return self._reader.read(cell) if cell else None
 
 
-def _merged(lines: Sequence[_Line]) -> tuple[list[_Line], str]:
-    """Lines of one receipt made one, and a note if there were any."""
-    receipts: dict[tuple[object, datetime], list[_Line]] = {}
-    for line in lines:
-        # Without a number every line is a receipt of its own.
-        receipts.setdefault((line.receipt or line.number, line.time), []).append(line)
-    several = [amounts for group in receipts.values() if len(amounts := [line.amount for line in group]) > 1]
-    if not several:
-        return list(lines), ""
-    # Either every line of a receipt repeats its total, or each has the price of one article.
-    totals = all(None not in amounts and len(set(amounts)) == 1 for amounts in several)
-    merged = []
-    for group in receipts.values():
-        known = [line.amount for line in group if line.amount is not None]
-        amount = (known[0] if totals else sum(known, Decimal(0))) if known else None
-        merged.append(group[0]._replace(amount=amount))
-    how = "which all name its total" if totals else "whose amounts were added"
-    return merged, f"Lines with the same receipt number and time are one sale, {how}."
-
-
-def _sales(lines: Iterable[_Line], skipped: list[tuple[int, str]]) -> list[Sale]:
+def _sales(lines: Iterable[Line], skipped: list[tuple[int, str]]) -> list[Sale]:
     """Those that are sales; the others are added to ``skipped``."""
     sales = []
     for line in lines:

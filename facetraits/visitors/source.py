@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -16,9 +16,9 @@ from facetraits.stay import FLICKER_S
 from facetraits.tracking import FaceTracker, TrackedFace
 from facetraits.types import TRAITS, TraitName
 from facetraits.video import Frame
-from facetraits.visitors.counting import VisitCounter
+from facetraits.visitors.counting import Step, VisitCounter
 from facetraits.visitors.outbox import Outbox
-from facetraits.visitors.visit import Settings
+from facetraits.visitors.visit import Settings, Visit
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class SourceStatus:
         state: "connecting" until the first picture, "lost" while it is tried again, "ended" and "failed" for good.
         detail: one sentence for the owner about what is wrong; empty where nothing is.
         in_view: visitors now.
-        visits: counted since the start.
+        visits: counted since the start; it falls where somebody turns out to have been counted twice.
         progress: share of a file that is done, in [0, 1]; None where that is unknown.
         analyses_per_second: over the last seconds.
         unwritten: visits that the database did not take yet; they are kept in memory and tried again.
@@ -156,21 +156,28 @@ class Source:
             self._state, self._detail = "live", ""
             self._failures_in_a_row = 0
             self._count_analysis()
-            entered = self._take_in(tracked, time_s)
-        if entered:
+            self._set_counter()
+            step = self._counter.see(tracked, time_s)
+            self._hand_over(step, time_s)
+        if step.entered:
             self._on_entered()
 
-    def _take_in(self, tracked: Sequence[TrackedFace], time_s: float) -> bool:
+    def _set_counter(self) -> None:
         self._counter.settings = self._settings()
         if self._lives_now:  # anew each time: the clock of the day may be set, or the machine sleep
             self._counter.began = _began_now()
-        step = self._counter.see(tracked, time_s)
-        self._outbox.add(step.entered)
-        self._outbox.update(step.left)
+
+    def _hand_over(self, step: Step, time_s: float) -> None:
+        self._outbox.add(self._as_told(step.entered))
+        self._outbox.withdraw(step.withdrawn)
+        self._outbox.update(self._as_told(step.left))
         if time_s - self._updated_s >= _UPDATE_EVERY_S:
             self._updated_s = time_s
-            self._outbox.update(self._counter.current())
-        return bool(step.entered)
+            self._outbox.update(self._as_told(self._counter.current()))
+
+    def _as_told(self, visits: Sequence[Visit]) -> Sequence[Visit]:
+        """What a recorded video shows is over, also where it is not known yet until when it went on."""
+        return visits if self._lives_now else [replace(visit, ended=True) for visit in visits]
 
     def tick(self) -> None:
         """Let time pass while nothing comes: visitors of a lost camera leave after a while."""
@@ -180,7 +187,8 @@ class Source:
                 return
             silent_s = now - self._analyses[-1]
             if silent_s > max(FLICKER_S, _RATE_OVER_S):
-                self._take_in((), now)
+                self._set_counter()
+                self._hand_over(self._counter.wait(now), now)
             if self.kind == "webcam" and silent_s > _SILENT_S and self._state == "live":
                 self._state, self._detail = "lost", "The webcam sends no pictures."
 
@@ -284,8 +292,10 @@ class Watch:
             How long to rest before the next one of a camera, in seconds.
         """
         started = time.monotonic()
+        settings = self._source.settings
         try:
-            result = self._analyzer.analyze(frame.image, stored_traits(self._source.settings))
+            result = self._analyzer.analyze(frame.image, stored_traits(settings))
+            self._tracker.keep_s = settings.away_s
             tracked = self._tracker.update(result, frame.time_s, frame.image)
         except Exception:
             self._source.analysis_failed()

@@ -130,8 +130,14 @@ class VisitStore:
         self._write_rows(statement, [{f"new_{name}": getattr(visit, name) for name in names} for visit in known])
 
     def mark(self, ids: Collection[UUID], bought: Outcome) -> int:
-        """Say of visits whether the visitors bought; returns how many there are."""
-        return self._write_ids(ids, lambda some: update(visits).where(visits.c.id.in_(some)).values(bought=bought))
+        """Say of visits whether the visitors bought; returns how many there are.
+
+        Of those who did not, or of whom that is not known, sale and amount are forgotten.
+        """
+        values: dict[str, Any] = {"bought": bought}
+        if bought != "yes":
+            values |= {"basket": None, "sold_at": None}
+        return self._write_ids(ids, lambda some: update(visits).where(visits.c.id.in_(some)).values(values))
 
     def edit(self, visit: Visit) -> bool:
         """Write what was put in by hand: traits, bought, basket and time of sale.
@@ -167,16 +173,34 @@ class VisitStore:
                 writer.run(update(visits).where(unknown).values(bought="no"))
         return attached
 
+    def withdraw(self, belonging: Mapping[UUID, UUID]) -> None:
+        """Delete visits that turned out to be part of others; an outcome that is known goes over to those.
+
+        Traits that were put in by hand do not.
+
+        Args:
+            belonging: visits that were none, each with the one that it belongs to.
+        """
+        with self._writing() as writer:
+            gone = 0
+            for withdrawn, owner in belonging.items():
+                writer.run(_with_outcome_of(withdrawn, owner))
+                gone += writer.run(delete(visits).where(visits.c.id == withdrawn))
+        if gone:
+            forget_deleted(self._engine, self.name)
+
     def current(self, now: datetime, away_s: float) -> tuple[Visit, ...]:
         """Visits that go on, the newest first.
 
-        A program that was stopped leaves visits that nobody ends; they are not counted.
+        A program that was stopped leaves visits that nobody ends; they are not counted, nor are those that a wrong
+        clock has put into the future.
 
         Args:
             now: aware.
             away_s: a visitor who was out of view for longer has left, in seconds.
         """
-        statement = select(visits).where(visits.c.ended == false()).order_by(visits.c.started.desc(), visits.c.id)
+        going_on = visits.c.ended == false(), visits.c.started <= now
+        statement = select(visits).where(*going_on).order_by(visits.c.started.desc(), visits.c.id)
         unseen = timedelta(seconds=away_s + _WRITTEN_EVERY_S)
         return tuple(v for v in self._visits(statement) if v.started + timedelta(seconds=v.duration_s) >= now - unseen)
 
@@ -304,6 +328,17 @@ def _row(visit: Visit) -> dict[str, Any]:
 def _new(name: str) -> BindParameter[Any]:
     # A name of its own: that of the column is taken where a statement sets it.
     return bindparam(f"new_{name}", type_=visits.c[name].type)
+
+
+def _with_outcome_of(other: UUID, visit: UUID) -> UpdateBase:
+    """Whether and what another visitor bought is this one's where nothing is known of this one."""
+    others = visits.alias()
+    known = select(others.c.id).where(others.c.id == other, others.c.bought != "unknown").exists()
+    values = {
+        name: select(others.c[name]).where(others.c.id == other).scalar_subquery()
+        for name in ("bought", "basket", "sold_at")
+    }
+    return update(visits).where(visits.c.id == visit, visits.c.bought == "unknown", known).values(values)
 
 
 def _pieces(ids: Collection[UUID]) -> Iterator[Sequence[UUID]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +28,7 @@ from tests.videos import comes_and_goes, write_sound, write_video
 from tests.visitors.made_visits import make_frame, make_visit, visits_of
 from ui import resources
 from ui.viewers import Viewers
+from ui.visitors_recording import began_at
 from ui.visitors_webcam import BrowserCamera
 
 PAGE = "pages/3_Visitors.py"
@@ -186,7 +187,7 @@ def test_a_single_visit_is_no_pattern(store: VisitStore, view: str) -> None:
         assert "There are too few visits to compare yet" in text(page)
         assert "not yet two groups of 30 visits" in text(page)
     elif view == "Now":
-        assert "1 of 1 visits today" in text(page)
+        assert "100% 1 of 1 visits today; 95% interval 21% to 100%" in text(page)
 
 
 @pytest.mark.usefixtures("here", "shop")
@@ -228,6 +229,7 @@ def test_a_planted_pattern_is_found_and_said(store: VisitStore) -> None:
     page = choose(choose(open_page("Patterns"), "visitors_period", "All"), "visitors_patterns", "Buyers")
     assert "Visitors of apparent gender female bought more often than the others" in text(page)
     assert "fewer than 1 of 1,000 cases" in text(page)
+    assert "A family or group of friends counts as several visits" in text(page)
     store.delete_all()
     store.add(visits_of(make_frame(300)))
     assert "Nothing stands out beyond chance." in text(page.run())
@@ -273,6 +275,34 @@ def test_buyers_of_one_source_can_be_marked_alone(shop: VisitStore) -> None:
     assert marked == {"Till"}
 
 
+@pytest.mark.usefixtures("here")
+def test_undo_leaves_alone_who_has_a_sale_by_now(shop: VisitStore) -> None:
+    till, entrance = shop.current(datetime.now(UTC), 6)
+    page = press(open_page(), "visitors_mark")
+    sold_at = datetime.now(UTC).replace(microsecond=0)
+    shop.attach_sales([(till.id, sold_at, Decimal("19.90"))])
+    press(page, "visitors_unmark")
+    found = {visit.id: visit for visit in shop.current(datetime.now(UTC), 6)}
+    assert (found[till.id].bought, found[till.id].basket, found[till.id].sold_at) == ("yes", Decimal("19.90"), sold_at)
+    assert found[entrance.id].bought == "unknown"
+    page.run()
+    assert not any("Undo" in label for label in labels(page))
+
+
+@pytest.mark.usefixtures("here")
+def test_the_share_of_buyers_is_the_same_now_and_in_patterns(store: VisitStore) -> None:
+    now = datetime.now(UTC)
+    began = [now - timedelta(milliseconds=i) for i in range(10)]  # also just after midnight they are of today
+    store.add(
+        [make_visit(moment, bought=("yes", "no", "no", "unknown", "unknown")[i % 5]) for i, moment in enumerate(began)]
+    )
+    page = open_page()
+    assert "33% 2 of 6 whose outcome is known; 95% interval 10% to 70%" in text(page)
+    choose(page, "visitors_view", "Patterns")
+    choose(page, "visitors_period", "Today")
+    assert "33% 2 of 6; 95% interval 10% to 70%" in text(page)
+
+
 @pytest.mark.usefixtures("here", "shop")
 def test_what_another_program_records_is_said() -> None:
     assert "Another program records Entrance and Till" in text(open_page())
@@ -309,6 +339,80 @@ def test_sales_are_shown_before_they_are_written(store: VisitStore) -> None:
     assert not page.file_uploader[0].value
 
 
+def import_file(page: AppTest, sales: bytes) -> str:
+    page.file_uploader[0].set_value(("till.csv", sales, "text/csv")).run()
+    assert [error.value for error in page.exception] == []
+    return text(page)
+
+
+CAME = [datetime(2026, 5, 4, 10, minute, tzinfo=UTC) for minute in (0, 5, 10, 15, 20, 25, 12)]
+# Of all but the last, ten minutes after they came.
+SIX_SALES = b"time;amount\n" + b"".join(b"2026-05-04 10:%02d:00;5,00\n" % (5 * i + 10) for i in range(6))
+
+
+@pytest.mark.usefixtures("here")
+def test_sales_are_given_to_the_source_that_sees_everybody(store: VisitStore) -> None:
+    store.add([make_visit(came, source="door") for came in CAME])
+    store.add([make_visit(came + timedelta(minutes=3), source="aisle") for came in CAME[:6]])
+    page = open_page("Data")
+    import_file(page, SIX_SALES)
+    (which,) = (box for box in page.selectbox if box.label == "Which source sees everybody who comes in?")
+    assert which.value == "door"
+    assert which.options == ["door (7 visits)", "aisle (6 visits)"]
+    (others,) = page.checkbox
+    assert "1 visit of door without a sale" in others.label
+    assert not others.value
+    press(page, "visitors_apply_sales")
+    assert {visit.source for visit in store.latest() if visit.sold_at} == {"door"}
+    assert store.count() == {"yes": 6, "no": 0, "unknown": 7}
+    # Once more, of the other source: they are known.
+    import_file(page, SIX_SALES)
+    next(box for box in page.selectbox if box.label.startswith("Which source")).set_value("aisle").run()
+    assert "Known already 6" in text(page)
+    assert "Matched with visits 0" in text(page)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_import_can_be_taken_back(store: VisitStore) -> None:
+    before = [make_visit(came) for came in CAME]
+    before[0] = make_visit(CAME[0], bought="yes", basket=Decimal("3.00"))
+    before[1] = make_visit(CAME[1], bought="yes")
+    store.add(before)
+    page = open_page("Data")
+    assert "visitors_undo_sales" not in [button.key for button in page.button]
+    import_file(page, SIX_SALES)
+    assert not any(box.label.startswith("Which source") for box in page.selectbox), "there is only one"
+    assert page.checkbox[0].value
+    press(page, "visitors_apply_sales")
+    assert store.count() == {"yes": 6, "no": 1, "unknown": 0}
+    assert "Your last import gave a sale to 6 visits and marked 1 visit as not bought." in text(page)
+    store.mark([before[2].id], "no")  # by hand, since
+    store.delete([before[3].id])
+    press(page, "visitors_undo_sales")
+    assert "5 visits are as they were before it. 2 were changed or deleted since and left alone." in text(page)
+    after = {visit.id: visit for visit in store.latest()}
+    for place in (0, 1, 4, 5, 6):
+        assert after[before[place].id] == before[place]
+    assert after[before[2].id].bought == "no"
+    assert "visitors_undo_sales" not in [button.key for button in page.button]
+
+
+@pytest.mark.usefixtures("here")
+def test_the_owner_says_in_which_order_dates_stand_where_the_file_does_not(store: VisitStore) -> None:
+    store.add([make_visit(datetime(2026, 4, 3, 12, tzinfo=UTC)), make_visit(datetime(2026, 3, 4, 12, tzinfo=UTC))])
+    page = open_page("Data")
+    said = import_file(page, b"time,amount\n03/04/2026 12:10,5.00\n03/04/2026 12:20,5.00\n")
+    assert "whether day or month comes first" in said
+    order = next(widget for widget in page.get("button_group") if (widget.key or "").startswith("visitors_day_first"))
+    assert order.value is True
+    page = choose(page, order.key, False)
+    assert "whether day or month comes first" not in text(page)
+    press(page, "visitors_apply_sales")
+    assert [visit.started.month for visit in store.latest() if visit.sold_at] == [3]
+    import_file(page, b"time,amount\n31/04/2026 12:10,5.00\n03/04/2026 12:20,5.00\n")
+    assert not any((widget.key or "").startswith("visitors_day_first") for widget in page.get("button_group"))
+
+
 @pytest.mark.usefixtures("here")
 def test_a_file_that_holds_no_sales_is_a_sentence(store: VisitStore) -> None:
     page = open_page("Data")
@@ -329,6 +433,20 @@ def test_the_retention_is_saved_and_old_visits_go_at_once(store: VisitStore) -> 
     press(page, "visitors_retention_save")
     assert store.settings() == Settings(retention_days=30)
     assert len(store.latest()) == 2
+
+
+@pytest.mark.usefixtures("here")
+def test_all_visits_are_taken_home_unless_it_is_said_otherwise(shop: VisitStore) -> None:
+    shop.add([make_visit(datetime.now(UTC) - timedelta(days=70), gender="male")])
+    page = open_page("Data")
+    assert "303 visits, of all sources and times." in text(page)
+    choose(page, "visitors_export_part", "Only some, by filters")
+    midnight = pd.Timestamp.now("UTC").normalize()
+    recent = int((shop.frame()["started"] >= midnight - timedelta(days=29)).sum())
+    assert recent < 303
+    assert f"Only what fits the filters: {recent} of 303 visits." in text(page)
+    press(page, "visitors_delete_ask")
+    assert [button.proto.label for button in page.get("download_button")] == ["CSV", "Parquet", "Download all of them"]
 
 
 @pytest.mark.usefixtures("here")
@@ -361,15 +479,45 @@ def test_a_video_is_counted_at_the_time_it_was_recorded(store: VisitStore, tmp_p
     page.file_uploader[0].set_value(("Door.mp4", video.read_bytes(), "video/mp4")).run()
     assert [error.value for error in page.exception] == []
     submit(page, "Count the visitors")
-    wait_for(lambda: len(store.latest()) == 1 and store.latest()[0].ended)
+    wait_for(lambda: [status.state for status in resources.get_recording().statuses()] == ["ended"])
+    wait_for(lambda: len(store.latest()) == 1)
     (visit,) = store.latest()
-    assert visit.source == "Door"
+    assert (visit.source, visit.ended) == ("Door", True)
     assert timedelta() < visit.started - began.replace(second=0) < timedelta(seconds=62)
     page.run()
     assert "Door video file, finished 1 visit" in text(page)
     assert "Recording is off" in text(page)
     press(page, "visitors_stop_Door")
     assert "Door" not in text(page)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_video_that_does_not_say_when_it_was_recorded_has_ended_by_now(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "Door.mp4", comes_and_goes(seconds=150).pictures()).read_bytes()
+    page = choose(open_page("Recording"), "visitors_kind", "Video file")
+    page.file_uploader[0].set_value(("Door.mp4", video, "video/mp4")).run()
+    assert [error.value for error in page.exception] == []
+    began = page.get("date_time_input")[0].value.replace(tzinfo=UTC)
+    assert timedelta(seconds=150) <= datetime.now(UTC) - began < timedelta(seconds=240)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_video_of_the_future_is_a_sentence(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "Door.mp4", comes_and_goes(seconds=1).pictures()).read_bytes()
+    page = choose(open_page("Recording"), "visitors_kind", "Video file")
+    page.file_uploader[0].set_value(("Door.mp4", video, "video/mp4")).run()
+    page.get("date_time_input")[0].set_value(datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1))
+    submit(page, "Count the visitors")
+    assert "The video was not started" in text(page)
+    assert resources.get_recording().statuses() == ()
+
+
+def test_a_video_never_begins_in_the_future() -> None:
+    now = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    assert began_at(None, 90.0, now) == now - timedelta(seconds=90)
+    assert began_at(None, None, now) == began_at(now + timedelta(hours=1), 90.0, now) == now
+    assert began_at(now - timedelta(days=1), 90.0, now) == now - timedelta(days=1)
+    assert began_at(None, 1e15, now) == now
 
 
 @pytest.mark.usefixtures("here")
@@ -406,6 +554,61 @@ def test_while_a_camera_records_every_page_says_so(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("here")
+def test_a_camera_that_never_was_there_says_why() -> None:
+    page = choose(open_page("Recording"), "visitors_kind", "Network camera")
+    page.text_input(key="visitors_address").set_value("http://user:geheim@127.0.0.1:9/video")
+    submit(page, "Start this camera")
+    recording = resources.get_recording()
+    wait_for(lambda: recording.statuses()[0].detail)
+    (status,) = recording.statuses()
+    assert status.state == "connecting"
+    page.run()
+    assert f"What is wrong {status.detail}" in text(page)
+    assert "geheim" not in text(page)
+
+
+class ForgetfulStore:
+    """Stands in the way of a log that works, as long as ``broken``."""
+
+    def __init__(self, store: VisitStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.broken = True
+        for name in ("add", "update"):
+            monkeypatch.setattr(store, name, self._unless_broken(getattr(store, name)))
+
+    def _unless_broken(self, works: Callable[..., None]) -> Callable[..., None]:
+        def write(visits: Iterable[Visit]) -> None:
+            if self.broken:
+                raise StoreError("The disk is full.")
+            works(visits)
+
+        return write
+
+
+@pytest.mark.usefixtures("here")
+def test_visits_that_wait_are_said_also_of_a_file_that_is_over_and_after_the_stop(
+    store: VisitStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = ForgetfulStore(store, monkeypatch)
+    recording = resources.get_recording()
+    recording.start_file("Door", write_video(tmp_path / "a.mp4", comes_and_goes((0.6, 3.0), seconds=4).pictures()),
+                         datetime.now(UTC) - timedelta(hours=1))  # fmt: skip
+    wait_for(lambda: [(s.state, s.unwritten) for s in recording.statuses()] == [("ended", 1)])
+    page = open_page("Recording")
+    assert "Recording is off" in text(page)
+    assert "1 visit could not be written yet and wait" in text(page)
+    assert "What is wrong The disk is full." in text(page)
+    recording.stop_all()
+    assert recording.statuses() == ()
+    assert "could not be written yet" not in text(page.run()), "what is new may wait for a moment"
+    monkeypatch.setattr("ui.visitors_recording._PATIENCE_S", 0.0)
+    assert "1 visit could not be written yet and wait" in text(page.run())
+    disk.broken = False
+    wait_for(lambda: not recording.unwritten())
+    assert "could not be written yet" not in text(page.run())
+    assert len(store.latest()) == 1
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("name", "address"), [("Yard", "camera"), ("Yard", "ftp://camera/video"), ("", "rtsp://a/b")])
 def test_a_camera_that_cannot_be_started_is_a_sentence(name: str, address: str) -> None:
     page = choose(open_page("Recording"), "visitors_kind", "Network camera")
@@ -438,6 +641,7 @@ def test_settings_are_saved(store: VisitStore) -> None:
     submit(page, "Save")
     assert store.settings() == Settings(2.5, 20.0, True, 90)
     assert "ethnicity, mood" in text(page)
+    assert "Sources that record already follow within some seconds." in text(page)
 
 
 # --------------------------------------------------------------------------------------------------------------- webcam
@@ -509,6 +713,17 @@ def test_what_is_not_stored_is_not_estimated(store: VisitStore) -> None:
     store.save_settings(Settings(ethnicity=True))
     submit(page, "Use this webcam")
     assert webcam_of(page).stream.analysis.traits == ("age", "gender", "ethnicity", "expression")
+
+
+@pytest.mark.usefixtures("here", "camera")
+def test_a_webcam_follows_settings_that_are_changed_while_it_records(store: VisitStore) -> None:
+    page = submit(open_page("Recording"), "Use this webcam")
+    analysis = webcam_of(page).stream.analysis
+    store.save_settings(Settings(away_s=30.0, ethnicity=True))
+    page.run()
+    assert webcam_of(page).stream.analysis is analysis
+    assert analysis.traits == ("age", "gender", "ethnicity", "expression")
+    assert analysis.keep_s == 30.0
 
 
 @pytest.mark.usefixtures("here", "camera")

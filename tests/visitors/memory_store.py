@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -42,6 +42,12 @@ class MemoryStore:
         with self._lock:
             self._check("update")
             self._visits.update((visit.id, visit) for visit in visits if visit.id in self._visits)
+
+    def withdraw(self, belonging: Mapping[UUID, UUID]) -> None:
+        with self._lock:
+            self._check("withdraw")
+            for visit in belonging:
+                self._visits.pop(visit, None)
 
     def expire(self, now: datetime) -> int:
         with self._lock:

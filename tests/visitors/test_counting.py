@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
+import skimage.data
 
-from facetraits.tracking import TrackedFace
-from facetraits.visitors.counting import VisitCounter
+from facetraits.tracking import FaceTracker, TrackedFace
+from facetraits.visitors.counting import Step, VisitCounter
 from facetraits.visitors.visit import Settings, Visit
-from tests.builders import make_face
+from tests.builders import make_face, make_result
+from tests.test_tracking import PEOPLE, Scene, half_covered
 
 BEGAN = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 SETTINGS = Settings(enter_s=1.0, away_s=5.0)
@@ -38,7 +41,7 @@ def show(
 
 def test_visitor_is_counted_once_and_leaves_after_being_away() -> None:
     counting = counter()
-    assert counting.see([], 0.0) == ((), ())
+    assert counting.see([], 0.0) == Step()
 
     entered, left = show(counting, 1, 10.0, 20.0)
     (visit,) = entered
@@ -47,7 +50,7 @@ def test_visitor_is_counted_once_and_leaves_after_being_away() -> None:
     assert visit.duration_s == pytest.approx(1.0)
     assert (counting.visits, counting.in_view) == (1, 1)
 
-    assert counting.see([], 24.7) == ((), ())
+    assert counting.see([], 24.7) == Step()
     assert counting.in_view == 0
     (gone,) = counting.see([], 24.9).left
     assert (gone.id, gone.ended) == (visit.id, True)
@@ -62,7 +65,7 @@ def test_who_passes_by_is_no_visitor() -> None:
     entered, _ = show(counting, 1, 10.0, 10.9)
 
     assert entered == []
-    assert counting.see([], 30.0) == ((), ())
+    assert counting.see([], 30.0) == Step()
     assert (counting.visits, counting.finish()) == (0, ())
 
 
@@ -212,3 +215,111 @@ def test_visits_that_have_begun_keep_their_start_when_the_clock_is_set() -> None
 
     assert counting.current()[0].started == visit.started
     assert other.started == BEGAN + timedelta(hours=1, seconds=13)
+
+
+# ------------------------------------------------------------------------------------------ numbers that are taken back
+
+
+def give_back(counting: VisitCounter, time_s: float, first_s: float = 10.0) -> Step:
+    """Number 2 turns out to be number 1."""
+    return counting.see([TrackedFace(1, make_face(), first_s, time_s, 1, (2,))], time_s)
+
+
+def test_visit_of_a_number_that_is_taken_back_is_withdrawn() -> None:
+    counting = counter()
+    counting.see([], 0.0)
+    ((visit,), _) = show(counting, 1, 10.0, 12.0, expression="happy")
+    ((double,), _) = show(counting, 2, 15.0, 16.6, expression="sad")
+    assert counting.visits == 2
+
+    step = give_back(counting, 16.6)
+
+    assert step == Step(withdrawn=((double.id, visit.id),))
+    assert (counting.visits, counting.in_view) == (1, 1)
+    (now,) = counting.current()
+    assert (now.id, now.started, now.mood) == (visit.id, visit.started, "positive")
+    assert now.duration_s == pytest.approx(6.6)
+    assert now.mood_confidence == pytest.approx(11 * 0.9 / 19 + 8 / 19 * 0.1 / 7, abs=0.03)
+    assert give_back(counting, 16.8) == Step(), "it is told with every frame"
+    assert [gone.id for gone in counting.finish()] == [visit.id]
+
+
+def test_who_was_seen_too_shortly_before_is_one_visit_from_the_first_sighting_on() -> None:
+    counting = counter()
+    counting.see([], 0.0)
+    assert show(counting, 1, 10.0, 10.6) == ([], [])
+    ((double,), _) = show(counting, 2, 12.0, 13.4)
+
+    step = give_back(counting, 13.4)
+
+    (visit,) = step.entered
+    assert step.withdrawn == ((double.id, visit.id),)
+    assert visit.started == BEGAN + timedelta(seconds=10)
+    assert counting.visits == 1
+
+
+def test_time_under_a_number_that_is_taken_back_counts() -> None:
+    counting = counter()
+    counting.see([], 0.0)
+    assert show(counting, 1, 10.0, 10.6) == ([], [])
+    assert show(counting, 2, 12.0, 12.8) == ([], [])
+
+    step = give_back(counting, 12.8)
+
+    assert [visit.started for visit in step.entered] == [BEGAN + timedelta(seconds=10)]
+    assert (step.withdrawn, counting.visits) == ((), 1)
+
+
+def test_who_had_left_before_goes_on_with_the_new_visit() -> None:
+    """The tracker may remember longer than the counter."""
+    counting = counter()
+    counting.see([], 0.0)
+    ((visit,), _) = show(counting, 1, 10.0, 12.0)
+    ((again,), (gone,)) = show(counting, 2, 20.0, 21.4)
+
+    assert give_back(counting, 21.4) == Step()
+
+    (now,) = counting.current()
+    assert (gone.id, now.id, now.started) == (visit.id, again.id, again.started)
+    assert now.duration_s == pytest.approx(1.4)
+    assert counting.visits == 2
+
+
+@pytest.mark.parametrize("covered", [6, 12, 14, 17])
+def test_who_comes_out_from_behind_something_is_counted_once(covered: int) -> None:
+    """Frames in which the face is half covered, a tenth of a second each, after an absence."""
+    portraits = (skimage.data.lfw_subset()[:100] * 255).astype(np.uint8)
+    taken_back = 0
+    for person in PEOPLE:
+        tracker, scene, counting = FaceTracker(6.0), Scene(portraits), counter()
+        entered: dict[object, Visit] = {}
+        for i in range(40 + covered):
+            x = 200 if i < 12 else 420
+            result, image = scene.frame((person, x, 240))
+            if 12 <= i < 20:
+                result, image = make_result(), np.zeros((480, 640, 3), np.uint8)
+            elif 20 <= i < 20 + covered:
+                image = half_covered(image, x, 240)
+            step = counting.see(tracker.update(result, i / 10, image), i / 10)
+            entered |= {visit.id: visit for visit in step.entered}
+            for double, owner in step.withdrawn:
+                taken_back += 1
+                del entered[double]
+                assert owner in entered
+        assert counting.visits == len(entered) == 1
+    assert taken_back == (0 if covered == 6 else 3)
+
+
+@pytest.mark.parametrize("every_s", [1.6, 2.5])
+def test_machine_that_looks_seldom_counts_too(every_s: float) -> None:
+    counting = counter(Settings(enter_s=5.0, away_s=10.0))
+    entered: list[Visit] = []
+    for look in range(10):
+        time_s = look * every_s
+        entered += counting.see([seen(1, 0.0, time_s)] if look else [], time_s).entered
+        assert counting.in_view == len(entered)
+
+    assert len(entered) == 1
+    counting.wait(9 * every_s + 9)
+    assert counting.in_view == 0
+    assert [gone.id for gone in counting.wait(9 * every_s + 11).left] == [entered[0].id]

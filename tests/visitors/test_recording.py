@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
+import weakref
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 from facetraits import load_analyzer
 from facetraits.live import LiveAnalysis
 from facetraits.registry import ModelIntegrityError
+from facetraits.tracking import TrackedFace
 from facetraits.types import TRAITS, AnalysisResult, TraitName
-from facetraits.visitors import outbox, recording, source
+from facetraits.visitors import outbox, recording, retention, source
 from facetraits.visitors.recording import Recording, SourceStatus
+from facetraits.visitors.store import StoreError
 from facetraits.visitors.visit import Settings, Visit
-from tests.builders import FakeAnalyzer
+from tests.builders import FakeAnalyzer, make_face
 from tests.videos import (
     Bright,
     Camera,
@@ -124,6 +127,26 @@ def test_two_who_cross_are_two_visits(record: Start, store: MemoryStore, tmp_pat
 
     assert len(store.visits()) == 2
     assert all(visit.duration_s > 2.5 for visit in store.visits())
+
+
+def test_visits_of_a_video_are_over_from_the_start(record: Start, store: MemoryStore, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    class Slow(Bright):
+        def analyze(self, image: NDArray[np.uint8], traits: Collection[TraitName] = TRAITS) -> AnalysisResult:
+            if len(self.traits) == 20:
+                go_on.wait(30)
+            return super().analyze(image, traits)
+
+    recording = record(Slow())
+    recording.start_file("door", write_video(tmp_path / "a.mp4", [lit(True)] * 30), BEGAN)
+    wait_for(lambda: len(store.visits()) == 1)
+    assert store.visits()[0].ended and status(recording).in_view == 1
+    go_on.set()
+    wait_for(is_over(recording))
+    recording.stop_all()
+
+    assert store.visits()[0].duration_s == pytest.approx(5.8)
 
 
 def test_video_from_memory_is_let_go_when_it_is_over(record: Start, store: MemoryStore, tmp_path: Path) -> None:
@@ -442,10 +465,159 @@ def test_stopping_does_not_wait_long_for_a_database_that_is_down(
     wait_for(lambda: store.visits()[0].ended)
 
 
+@pytest.mark.parametrize("end", [lambda r: r.stop("door", 1.0), lambda r: r.stop_all(1.0)], ids=["stop", "stop_all"])
+def test_visits_that_the_database_has_not_taken_are_written_when_it_is_back(
+    end: Callable[[Recording], None], record: Start, store: MemoryStore, room: Camera, impatient: None
+) -> None:
+    recording = record()
+    with http_camera(room) as address:
+        recording.start_camera("door", address)
+        wait_for(lambda: status(recording).state == "live")
+        store.down = True
+        wait_for(lambda: recording.unwritten() == 1 and status(recording).unwritten == 1)
+        end(recording)
+    assert (recording.statuses(), recording.unwritten(), store.visits()) == ((), 1, [])
+
+    store.down = False
+    wait_for(lambda: recording.unwritten() == 0)
+
+    (visit,) = store.visits()
+    assert visit.ended
+    recording.stop_all()
+
+
+def test_visits_that_are_unwritten_after_the_end_are_tried_once_more_at_exit(
+    record: Start, store: MemoryStore, tmp_path: Path
+) -> None:
+    made = record()
+    store.down = True
+    made.start_file("door", write_video(tmp_path / "a.mp4", [lit(True)] * 10), BEGAN)
+    wait_for(is_over(made))
+    made.stop_all(0.5)
+    assert made.unwritten() == 1
+
+    store.down = False
+    recording._stop_all(weakref.ref(made))
+
+    assert (made.unwritten(), len(store.visits())) == (0, 1)
+
+
+def test_all_that_ended_is_told(record: Start, store: MemoryStore, tmp_path: Path) -> None:
+    recording = record()
+    recording.start_file("door", write_video(tmp_path / "a.mp4", [lit(True)] * 10), BEGAN)
+    wait_for(is_over(recording))
+
+    (ended,) = recording.stop_all()
+
+    assert (ended.name, ended.state, ended.visits, ended.in_view) == ("door", "ended", 1, 0)
+    assert recording.stop_all() == ()
+
+
+def test_slow_database_holds_up_nobody_who_looks(record: Start, store: MemoryStore) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def slow() -> Settings:
+        asked.set()
+        answer.wait(20)
+        return Settings()
+
+    recording = record(settings=slow)
+    starting = threading.Thread(target=recording.webcam, args=("counter",))
+    starting.start()
+    asked.wait(20)
+    started = time.monotonic()
+    assert recording.statuses() == ()
+    took = time.monotonic() - started
+    answer.set()
+    starting.join()
+
+    assert took < 1
+
+
+def test_visit_of_a_number_that_is_taken_back_disappears(record: Start, store: MemoryStore, impatient: None) -> None:
+    recording = record()
+    hooks = recording.webcam("counter")
+    hooks.on_started()
+
+    def look(number: int, first_s: float, formerly: tuple[int, ...] = ()) -> None:
+        now = time.monotonic()
+        hooks.on_tracked((TrackedFace(number, make_face(), first_s, now, 1, formerly),), now)
+        time.sleep(0.05)
+
+    began = time.monotonic()
+    while len(store.visits()) < 1:
+        look(1, began)
+    (visit,) = store.visits()
+    later = time.monotonic()
+    while len(store.visits()) < 2:
+        look(2, later)
+    assert status(recording, "counter").visits == 2
+    look(1, began, (2,))
+
+    wait_for(lambda: [v.id for v in store.visits()] == [visit.id])
+    assert (status(recording, "counter").visits, recording.unwritten()) == (1, 0)
+    hooks.finish()
+    wait_for(lambda: store.visits()[0].ended)
+    assert store.visits()[0].duration_s > later - began
+
+
+def test_withdrawn_visit_that_was_not_written_never_is(store: MemoryStore) -> None:
+    box = outbox.Outbox()
+    visit, double = Visit(BEGAN, "door", 1.0), Visit(BEGAN, "door", 0.5)
+    store.down = True
+    box.add([visit, double])
+    with pytest.raises(StoreError):
+        box.write(store)  # type: ignore[arg-type]
+    box.withdraw([(double.id, visit.id)])
+    store.down = False
+    box.write(store)  # type: ignore[arg-type]
+
+    assert (store.visits(), len(box)) == ([visit], 0)
+
+
+def test_withdrawal_waits_for_the_database(store: MemoryStore) -> None:
+    box = outbox.Outbox()
+    visit, double = Visit(BEGAN, "door", 1.0), Visit(BEGAN, "door", 0.5)
+    box.add([visit, double])
+    box.write(store)  # type: ignore[arg-type]
+    store.down = True
+    box.withdraw([(double.id, visit.id)])
+    with pytest.raises(StoreError):
+        box.write(store)  # type: ignore[arg-type]
+    assert len(box) == 1
+    store.down = False
+    box.write(store)  # type: ignore[arg-type]
+
+    assert (store.visits(), len(box)) == ([visit], 0)
+
+
+def test_longer_absence_is_allowed_at_once_in_a_running_source(
+    record: Start, store: MemoryStore, room: Camera, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_SETTINGS_EVERY_S", 0.1)
+    store.save_settings(Settings(enter_s=0.2, away_s=1.0))
+    empty = threading.Event()
+    room.picture = lambda: jpeg(lit(not empty.is_set()))
+    recording = record()
+    with http_camera(room) as address:
+        recording.start_camera("door", address)
+        wait_for(lambda: len(store.visits()) == 1)
+        store.save_settings(Settings(enter_s=0.2, away_s=20.0))
+        time.sleep(0.5)
+        empty.set()
+        wait_for(lambda: status(recording).in_view == 0)
+        time.sleep(0.5)
+        empty.clear()
+        wait_for(lambda: status(recording).in_view == 1)
+
+    recording.stop_all()
+    assert len(store.visits()) == 1
+
+
 def test_old_visits_are_deleted_at_the_start_and_every_hour(
     record: Start, store: MemoryStore, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "_EXPIRE_EVERY_S", 0.3)
+    monkeypatch.setattr(retention, "_EVERY_S", 0.3)
     record().webcam("counter")
 
     wait_for(lambda: len(store.expired_at) >= 3)
@@ -473,6 +645,8 @@ def test_what_cannot_be_started_gives_a_sentence(record: Start, tmp_path: Path, 
             recording.start_camera("other", "file:///etc/passwd")
         with pytest.raises(ValueError, match="time zone"):
             recording.start_file("other", tmp_path / "a.mp4", datetime(2026, 5, 4))
+        with pytest.raises(ValueError, match="cannot begin on 2999-12-31 at 00:00, in the future: correct the time"):
+            recording.start_file("other", tmp_path / "a.mp4", datetime(2999, 12, 31, tzinfo=UTC))
         with pytest.raises(ValueError, match="recorded on 1999-12-31, but visits are kept for 90 days only"):
             recording.start_file("other", tmp_path / "a.mp4", datetime(1999, 12, 31, tzinfo=UTC))
 

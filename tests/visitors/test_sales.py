@@ -292,6 +292,52 @@ def test_total_that_all_lines_of_a_receipt_repeat_counts_once() -> None:
     assert "name its total" in file.note
 
 
+def test_two_articles_of_one_price_are_added() -> None:
+    file = read("Receipt;Date;Price\n1;04.05.2026 10:00:05;3,50\n1;04.05.2026 10:00:05;3,50\n2;04.05.2026 10:05;4\n")
+
+    assert amounts(file) == ["7.00", "4.00"]
+    assert "were added" in file.note
+
+
+@pytest.mark.parametrize(
+    ("column", "amount"),
+    [
+        ("Total", "9.00"),
+        ("Gross amount", "9.00"),
+        ("Gesamtsumme", "9.00"),
+        ("Line total", "18.00"),
+        ("Value", "18.00"),
+        ("Total price", "18.00"),
+    ],
+)
+def test_name_of_the_column_says_whether_lines_repeat_a_total(column: str, amount: str) -> None:
+    assert amounts(read(f"Order,Time,{column}\n7,2026-05-04 14:00,9\n7,2026-05-04 14:00,9\n")) == [amount]
+
+
+@pytest.mark.parametrize(("receipts", "expected"), [(1, ["6.00"]), (2, ["2.00", "2.00"])])
+def test_many_lines_of_several_receipts_that_all_agree_name_totals(receipts: int, expected: list[str]) -> None:
+    lines = [f"{number},2026-05-04 1{number}:00,2\n" for number in range(receipts) for _ in range(3)]
+
+    assert amounts(read("Order,Time,Price\n" + "".join(lines))) == expected
+
+
+def test_lines_of_a_receipt_that_were_typed_one_after_the_other_are_one_sale() -> None:
+    file = read(
+        "Receipt;Date;Price\n1;04.05.2026 10:00:07;3,00\n1;04.05.2026 10:00:05;3,50\n2;04.05.2026 10:05:05;4,00\n"
+        "1;05.05.2026 10:00;6\n"
+    )
+
+    assert amounts(file) == ["6.50", "4.00", "6.00"]
+    assert (file.sales[0].time.second, file.sales[0].line) == (5, 3)
+    assert file.note == "Lines with the same receipt number within 10 minutes are one sale, whose amounts were added."
+
+
+def test_what_stays_the_same_all_day_is_no_number_of_a_receipt() -> None:
+    lines = [f"3,2026-05-04 14:{minute:02},5\n" for minute in (0, 4, 8, 8, 30)]
+
+    assert amounts(read("Bon,Time,Price\n" + "".join(lines))) == ["5.00", "5.00", "10.00", "5.00"]
+
+
 def test_sales_of_the_same_time_without_receipts_stay_apart() -> None:
     assert amounts(read("time,amount\n2026-05-04 14:00,5\n2026-05-04 14:00,5\n")) == ["5.00", "5.00"]
 

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 from facetraits.visitors.store import StoreError, VisitStore, default_url, open_store
-from facetraits.visitors.visit import EVERYTHING, LARGEST_BASKET, VISIT_CLASSES, Selection, Settings, Visit
+from facetraits.visitors.visit import EVERYTHING, LARGEST_BASKET, VISIT_CLASSES, Outcome, Selection, Settings, Visit
 from tests.builders import ROOT
 from tests.visitors.conftest import NOON, visit
 
@@ -108,6 +108,31 @@ class TestWriting:
         assert store.mark([BARE.id], "unknown") == 1
         assert store.latest()[0] == BARE
 
+    @pytest.mark.parametrize("bought", ["no", "unknown"])
+    def test_who_did_not_buy_keeps_no_sale(self, store: VisitStore, bought: Outcome):
+        store.add([FULL])
+        store.mark([FULL.id], "yes")
+        assert store.latest() == (FULL,)
+        store.mark([FULL.id], bought)
+        assert store.latest() == (replace(FULL, bought=bought, basket=None, sold_at=None),)
+
+    def test_visits_that_were_none_are_gone(self, store: VisitStore):
+        whole, part, kept, sold = visit(0), visit(1), visit(2, bought="no"), visit(3, bought="yes", basket=Decimal(5))
+        store.add([whole, part, kept, sold])
+        before = store.version()
+        store.withdraw({part.id: whole.id, sold.id: kept.id, uuid4(): whole.id})
+        assert store.latest() == (kept, whole)
+        assert store.version() == before + 1
+        store.withdraw({part.id: whole.id})
+        assert store.version() == before + 1
+
+    def test_outcome_of_a_visit_that_was_none_goes_over(self, store: VisitStore):
+        whole = visit(0)
+        part = visit(1, bought="yes", basket=Decimal("3.50"), sold_at=NOON + timedelta(minutes=9))
+        store.add([whole, part])
+        store.withdraw({part.id: whole.id})
+        assert store.latest() == (replace(part, id=whole.id, started=whole.started),)
+
     def test_edit(self, store: VisitStore):
         store.add([BARE])
         by_hand = replace(FULL, id=BARE.id)
@@ -154,7 +179,9 @@ class TestReading:
         staying, new = visit(0, duration_s=595), visit(9.9)
         store.add([ended, gone, staying, new])
         assert store.current(NOON + timedelta(minutes=10), away_s=6) == (new, staying)
-        assert store.current(NOON + timedelta(seconds=540 + 16), away_s=6) == (new, gone, staying)
+        assert store.current(NOON + timedelta(seconds=540 + 16), away_s=6) == (gone, staying), (
+            "one that begins later goes on"
+        )
 
     def test_latest_first_and_not_more_than_wanted(self, store: VisitStore):
         many = [visit(i) for i in (3, 1, 4, 0, 5)]

@@ -17,6 +17,7 @@ import pytest
 
 from facetraits.cli import main
 from facetraits.registry import ModelIntegrityError
+from facetraits.visitors.recording import Recording, SourceStatus
 from facetraits.visitors.store import VisitStore, open_store
 from facetraits.visitors.visit import Settings, Visit
 from tests.builders import ROOT
@@ -90,7 +91,52 @@ def test_unknown_time_of_recording_is_said(db: str, video: Path, capsys: pytest.
     assert main(["watch", str(video), "--db", db, *COUNTED]) == 0
 
     assert "does not say when it was recorded" in capsys.readouterr().err
-    assert all(abs(visit.started - datetime.now(UTC)) < timedelta(minutes=1) for visit in visits(db))
+    found = visits(db)
+    assert all(abs(visit.started - datetime.now(UTC)) < timedelta(minutes=1) for visit in found)
+    assert all(visit.started + timedelta(seconds=visit.duration_s) < datetime.now(UTC) for visit in found)
+
+
+def test_video_of_unknown_time_has_ended_just_now(
+    db: str, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken: list[datetime] = []
+    monkeypatch.setattr(Recording, "start_file", lambda self, name, file, began: taken.append(began))
+    monkeypatch.setattr("facetraits.visitors.commands._follow", lambda *_: None)
+    before = datetime.now(UTC)
+
+    main(["watch", str(video), "--db", db])
+
+    assert "taken as having ended just now" in capsys.readouterr().err
+    assert timedelta(seconds=-0.1) < taken[0] + timedelta(seconds=7) - before < timedelta(seconds=30)
+
+
+def test_who_is_counted_while_it_stops_is_counted_too(
+    db: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = jpeg(lit(True))
+    # It is asked to stop before anybody is there for long enough, and waits in vain for a moment.
+    monkeypatch.setattr("facetraits.visitors.commands._follow", lambda *_: None)
+    stop_all = Recording.stop_all
+
+    def stop_late(self: Recording, timeout_s: float) -> tuple[SourceStatus, ...]:
+        wait_for(lambda: any(status.visits for status in self.statuses()))
+        return stop_all(self, timeout_s)
+
+    monkeypatch.setattr(Recording, "stop_all", stop_late)
+    with http_camera(Camera(lambda: picture)) as address:
+        assert main(["watch", address, "--db", db, *COUNTED]) == 0
+
+    assert "1 visit written" in capsys.readouterr().err
+
+
+def test_old_visits_are_deleted_at_the_start(db: str, video: Path) -> None:
+    store = open_store(db)
+    store.add([Visit(datetime.now(UTC) - timedelta(days=400), "old", 1.0, ended=True)])
+    store.close()
+
+    assert main(["watch", str(video), "--db", db, *COUNTED]) == 0
+
+    assert {visit.source for visit in visits(db)} == {"shop.mp4"}
 
 
 def test_camera_is_watched_for_as_long_as_asked(db: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,13 +159,14 @@ def test_camera_is_watched_for_as_long_as_asked(db: str, capsys: pytest.CaptureF
         (["gone.mp4"], "no file gone.mp4"),
         (["sound.mp4"], "only sound"),
         (["http://127.0.0.1:1/video"], "cannot be reached"),
-        (["rtsp://me:s3cret@127.0.0.1:1/video"], "rtsp://127.0.0.1:1/video cannot be reached"),
+        (["rtsp://me:s3cret@127.0.0.1:1/user=me_password=s3cret"], "rtsp://127.0.0.1:1 cannot be reached"),
         (["/dev/video97"], "no camera /dev/video97"),
         (["ftp://camera/video"], "looks like rtsp"),
         (["http://127.0.0.1:1/video", "--began", "2026-05-04"], "--began is for video files"),
         (["shop.mp4", "--away", "0.5"], "away_s must lie between"),
         (["shop.mp4", "--name", ""], "1 to 80 characters"),
         (["shop.mp4", "--began", "1999-12-31"], "visits are kept for 90 days only"),
+        (["shop.mp4", "--began", "2999-12-31T10:00"], "cannot begin on 2999-12-31 at 10:00, in the future"),
         (["shop.mp4", "--db", "nothing"], ""),
         (["shop.mp4", "--db", "sqlite:////proc/none/visitors.db"], ""),
     ],

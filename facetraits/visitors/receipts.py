@@ -1,0 +1,84 @@
+"""Receipts of several lines in a till's export: one sale each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+_ONE_SALE: Final = timedelta(minutes=10)
+# Receipt numbers begin anew with the day; one that comes again sooner is none, but the number of a till or the like.
+_ANEW: Final = timedelta(hours=12)
+_SEVERAL_RECEIPTS: Final = 2
+_MANY_LINES: Final = 3
+
+
+class Line(NamedTuple):
+    """One line of the export; ``amount`` is None and ``receipt`` empty where it has none."""
+
+    number: int
+    time: datetime
+    amount: Decimal | None
+    receipt: str
+
+
+def merged(lines: Sequence[Line], names_totals: bool) -> tuple[list[Line], str]:
+    """Lines of one receipt made one, at the earliest of their times.
+
+    Lines belong together where they have the same number of a receipt, within ten minutes. Either every one of them
+    repeats the receipt's total, or each has the price of one article, which are added.
+
+    Args:
+        lines: of the file.
+        names_totals: the name of the column of amounts says that they are totals.
+
+    Returns:
+        The sales, and a note if any lines were made one.
+    """
+    receipts = list(_receipts(lines))
+    several = [receipt for receipt in receipts if len(receipt) > 1]
+    if not several:
+        return list(lines), ""
+    totals = all(_is_repeated(receipt) for receipt in several) and (
+        names_totals or sum(len(receipt) >= _MANY_LINES for receipt in several) >= _SEVERAL_RECEIPTS
+    )
+    sales = []
+    for receipt in receipts:
+        known = [line.amount for line in receipt if line.amount is not None]
+        amount = (known[0] if totals else sum(known, Decimal(0))) if known else None
+        sales.append(receipt[0]._replace(amount=amount))
+    at_once = all(line.time == receipt[0].time for receipt in several for line in receipt)
+    which = "and time" if at_once else "within 10 minutes"
+    how = "which all name its total" if totals else "whose amounts were added"
+    return sales, f"Lines with the same receipt number {which} are one sale, {how}."
+
+
+def _is_repeated(receipt: Sequence[Line]) -> bool:
+    amounts = {line.amount for line in receipt}
+    return len(amounts) == 1 and None not in amounts
+
+
+def _receipts(lines: Iterable[Line]) -> Iterable[list[Line]]:
+    """The lines of each receipt by time; a line without a number is a receipt of its own."""
+    by_number: dict[object, list[Line]] = {}
+    for line in lines:
+        by_number.setdefault(line.receipt or line.number, []).append(line)
+    for same in by_number.values():
+        same.sort(key=lambda line: (line.time, line.number))
+        found = _parts(same, _ONE_SALE)
+        starts = [part[0].time for part in found]
+        if any(later - earlier < _ANEW for earlier, later in pairwise(starts)):
+            found = _parts(same, timedelta(0))
+        yield from found
+
+
+def _parts(lines: Iterable[Line], longest: timedelta) -> list[list[Line]]:
+    parts: list[list[Line]] = []
+    for line in lines:
+        if parts and line.time - parts[-1][0].time <= longest:
+            parts[-1].append(line)
+        else:
+            parts.append([line])
+    return parts

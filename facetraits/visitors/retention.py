@@ -1,0 +1,70 @@
+"""Visits are kept no longer than the settings say, whether anything records or not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from facetraits.visitors.store import StoreError
+
+if TYPE_CHECKING:
+    from facetraits.visitors.store import VisitStore
+
+_LOG: Final = logging.getLogger(__name__)
+
+_EVERY_S: Final = 3600.0
+_AGAIN_S: Final = 60.0  # where the database has failed
+
+_lock: Final = threading.Lock()
+_kept_short: Final[weakref.WeakSet[VisitStore]] = weakref.WeakSet()
+
+
+def keep_short(store: VisitStore) -> None:
+    """Delete what is too old, now and every hour until nobody uses the store any more or the program ends.
+
+    A database that fails is logged once and tried again. Another call with the same store does nothing.
+
+    Args:
+        store: what is open; it is not kept open.
+    """
+    with _lock:
+        if store in _kept_short:
+            return
+        _kept_short.add(store)
+    over = threading.Event()
+    weakref.finalize(store, over.set)  # at the program's end too
+    keeper = _Keeper(weakref.ref(store), over)
+    keeper.look()
+    threading.Thread(target=keeper.work, name="visit-retention", daemon=True).start()
+
+
+class _Keeper:
+    def __init__(self, store: weakref.ref[VisitStore], over: threading.Event) -> None:
+        self._store = store
+        self._over = over
+        self._failing = False
+
+    def work(self) -> None:
+        while not self._over.wait(_AGAIN_S if self._failing else _EVERY_S):
+            self.look()
+
+    def look(self) -> None:
+        store = self._store()
+        if store is None:
+            return
+        try:
+            store.expire(datetime.now(UTC))
+        except StoreError as error:
+            self._note("old visits could not be deleted: %s", str(error))
+        except Exception:
+            self._note("old visits could not be deleted", exc_info=True)
+        else:
+            self._failing = False
+
+    def _note(self, message: str, *values: object, exc_info: bool = False) -> None:
+        if not self._failing:
+            _LOG.warning(message, *values, exc_info=exc_info)
+        self._failing = True
