@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where the results go as JSON (default: beside this script)")
     parser.add_argument("--quick", action="store_true", help="one round, short videos; written only with --out")
     arguments = parser.parse_args()
-    seconds, rounds = (3.0, 1) if arguments.quick else (20.0, 5)
+    seconds, rounds = (3.0, 1) if arguments.quick else (12.0, 3)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
