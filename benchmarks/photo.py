@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -30,6 +28,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.peers import PEERS, ROOT, Process, Program, ProgramError, install, program_of
+from benchmarks.reporting import table, this_machine, write_results
 from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES
 from tests.builders import photo_of_many
 
@@ -206,14 +205,6 @@ def ratios_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------------------- report
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Markdown with the rows' keys as its head."""
-    head = list(rows[0])
-    lines = [[name.replace("_", " ") for name in head], ["---"] * len(head)]
-    lines += [["-" if row[name] is None else str(row[name]) for name in head] for row in rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def report(results: dict[str, Any]) -> str:
     """All tables of the results as Markdown."""
     machine, settings = results["machine"], results["settings"]
@@ -242,7 +233,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = _arguments()
     rounds, cold_rounds, folder_pictures = (1, 1, 8) if arguments.quick else (7, 3, 40)
-    load = os.getloadavg()[0]
+    machine = this_machine()
     drawn = draw_pictures()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
@@ -257,13 +248,7 @@ def main() -> None:
             write_folder(scratch / "folder", folder_pictures)
             folder = measure_folder(scratch / "folder", cold_rounds)
     results = {
-        "machine": {
-            "cpu_count": os.cpu_count(),
-            "machine": platform.machine(),
-            "system": platform.system(),
-            "python": platform.python_version(),
-            "load_average": round(load, 1),
-        },
+        "machine": machine,
         "versions": {package: version(package) for package in OWN_PACKAGES}
         | {"peers": [PEERS[program.name].package for program in programs if program.name in PEERS]},
         "settings": {"rounds": rounds, "cold_rounds": cold_rounds},
@@ -276,9 +261,7 @@ def main() -> None:
         "folder": folder,
     }
     out = arguments.out or (None if arguments.quick else RESULTS)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(results, indent=2) + "\n")
+    write_results(results, out)
     print(report(results))
 
 

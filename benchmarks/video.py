@@ -9,9 +9,6 @@ write them into an SQLite file.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -25,6 +22,7 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.reporting import table, this_machine, write_results
 from facetraits import load_analyzer
 from facetraits.registry import PROFILES
 from facetraits.video import EVERY_S, read_file
@@ -120,21 +118,13 @@ def ratios_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown with the rows' keys as its head."""
-    head = list(rows[0])
-    lines = [[name.replace("_", " ") for name in head], ["---"] * len(head)]
-    lines += [["-" if row[name] is None else str(row[name]) for name in head] for row in rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="where the results go as JSON (default: beside this script)")
     parser.add_argument("--quick", action="store_true", help="one round, short videos; written only with --out")
     arguments = parser.parse_args()
     seconds, rounds = (3.0, 1) if arguments.quick else (12.0, 3)
-    load = os.getloadavg()[0]
+    machine = this_machine()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = {
@@ -142,22 +132,14 @@ def main() -> None:
         }
         rows = measure(paths, seconds, rounds, folder)
     results = {
-        "machine": {
-            "cpu_count": os.cpu_count(),
-            "machine": platform.machine(),
-            "system": platform.system(),
-            "python": platform.python_version(),
-            "load_average": round(load, 1),
-        },
+        "machine": machine,
         "versions": {package: version(package) for package in PACKAGES},
         "settings": {"rounds": rounds, "seconds": seconds, "size_wh": SIZE_WH, "fps": FPS, "every_s": EVERY_S},
         "rows": rows,
         "ratios": ratios_of(rows),
     }
     out = arguments.out or (None if arguments.quick else RESULTS)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(results, indent=2) + "\n")
+    write_results(results, out)
     print(f"# Videos\n\n{table(rows)}\n\n{table(results['ratios'])}")  # type: ignore[arg-type]
 
 

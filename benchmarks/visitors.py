@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -25,12 +23,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
-from photo import table
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.reporting import table, this_machine, write_results
 from facetraits.visitors import patterns
 from facetraits.visitors.export import to_csv, to_parquet
 from facetraits.visitors.matching import MatchRule, Sale, assign, match_sales
@@ -237,7 +235,7 @@ def main() -> None:
         use_memory(arguments.memory_of)
         return
     rounds, sizes = (1, (2_000,)) if arguments.quick else (7, (1_000, 10_000, 100_000))
-    load = os.getloadavg()[0]
+    machine = this_machine()
     rows, memory = [], []
     with tempfile.TemporaryDirectory() as folder:
         for visits in sizes:
@@ -253,13 +251,7 @@ def main() -> None:
             memory.append({"visits": visits} | measure_memory(url))
             store.close()
     results = {
-        "machine": {
-            "cpu_count": os.cpu_count(),
-            "machine": platform.machine(),
-            "system": platform.system(),
-            "python": platform.python_version(),
-            "load_average": round(load, 1),
-        },
+        "machine": machine,
         "versions": {package: version(package) for package in PACKAGES},
         "settings": {"rounds": rounds, "sales_per_visit": 0.1},
         "rows": rows,
@@ -267,9 +259,7 @@ def main() -> None:
         "memory": memory,
     }
     out = arguments.out or (None if arguments.quick else RESULTS)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(results, indent=2) + "\n")
+    write_results(results, out)
     print(report(results))
 
 

@@ -11,7 +11,6 @@ import argparse
 import base64
 import json
 import os
-import platform
 import re
 import shutil
 import signal
@@ -33,12 +32,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from photo import table
 from playwright.sync_api import Browser, Frame, Locator, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.reporting import table, this_machine, write_results
 from tests.browser.conftest import CHROMIUM_ARGUMENTS, FAKE_CAMERA_ARGUMENTS
 from tests.camera import MOVING_SPEED, PLAYBACK_FPS, Scene, five_faces, moving_face, read_counter, write_mjpeg
 from tests.drawn_boxes import best_overlap, drawn_boxes
@@ -644,13 +643,7 @@ def main() -> None:
     quick = arguments.quick
     rounds, seconds = (1, 8.0) if quick else (arguments.rounds, 20.0)
     results: dict[str, Any] = {
-        "machine": {
-            "cpu_count": os.cpu_count(),
-            "machine": platform.machine(),
-            "system": platform.system(),
-            "python": platform.python_version(),
-            "load_average": round(os.getloadavg()[0], 1),
-        },
+        "machine": this_machine(),
         "versions": {package: version(package) for package in PACKAGES},
         "settings": {"rounds": rounds, "seconds": seconds, "quick": quick},
     }
@@ -673,10 +666,8 @@ def main() -> None:
                 if arguments.app in ("both", app.name)
             ]
     out = arguments.out or (None if quick else RESULTS)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        kept = json.loads(out.read_text()) if out.exists() else {}
-        out.write_text(json.dumps(kept | results, indent=2) + "\n")
+    kept = json.loads(out.read_text()) if out is not None and out.exists() else {}
+    write_results(kept | results, out)
     print(report(results))
 
 
