@@ -81,13 +81,13 @@ def test_it_goes_on_every_hour_while_nothing_records(monkeypatch: pytest.MonkeyP
 
 def test_one_log_is_looked_after_once() -> None:
     store = MemoryStore()
-    before = len(keepers())
+    before = set(keepers())
     for _ in range(3):
         keep_short(store)  # type: ignore[arg-type]
     recording = Recording(store, Bright())  # type: ignore[arg-type]
 
     assert len(store.expired_at) == 1
-    assert len(keepers()) == before + 1
+    assert len(set(keepers()) - before) == 1  # those of other logs may end meanwhile
     recording.stop_all()
 
 
