@@ -26,7 +26,7 @@ run: $(RUN_STAMP) ## start the app on http://localhost:8501 (PORT=... for anothe
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) $(ARGS)
 
 test: $(DEV_STAMP) chromium coturn postgresql ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(DEV_STAMP) ## lint, formatting and types
 	$(BIN)/ruff check .

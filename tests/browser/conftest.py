@@ -59,7 +59,8 @@ class Watched:
         self.page.get_by_role("heading", level=1).wait_for()
         self.settle()
         if label != "Home":
-            self.page.get_by_role("link", name=label, exact=True).click()
+            # Until the style sheet is there, a page shows the links of the sidebar and those for phones.
+            self.page.get_by_role("link", name=label, exact=True).first.click()
             self.page.get_by_role("heading", level=1, name=label).wait_for()
             self.settle()
 
