@@ -59,8 +59,10 @@ class Watched:
         self.page.get_by_role("heading", level=1).wait_for()
         self.settle()
         if label != "Home":
+            link = self.page.get_by_role("link", name=label, exact=True)
             # Until the style sheet is there, a page shows the links of the sidebar and those for phones.
-            self.page.get_by_role("link", name=label, exact=True).first.click()
+            sync_api.expect(link).to_have_count(1, timeout=20_000)
+            link.click()
             self.page.get_by_role("heading", level=1, name=label).wait_for()
             self.settle()
 
