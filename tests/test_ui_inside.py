@@ -20,6 +20,7 @@ from facetraits.registry import load_manifest
 from facetraits.types import ClassPrediction
 from tests.builders import MODELS, ROOT, FakeAnalyzer, make_traits, photo_of_many, photo_of_one, photo_without_faces
 from ui import resources
+from ui.components import listed
 from ui.inside_architecture import blocks, comparison_table, cost_rows, diagram, layer_table, seen_px, summary
 from ui.inside_cover_views import Covered, correlation, cover, log_odds, verdict
 from ui.inside_fool import (
@@ -58,7 +59,6 @@ from ui.inside_words import (
     depth_words,
     kind_words,
     layer_words,
-    listed,
     sure,
 )
 from ui.photos import Picture

@@ -18,6 +18,7 @@ from tests.visitors.made_visits import BERLIN, MONDAY_NOON, frame_of, make_frame
 from ui import charts, visitor_charts
 from ui import visitors_answers as answers
 from ui import visitors_words as words
+from ui.components import listed
 from ui.visitors_log import selection_of_days
 
 NOBODY = make_visit(age=None, age_group=None, age_confidence=None, gender=None, gender_confidence=None)
@@ -246,7 +247,7 @@ def test_people_are_described_by_what_is_known() -> None:
 
 
 def test_lists_and_counts() -> None:
-    assert [words.listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+    assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "",
         "a",
         "a and b",

@@ -50,6 +50,11 @@ def steps(items: Sequence[tuple[str, str]]) -> None:
     st.html(f'<ol class="ft-steps">{body}</ol>')
 
 
+def listed(names: Sequence[str]) -> str:
+    """As in "Door", "Door and Till" and "Door, Till and Yard"; "" for none."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
 def counted(number: int, noun: str) -> str:
     """As in "1 face" and "5 faces"; "no face" for none."""
     return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"

@@ -11,11 +11,10 @@ import streamlit as st
 from facetraits.images import SUPPORTED_SUFFIXES
 from facetraits.registry import Manifest, MemberEntry
 from facetraits.types import TRAIT_LABELS, TRAITS, FaceResult
-from ui.components import counted, notice
+from ui.components import counted, listed, notice
 from ui.face_card import trait_sections, warnings
 from ui.inside_pictures import address_of_jpeg
 from ui.inside_session import InsideSession, Looked, Subject
-from ui.inside_words import listed
 from ui.photos import Picture
 
 if TYPE_CHECKING:

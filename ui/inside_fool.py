@@ -12,8 +12,9 @@ from facetraits.age import expected_years
 from facetraits.augmentation import Variation, augment
 from facetraits.inside.probing import Spoiling, spoiled_series
 from facetraits.types import TRAIT_LABELS, TRAITS, AgePrediction, ClassPrediction, FaceTraits, TraitName
+from ui.components import listed
 from ui.inside_session import Subject
-from ui.inside_words import SPOILING_WORDS, listed
+from ui.inside_words import SPOILING_WORDS
 
 STEPS: Final = 32  # two whole batches of the ensemble: another number of pictures costs a network half a second
 _LASTING: Final = 3  # steps in a row

@@ -14,13 +14,13 @@ from facetraits.inside.heat import HEAT_METHODS, HeatMethod
 from facetraits.inside.layers import NetworkLayers
 from facetraits.inside.requests import YEARS
 from facetraits.inside.worker import InsideError
-from ui.components import notice
+from ui.components import listed, notice
 from ui.inside_cover_views import show_covering
 from ui.inside_lab import ask, cannot_look, served, served_line
 from ui.inside_pictures import Figure, enlarged, figures, heat_by_part, jpeg_address, over_face, scale_html
 from ui.inside_question import FER2013_CLASSES, Question
 from ui.inside_session import Network, Subject
-from ui.inside_words import LIMITS, METHOD_NAMES, METHOD_WORDS, OUTPUT_WORDS, layer_words, listed, shape_words, sure
+from ui.inside_words import LIMITS, METHOD_NAMES, METHOD_WORDS, OUTPUT_WORDS, layer_words, shape_words, sure
 from ui.performance_figure import explain, sentence
 
 # Positions on a side: fewer show nothing but left, right, top and bottom. Earlier layers are sharper, but there

@@ -249,11 +249,5 @@ SPOILING_WORDS: Final[Mapping[Spoiling, SpoilingWords]] = {
 }
 
 
-def listed(words: Sequence[str]) -> str:
-    """As in "this, that and the other"."""
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
-
-
 def _lower(words: str) -> str:
     return words[0].lower() + words[1:]

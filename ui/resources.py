@@ -15,8 +15,6 @@ import streamlit as st
 import facetraits
 from facetraits.comparison import FIGURE, Axis, GroupRow, Measured, Row, group_rows, leaderboard
 from facetraits.ensemble import Member
-from facetraits.inside.architecture import Architecture, reference_architectures, served_architectures
-from facetraits.inside.layers import NetworkLayers, read_network
 from facetraits.inside.worker import InsideWorker
 from facetraits.registry import DEFAULT_MODELS_DIR, Manifest, MemberEntry, check_file
 from facetraits.visitors.visit import EVERYTHING, Selection
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from facetraits import FaceAnalyzer
+    from facetraits.inside.architecture import Architecture
+    from facetraits.inside.layers import NetworkLayers
     from facetraits.metrics import EvaluationReport
     from facetraits.registry import ProfileName
     from facetraits.visitors.recording import Recording, SourceStatus
@@ -175,7 +175,7 @@ def _recordings() -> list[Recording]:
 def sources_at_work() -> tuple[SourceStatus, ...]:
     """The sources of this server that record at the moment; costs nothing where nobody has begun to."""
     statuses = [status for recording in _recordings() for status in recording.statuses()]
-    return tuple(status for status in statuses if status.state in ("connecting", "live", "lost"))
+    return tuple(status for status in statuses if status.at_work)
 
 
 def get_visits(store: VisitStore, chosen: Selection = EVERYTHING) -> pd.DataFrame:
@@ -233,6 +233,9 @@ def get_layers(entry: MemberEntry) -> NetworkLayers:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _layers(sha256: str, _entry: MemberEntry) -> NetworkLayers:
+    # Reading networks takes a sixth of a second to import, which other pages need not wait for.
+    from facetraits.inside.layers import read_network
+
     check_file(_entry.path, sha256)
     return read_network(_entry.path)
 
@@ -251,4 +254,6 @@ def get_architectures(manifest: Manifest) -> tuple[tuple[Architecture, ...], tup
 def _architectures(
     models_dir: str, checksums: tuple[str, ...], _manifest: Manifest
 ) -> tuple[tuple[Architecture, ...], tuple[Architecture, ...]]:
+    from facetraits.inside.architecture import reference_architectures, served_architectures
+
     return served_architectures(_manifest), reference_architectures(Path(models_dir))

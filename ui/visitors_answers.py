@@ -21,9 +21,10 @@ from facetraits.visitors.patterns import (
 )
 from facetraits.visitors.visit import MOODS, VISIT_CLASSES, Outcome
 from ui.charts import Dot
+from ui.components import listed
 from ui.performance_tables import Column, Table, percent, share, thousands
 from ui.visitor_charts import MOOD_COLOURS
-from ui.visitors_words import OUTCOME_WORDS, counted_visits, duration_words, listed, money_words
+from ui.visitors_words import OUTCOME_WORDS, counted_visits, duration_words, money_words
 
 MOST_DAYS: Final = 100  # more are shown by week
 NOT_ESTIMATED: Final = "not estimated"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -10,7 +11,7 @@ import streamlit as st
 
 from facetraits.visitors.export import to_csv, to_parquet
 from facetraits.visitors.store import VisitStore
-from facetraits.visitors.visit import EVERYTHING, Selection, Settings
+from facetraits.visitors.visit import EVERYTHING, Selection
 from ui import resources
 from ui import visitors_words as words
 from ui.components import notice
@@ -121,8 +122,7 @@ def _retention(store: VisitStore) -> None:
 
 def _keep(store: VisitStore, days: int | None) -> None:
     with remembered():
-        known = store.settings()
-        store.save_settings(Settings(known.enter_s, known.away_s, known.ethnicity, days))
+        store.save_settings(replace(store.settings(), retention_days=days))
         gone = store.expire(words.now())
         resources.forget_visits()
         forget_table()

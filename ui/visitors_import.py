@@ -15,8 +15,9 @@ from facetraits.visitors.sales import Matching, Sale
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Outcome, Selection
 from ui import visitors_words as words
+from ui.components import listed
 from ui.performance_figure import explain
-from ui.visitors_log import as_stored, remembered, say
+from ui.visitors_log import remembered, say
 from ui.visitors_visits import forget_table
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def take_back(store: VisitStore, done: SalesImport) -> tuple[int, int]:
     others = [visit for visit in done.others if rows.get(str(visit), {}).get("bought") == "no"]
     for visit in sold:
         if visit.bought == "yes":  # marked by hand before the import, perhaps with a basket
-            newest = as_stored(store, visit.id, rows[str(visit.id)]["started"])
+            newest = store.get(visit.id)
             if newest is not None:
                 store.edit(replace(newest, basket=visit.basket, sold_at=None))
     store.mark([visit.id for visit in sold if visit.bought == "no"], "no")
@@ -113,9 +114,8 @@ def _still_sold(row: Mapping[str, Any] | None, sale: Sale) -> bool:
 
 def _rows(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """By id what an import reads and changes; times are those of ``datetime``."""
-    columns = {name: frame[name].astype(object) for name in ("started", "bought", "basket", "sold_at")}
-    for name in ("started", "sold_at"):
-        columns[name] = [None if moment != moment else moment.to_pydatetime() for moment in columns[name]]
+    columns = {name: frame[name].astype(object) for name in ("bought", "basket", "sold_at")}
+    columns["sold_at"] = [None if moment != moment else moment.to_pydatetime() for moment in columns["sold_at"]]
     return {
         number: dict(zip(columns, values, strict=True))
         for number, *values in zip(frame["id"], *columns.values(), strict=True)
@@ -157,7 +157,7 @@ def show_undo(store: VisitStore) -> None:
 def _contents(done: SalesImport) -> str:
     parts = [f"gave a sale to {words.counted_visits(len(done.sold))}"] if done.sold else []
     parts += [f"marked {words.counted_visits(len(done.others))} as not bought"] if done.others else []
-    return f"Your last import {words.listed(parts)}."
+    return f"Your last import {listed(parts)}."
 
 
 def _undo(store: VisitStore, done: SalesImport) -> None:

@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final, Literal
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from facetraits.visitors.store import StoreError, VisitStore
-from facetraits.visitors.visit import VISIT_CLASSES, Selection, Visit
+from facetraits.visitors.visit import VISIT_CLASSES, Selection
 from ui.components import notice
 
 _MESSAGES: Final = "visitors_messages"
@@ -40,16 +39,6 @@ def remembered() -> Iterator[None]:
         yield
     except StoreError as error:
         say("error", _TITLE, str(error), (_ADVICE,))
-
-
-def as_stored(store: VisitStore, number: UUID, started: datetime) -> Visit | None:
-    """The visit with that id and beginning as it is in the log now; None where it was deleted.
-
-    Raises:
-        StoreError: the database fails.
-    """
-    moment = Selection(since=started, until=started + timedelta(milliseconds=1))
-    return next((visit for visit in store.latest(1000, moment) if visit.id == number), None)
 
 
 def say(kind: Literal["error", "hint"], title: str, text: str, advice: Sequence[str] = ()) -> None:

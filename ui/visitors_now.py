@@ -16,10 +16,10 @@ import streamlit as st
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Outcome, Selection, Visit
 from ui import visitors_words as words
-from ui.components import notice
+from ui.components import listed, notice
 from ui.performance_figure import explain, subheading, tiles
 from ui.visitors_answers import share_today
-from ui.visitors_log import as_stored, midnight, remembered, say, show_messages, told
+from ui.visitors_log import midnight, remembered, say, show_messages, told
 from ui.visitors_words import duration_words, moment_words, money_words, person_words
 
 EVERY_S: Final = 3.0
@@ -58,7 +58,7 @@ def _counters(store: VisitStore, current: Sequence[Visit], now: datetime, zone: 
     today = store.count(Selection(since=midnight(now.astimezone(zone).date(), zone)))
     visits, bought = sum(today.values()), today["yes"]
     entries = [
-        ("In view now", f"{len(current):,}", words.listed(words.sources_of(current)) or "nobody"),
+        ("In view now", f"{len(current):,}", listed(words.sources_of(current)) or "nobody"),
         ("Visits today", f"{visits:,}", "since midnight"),
         ("Bought today", f"{bought:,}", f"{today['no']:,} did not, {today['unknown']:,} not known"),
         ("Share who bought", *share_today(today)),
@@ -120,7 +120,7 @@ def _unmark(store: VisitStore) -> None:
         before: Sequence[Visit] = st.session_state[_MARKED][1]
         sold = 0
         for visit in before:
-            newest = as_stored(store, visit.id, visit.started)
+            newest = store.get(visit.id)
             if newest is not None and newest.bought == "yes":
                 if newest.sold_at is None and newest.basket is None:
                     ids[visit.bought].append(visit.id)

@@ -19,7 +19,7 @@ from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
 from ui import resources, visitors_webcam
 from ui import visitors_words as words
-from ui.components import notice
+from ui.components import listed, notice
 from ui.controls import loaded_analyzer
 from ui.performance_figure import explain, subheading
 from ui.visitors_log import remembered, say, show_messages, told
@@ -30,7 +30,6 @@ LARGEST_VIDEO_MB: Final = 500
 WEBCAM, CAMERA, FILE = "This webcam", "Network camera", "Video file"
 _WAITING: Final = "visitors_waiting"  # since when visits of sources that are over wait to be written
 _PATIENCE_S: Final = 1.5
-_AT_WORK: Final = ("connecting", "live", "lost")
 _STATES: Final = {
     "connecting": "connecting …",
     "live": "recording",
@@ -84,7 +83,7 @@ def _sign_line(line: str, on: bool) -> None:
 def _sign_of_others(store: VisitStore) -> None:
     elsewhere = words.sources_of(store.current(words.now(), store.settings().away_s))
     if elsewhere:  # `facetraits watch`, or another server with the same log
-        _sign_line(f"<strong>Another program records</strong> {escape(words.listed(elsewhere))}", on=True)
+        _sign_line(f"<strong>Another program records</strong> {escape(listed(elsewhere))}", on=True)
     else:
         _sign_line("<strong>Recording is off.</strong> Nothing is stored until you switch it on.", on=False)
 
@@ -175,7 +174,7 @@ def _sources() -> None:
     if not statuses:
         return
     subheading("Sources")
-    may_change = any(status.state in _AT_WORK or status.unwritten for status in statuses)
+    may_change = any(status.at_work or status.unwritten for status in statuses)
     st.fragment(run_every=EVERY_S if may_change else None)(_source_list)()
 
 
@@ -186,13 +185,13 @@ def _source_list() -> None:
             left, right = st.columns([5, 1], vertical_alignment="center", gap="small")
             left.html(source_words(status))
             right.button(
-                "Stop" if status.state in _AT_WORK else "Remove",
+                "Stop" if status.at_work else "Remove",
                 key=f"visitors_stop_{status.name}",
                 on_click=_stop,
                 args=(status,),
                 width="stretch",
             )
-            if status.progress is not None and status.state in _AT_WORK:
+            if status.progress is not None and status.at_work:
                 st.progress(min(max(status.progress, 0.0), 1.0))
             if status.detail:
                 _detail(status)
@@ -208,10 +207,10 @@ def _detail(status: SourceStatus) -> None:
 def source_words(status: SourceStatus) -> str:
     """One source in HTML: its name, what it does, what it has counted."""
     progress = "" if status.progress is None else f"{status.progress:.0%} of the video"
-    view = f"{status.in_view:,} in view" if status.state in _AT_WORK else ""
+    view = f"{status.in_view:,} in view" if status.at_work else ""
     speed = f"{status.analyses_per_second:.0f} looks a second" if status.state == "live" else ""
     facts = [words.counted_visits(status.visits) + " so far", view, progress, speed]
-    if status.state not in _AT_WORK:
+    if not status.at_work:
         facts[0] = words.counted_visits(status.visits)
     return (
         f'<p class="ft-source ft-source-{status.state}"><i></i><strong>{escape(status.name)}</strong>'

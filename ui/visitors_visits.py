@@ -21,7 +21,7 @@ from ui import visitors_words as words
 from ui.components import notice
 from ui.performance_figure import explain
 from ui.visitors_edits import BASKET, BOUGHT, DELETE, TRAIT_COLUMNS, edited, shows, visit_rows
-from ui.visitors_log import as_stored, choose_visits, remembered, say, show_messages, told
+from ui.visitors_log import choose_visits, remembered, say, show_messages, told
 from ui.visitors_words import counted_visits, moment_words
 
 MOST_ROWS: Final = 500
@@ -188,7 +188,7 @@ def _save_row(
     store: VisitStore, table: VisitTable, place: int, fresh: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> None:
     known = table.visits[place]
-    newest = as_stored(store, known.id, known.started)  # its source may have learned more since the table was read
+    newest = store.get(known.id)  # its source may have learned more since the table was read
     table.problems.pop(place, None)
     if newest is None:
         table.problems[place] = "It was deleted meanwhile."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -68,11 +68,6 @@ def person_words(visit: Visit) -> str:
     parts = [visit.gender, visit.age_group, None if visit.mood is None else f"{visit.mood} mood"]
     words = ", ".join(part for part in parts if part)
     return words[:1].upper() + words[1:] if words else "Not estimated"
-
-
-def listed(names: Sequence[str]) -> str:
-    """As in "Door", "Door and Till" and "Door, Till and Yard"."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def counted_visits(number: int) -> str:

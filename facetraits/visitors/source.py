@@ -64,6 +64,11 @@ class SourceStatus:
     analyses_per_second: float
     unwritten: int
 
+    @property
+    def at_work(self) -> bool:
+        """Whether it counts, or will when its pictures come."""
+        return self.state in ("connecting", "live", "lost")
+
 
 class Source:
     """Counter and state of one source. Thread-safe.

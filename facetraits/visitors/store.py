@@ -209,6 +209,10 @@ class VisitStore:
         statement = select(visits).where(*_conditions(chosen)).order_by(visits.c.started.desc(), visits.c.id)
         return self._visits(statement.limit(limit))
 
+    def get(self, number: UUID) -> Visit | None:
+        """The visit with that id; None where it was deleted."""
+        return next(iter(self._visits(select(visits).where(visits.c.id == number))), None)
+
     def frame(self, chosen: Selection = EVERYTHING) -> pd.DataFrame:
         """One row per visit, the oldest first; the columns are those of ``visits_frame``."""
         with self._reading() as connection:

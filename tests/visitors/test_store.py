@@ -404,3 +404,12 @@ class TestAddress:
             store.add([FULL])
         with closing(open_store(store_url)) as store:
             assert store.latest() == (FULL,)
+
+
+def test_a_visit_is_found_by_its_id_until_it_is_deleted(store: VisitStore) -> None:
+    one, other = visit(), visit()
+    store.add([one, other])
+
+    assert store.get(one.id) == one
+    store.delete([one.id])
+    assert store.get(one.id) is None
