@@ -132,5 +132,7 @@ CROPS: Final[Mapping[str, CropSpec]] = {
         CropSpec("face-v1", side_px=112, margin=0.8, shift_y=0.147),
         # Brow to chin. docs/experiments.md tells what either margin is worth.
         CropSpec("face-tight-v1", side_px=112, margin=0.65, shift_y=0.19),
+        # Hair and chin too. A tenth of it lies outside UTKFace's pre-cropped pictures.
+        CropSpec("face-wide-v1", side_px=128, margin=0.95, shift_y=0.119),
     )
 }

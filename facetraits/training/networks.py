@@ -21,10 +21,11 @@ _LITE0_BLOCKS: Final = (
     (6, 5, 2, 192, 4),
     (6, 3, 1, 320, 1),
 )
+_LITE0_LAYERS: Final = sum(block[-1] for block in _LITE0_BLOCKS)
 _BN: Final = {"epsilon": 1e-3, "momentum": 0.97}
 
 
-def _mbconv(x: Any, name: str, expansion: int, kernel: int, stride: int, channels: int) -> Any:
+def _mbconv(x: Any, name: str, expansion: int, kernel: int, stride: int, channels: int, drop: float) -> Any:
     inputs = x
     if expansion > 1:
         x = layers.Conv2D(x.shape[-1] * expansion, 1, use_bias=False, name=f"{name}_expand")(x)
@@ -36,19 +37,31 @@ def _mbconv(x: Any, name: str, expansion: int, kernel: int, stride: int, channel
     x = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project")(x)
     x = layers.BatchNormalization(name=f"{name}_project_bn", **_BN)(x)
     if stride == 1 and inputs.shape[-1] == channels:
+        if drop:  # of whole samples: what is left is the input alone
+            x = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
         x = layers.Add(name=f"{name}_add")([x, inputs])
     return x
 
 
-def efficientnet_lite0(x: Any) -> Any:
-    """EfficientNet-Lite0 up to its last feature map, (N, H/32, W/32, 1280); the input is scaled to about [-1, 1]."""
+def efficientnet_lite0(x: Any, stochastic_depth: float = 0.0) -> Any:
+    """EfficientNet-Lite0 up to its last feature map.
+
+    Args:
+        x: (N, H, W, 3), scaled to about [-1, 1].
+        stochastic_depth: share of samples for which training skips the last residual block; before it the share falls
+            evenly to 0 at the first (Huang et al. 2016).
+
+    Returns:
+        (N, H/32, W/32, 1280).
+    """
     x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem")(x)
     x = layers.BatchNormalization(name="stem_bn", **_BN)(x)
     x = layers.ReLU(6, name="stem_relu")(x)
     index = 0
     for expansion, kernel, stride, channels, repeats in _LITE0_BLOCKS:
         for repeat in range(repeats):
-            x = _mbconv(x, f"block{index}", expansion, kernel, stride if repeat == 0 else 1, channels)
+            drop = stochastic_depth * index / (_LITE0_LAYERS - 1)
+            x = _mbconv(x, f"block{index}", expansion, kernel, stride if repeat == 0 else 1, channels, drop)
             index += 1
     x = layers.Conv2D(1280, 1, use_bias=False, name="top")(x)
     x = layers.BatchNormalization(name="top_bn", **_BN)(x)
@@ -61,6 +74,7 @@ def build_network(
     heads: Mapping[str, int],
     grey: bool = False,
     dropout: float = 0.3,
+    stochastic_depth: float = 0.0,
     name: str = "network",
 ) -> keras.Model:
     """EfficientNet-Lite0 with one softmax per head.
@@ -71,6 +85,7 @@ def build_network(
         heads: output name to number of classes.
         grey: turn the crop to grey first, for networks trained on grey pictures.
         dropout: before the heads, in [0, 1).
+        stochastic_depth: as of ``efficientnet_lite0``, in [0, 1).
 
     Returns:
         A model from (N, crop_px, crop_px, 3) values in [0, 255] to a dict of (N, classes) probabilities.
@@ -80,7 +95,7 @@ def build_network(
     x = _resized(x, input_px)
     if grey:
         x = layers.Conv2D(3, 1, use_bias=False, trainable=False, name="grey")(x)
-    x = efficientnet_lite0(x)
+    x = efficientnet_lite0(x, stochastic_depth)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     outputs = {head: layers.Dense(classes, activation="softmax", name=head)(x) for head, classes in heads.items()}
@@ -175,7 +190,7 @@ def load_imagenet_weights(model: keras.Model) -> None:
     batch_norm("stem_bn", "_bn0")
     convolution("top", "_conv_head")
     batch_norm("top_bn", "_bn1")
-    for index in range(sum(block[-1] for block in _LITE0_BLOCKS)):
+    for index in range(_LITE0_LAYERS):
         ours, theirs = f"block{index}", f"_blocks.{index}"
         if f"{theirs}._expand_conv.weight" in arrays:
             convolution(f"{ours}_expand", f"{theirs}._expand_conv")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from facetraits.age import AGE_GROUP_7_NAMES, AGE_GROUP_NAMES
 from facetraits.training.datasets import ETHNICITIES, FER2013_CLASSES, FERPLUS_CLASSES, GENDERS, SMILE_CLASSES
@@ -36,6 +36,14 @@ DATASET_OF_HEAD: Final = {
 }
 
 
+_Dataset = Literal["utkface", "fer2013"]
+_DATASETS: Final[tuple[_Dataset, ...]] = get_args(_Dataset)
+
+
+def _in_order(names: Collection[str]) -> tuple[_Dataset, ...]:
+    return tuple(name for name in _DATASETS if name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How one network is made.
@@ -55,8 +63,14 @@ class Recipe:
         loss: of all heads but "age".
         augmentation: "online": every epoch sees other variations of ``augment``; "none"; "tenfold": each picture and
             nine variations that stay the same, as if the set had been enlarged before training.
+        strength: of the augmentation, as of ``augment``.
+        mixup: share of the batches whose pictures are blended in pairs, with their targets (Zhang et al. 2018).
+        stochastic_depth: as of ``efficientnet_lite0``.
+        start: a recipe whose finished network gives the first weights of all but the heads; "" for ImageNet's.
         precision: Keras's dtype policy while training; weights and the served file do not depend on it.
         patience: epochs without a better validation loss after which training stops; None for never.
+        keep: the weights that count: those of the epoch with the lowest validation loss, or the last ones. At the end
+            of a cosine the answers are better and too sure of themselves; the calibration puts the latter right.
         crop: name of the crop geometry.
         source: the reference system that the network comes from; "" for our own.
     """
@@ -75,27 +89,74 @@ class Recipe:
     weight_decay: float = 0.02
     loss: Literal["categorical_crossentropy", "mean_squared_error"] = "categorical_crossentropy"
     augmentation: Literal["online", "none", "tenfold"] = "online"
+    strength: float = 1.0
+    mixup: float = 0.0
     dropout: float = 0.3
+    stochastic_depth: float = 0.0
+    start: str = ""
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     patience: int | None = 4
+    keep: Literal["best", "last"] = "best"
     seed: int = 1
     crop: str = "face-v1"
     source: str = ""
 
     @property
-    def datasets(self) -> tuple[Literal["utkface", "fer2013"], ...]:
+    def weights_file(self) -> str:
+        """Of a finished run, the file with the weights that count."""
+        return f"{self.keep}.keras"
+
+    @property
+    def datasets(self) -> tuple[_Dataset, ...]:
         """Data sets that the heads need."""
-        needed = {DATASET_OF_HEAD[head] for head in self.heads}
-        return tuple(name for name in ("utkface", "fer2013") if name in needed)
+        return _in_order({DATASET_OF_HEAD[head] for head in self.heads})
+
+    @property
+    def learned_from(self) -> tuple[_Dataset, ...]:
+        """Data sets that its weights come from: also those of the network that it starts from."""
+        return _in_order({*self.datasets, *(RECIPES[self.start].learned_from if self.start else ())})
 
 
+_TRAITS: Final = ("age", "gender", "ethnicity")
+_EXPRESSIONS: Final = ("expression", "expression_fer2013")
+# For long schedules: UTKFace has few pictures, and without these a network of 18 epochs knows them by heart.
+_STRONG: Final[Mapping[str, Any]] = {
+    "patience": None,
+    "keep": "last",
+    "strength": 1.25,
+    "mixup": 0.5,
+    "dropout": 0.4,
+    "stochastic_depth": 0.2,
+    "weight_decay": 0.05,
+}
 RECIPES: Final = {
     recipe.name: recipe
     for recipe in (
-        Recipe("traits-lite0-96", heads=("age", "gender", "ethnicity"), input_px=96, epochs=7),
+        Recipe("traits-lite0-96", heads=_TRAITS, input_px=96, epochs=7),
+        Recipe("traits-lite0-112", heads=_TRAITS, input_px=112, epochs=18, patience=None, keep="last", seed=2),
+        Recipe(
+            "traits-wide-lite0-128",
+            heads=_TRAITS,
+            input_px=128,
+            epochs=14,
+            **_STRONG,
+            seed=3,
+            crop="face-wide-v1",
+        ),
+        Recipe(
+            "expression-lite0-96",
+            heads=_EXPRESSIONS,
+            input_px=96,
+            grey=True,
+            epochs=14,
+            **_STRONG,
+            start="traits-lite0-112",
+            seed=2,
+            crop="face-tight-v1",
+        ),
         Recipe(
             "expression-lite0-80",
-            heads=("expression", "expression_fer2013"),
+            heads=_EXPRESSIONS,
             input_px=80,
             grey=True,
             epochs=7,
@@ -103,7 +164,7 @@ RECIPES: Final = {
         ),
         Recipe(
             "all-lite0-56",
-            heads=("age", "gender", "ethnicity", "expression", "expression_fer2013"),
+            heads=_TRAITS + _EXPRESSIONS,
             input_px=56,
             epochs=4,
         ),

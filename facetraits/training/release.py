@@ -97,8 +97,8 @@ def _export(recipe: Recipe, faces: Mapping[str, Faces], run: Path, models_dir: P
         "sha256": sha256_of(out),
         "crop": recipe.crop,
         "outputs": list(recipe.heads),
-        "licence": "; ".join(_LICENCE_OF_DATA[dataset] for dataset in recipe.datasets),
-        "training_data": [name for dataset in recipe.datasets for name in _DATA_NAMES[dataset]],
+        "licence": "; ".join(_LICENCE_OF_DATA[dataset] for dataset in recipe.learned_from),
+        "training_data": [name for dataset in recipe.learned_from for name in _DATA_NAMES[dataset]],
     }
 
 
@@ -143,7 +143,7 @@ def _release_smile(run: Path, kept: Path, out: Path) -> None:
 def _exported(recipe: Recipe, faces: Mapping[str, Faces], run: Path, out: Path, float16: bool = True) -> dict[str, Any]:
     """Write a run's best network to ``out``; the run's record with what is known of the file."""
     model = build(recipe)  # in float32, whatever it was trained in
-    model.set_weights(keras.models.load_model(run / "best.keras", compile=False).get_weights())
+    model.set_weights(keras.models.load_model(run / recipe.weights_file, compile=False).get_weights())
     crops = np.concatenate([faces[dataset].crops[recipe.crop][:32] for dataset in recipe.datasets])
     difference = export(model, crops, out, float16)
     print(f"{recipe.name}: exported, largest difference of a probability {difference:.5f}")

@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +31,7 @@ from facetraits.training.networks import (
     load_imagenet_weights,
 )
 from facetraits.training.provenance import code_commit
-from facetraits.training.recipes import HEAD_CLASSES, Recipe
+from facetraits.training.recipes import HEAD_CLASSES, RECIPES, Recipe
 from facetraits.training.references import REFERENCE_CNNS
 from facetraits.training.samples import (
     Samples,
@@ -42,8 +42,10 @@ from facetraits.training.samples import (
     utkface_samples,
 )
 
+_ByHead = dict[str, NDArray[np.float32]]
 RUNS: Final = Path("build/runs")
 _TENFOLD: Final = 10  # age-gender-mood enlarged its training pictures to that many times their number
+_MIXUP_BETA: Final = 0.4  # both parameters of the distribution of shares: mostly near 0 or 1
 _AGE_ERROR_WEIGHT: Final = 0.05  # loss per year of absolute error, beside the cross-entropy
 
 
@@ -69,7 +71,7 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, samples: Samples, recipe: Recipe, first_epoch: int = 0) -> None:
         super().__init__(workers=1, max_queue_size=8)
         self._samples, self._batch_size, self._seed = samples, recipe.batch_size, recipe.seed
-        self._augmentation = recipe.augmentation
+        self._augmentation, self._strength, self._mixup = recipe.augmentation, recipe.strength, recipe.mixup
         self._copies = _TENFOLD if recipe.augmentation == "tenfold" else 1
         self._epoch = first_epoch
         self._order = self._shuffled()
@@ -84,19 +86,41 @@ class Batches(keras.utils.PyDataset):
         chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         rows = chosen % len(self._samples)
         crops = self._samples.crops[rows]
+        rng = np.random.default_rng((self._seed, self._epoch, index))
         if self._augmentation == "online":
-            crops = augment(crops, np.random.default_rng((self._seed, self._epoch, index)))
+            crops = augment(crops, rng, self._strength)
         elif self._augmentation == "tenfold":  # made when needed, the same every time: 150,000 crops are 5.6 GB
             for i in np.nonzero(chosen >= len(self._samples))[0]:
                 crops[i] = augment(crops[i : i + 1], np.random.default_rng((self._seed, int(chosen[i]))))[0]
         targets = {head: values[rows] for head, values in self._samples.targets.items()}
         weights = {head: values[rows] for head, values in self._samples.weights.items()}
+        if rng.random() < self._mixup:
+            return _mixed(crops, targets, weights, rng)
         return crops, targets, weights
 
     def on_epoch_end(self) -> None:
         """Shuffle anew."""
         self._epoch += 1
         self._order = self._shuffled()
+
+
+def _mixed(
+    crops: NDArray[np.uint8], targets: _ByHead, weights: _ByHead, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], _ByHead, _ByHead]:
+    """Every sample blended with another of its batch; a head that either of them does not answer gets no weight."""
+    partner = rng.permutation(len(crops))
+    share = rng.beta(_MIXUP_BETA, _MIXUP_BETA, size=len(crops)).astype(np.float32)
+
+    def blend(values: NDArray[Any]) -> NDArray[np.float32]:
+        own = share.reshape(-1, *(1,) * (values.ndim - 1))
+        blended: NDArray[np.float32] = own * values + (1 - own) * values[partner]
+        return blended
+
+    return (
+        np.round(blend(crops)).astype(np.uint8),
+        {head: blend(values) for head, values in targets.items()},
+        {head: values * values[partner] for head, values in weights.items()},
+    )
 
 
 class EpochFacts(keras.callbacks.Callback):
@@ -154,7 +178,20 @@ def build(recipe: Recipe) -> keras.Model:
     if recipe.network == "lite0-transfer":
         (head,) = recipe.heads
         return build_transfer_network(crop_px, recipe.input_px, head, heads[head], recipe.trained_from, name)
-    return build_network(crop_px, recipe.input_px, heads, recipe.grey, recipe.dropout, name)
+    return build_network(crop_px, recipe.input_px, heads, recipe.grey, recipe.dropout, recipe.stochastic_depth, name)
+
+
+def _set_first_weights(model: keras.Model, recipe: Recipe, runs: Path) -> None:
+    """Those of ImageNet, or those of the network that the recipe starts from."""
+    if not recipe.start:
+        load_imagenet_weights(model)
+        return
+    run = runs / recipe.start
+    if not (run / "record.json").exists():
+        raise TrainingError(f"{recipe.name} starts from {recipe.start}, which has not been trained yet: train it first")
+    for layer in keras.models.load_model(run / RECIPES[recipe.start].weights_file, compile=False).layers:
+        if layer.name not in (*HEAD_CLASSES, "grey") and layer.weights:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
 
 
 def compiled(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> keras.Model:
@@ -211,14 +248,15 @@ class UnlikeRunError(TrainingError):
 def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS) -> Path:
     """Train a recipe's network to the end, or from where an earlier run stopped.
 
-    Writes ``history.csv`` (a row per epoch), ``best.keras`` (lowest validation loss) and ``record.json`` below
-    ``runs/<name>``.
+    Writes ``history.csv`` (a row per epoch), ``best.keras`` (lowest validation loss), ``last.keras`` and
+    ``record.json`` below ``runs/<name>``.
 
     Returns:
         That folder; of a run that is finished nothing is changed.
 
     Raises:
         UnlikeRunError: the folder holds a finished run of another recipe.
+        TrainingError: the network that this one starts from was not trained.
     """
     run = runs / recipe.name
     if _finished(run, recipe):
@@ -227,7 +265,7 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
     history = run / "history.csv"
     rows = _history(history)
     # As they are now, not after hours of training.
-    origin = {"data": data_version(data, recipe.datasets), "commit": code_commit(), "environment": _environment()}
+    origin = {"data": data_version(data, recipe.learned_from), "commit": code_commit(), "environment": _environment()}
     cv2.setNumThreads(1)  # threads for single crops cost more than they give
     keras.utils.set_random_seed(recipe.seed)
     training = load_samples(recipe, "train", data, detector_network)
@@ -238,7 +276,7 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
     model = build(recipe)
     keras.config.set_dtype_policy("float32")  # the layers have it now; whatever is built next should not
     if recipe.network not in REFERENCE_CNNS:
-        load_imagenet_weights(model)
+        _set_first_weights(model, recipe, runs)
     compiled(model, recipe, len(batches))
     best_loss = min((float(row["val_loss"]) for row in rows), default=None)
     model.fit(
@@ -258,6 +296,7 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
             keras.callbacks.BackupAndRestore(str(run / "backup")),
         ],
     )
+    model.save(run / "last.keras")
     _write_record(run, recipe, {"train": len(training), "validation": len(validation)}, origin)
     return run
 
@@ -273,7 +312,9 @@ def _finished(run: Path, recipe: Recipe) -> bool:
     file = run / "record.json"
     if not file.exists():
         return False
-    if json.loads(file.read_text())["recipe"] != json.loads(json.dumps(asdict(recipe))):
+    # What a recipe could not say yet when the run was made had the value that is the default now.
+    defaults = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
+    if defaults | json.loads(file.read_text())["recipe"] != json.loads(json.dumps(asdict(recipe))):
         raise UnlikeRunError(f"{run} holds a run of another recipe; delete that folder to train {recipe.name} anew")
     return True
 

@@ -8,8 +8,10 @@ import keras
 import numpy as np
 import pytest
 
+from facetraits.alignment import CROPS
 from facetraits.augmentation import augment
 from facetraits.training import train as training
+from facetraits.training.errors import TrainingError
 from facetraits.training.export import ParityError, export, parity
 from facetraits.training.faces import Faces
 from facetraits.training.networks import build_network
@@ -40,9 +42,11 @@ def test_augmentation_of_strength_zero_only_mirrors(crops):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipes_build_with_preprocessing_inside(name, crops):
+def test_recipes_build_with_preprocessing_inside(name):
     recipe = RECIPES[name]
-    model = build_network(112, recipe.input_px, {h: HEAD_CLASSES[h] for h in recipe.heads}, recipe.grey)
+    model = training.build(recipe)
+    side = CROPS[recipe.crop].side_px
+    crops = np.random.default_rng(3).integers(0, 256, (16, side, side, 3), dtype=np.uint8)
     answers = model.predict(crops[:2], verbose=0)
     assert set(answers) == set(recipe.heads)
     for head, values in answers.items():
@@ -117,6 +121,50 @@ def test_online_augmentation_differs_in_every_epoch(short):
     assert pictures(online).isdisjoint(first)
 
 
+def test_mixed_pictures_have_mixed_targets_and_no_weight_where_one_is_unknown(short):
+    recipe = dataclasses.replace(short, augmentation="none", mixup=1.0)
+    samples = drawn_samples(recipe, "train", None, None)
+    weights = (np.arange(128) % 4 > 0).astype(np.float32)
+    mixed = training.Batches(Samples(samples.crops, samples.targets, {"gender": weights}), recipe)
+    crops, targets, answered = (np.concatenate(parts) for parts in zip(*map(as_gender, mixed), strict=True))
+    assert np.allclose(targets.sum(axis=1), 1, atol=1e-6)
+    assert ((targets > 0.05) & (targets < 0.95)).any(), "some are far from either class"
+    assert np.abs(crops.mean(axis=(1, 2, 3)) - (60 + 130 * targets[:, 1])).max() < 8, "as bright as their targets say"
+    assert set(answered) == {0.0, 1.0} and 0.45 < answered.mean() < 0.68, "three quarters squared"
+
+
+def as_gender(batch):
+    crops, targets, weights = batch
+    return crops, targets["gender"], weights["gender"]
+
+
+def test_a_network_starts_where_another_ended(short, tmp_path, monkeypatch):
+    first = dataclasses.replace(short, epochs=1)
+    second = dataclasses.replace(short, name="second", start="short", learning_rate=0.0, epochs=1)
+    monkeypatch.setitem(RECIPES, "short", first)
+    build = lambda recipe: build_network(112, 32, {"gender": 2}, grey=True, stochastic_depth=0.2)  # noqa: E731
+    monkeypatch.setattr(training, "build", build)
+    monkeypatch.setattr(training, "REFERENCE_CNNS", {})
+    with pytest.raises(TrainingError, match="train it first"):
+        training.train(second, tmp_path, tmp_path, runs=tmp_path)
+    monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
+    before, after = (
+        keras.models.load_model(training.train(recipe, tmp_path, tmp_path, runs=tmp_path) / "best.keras", compile=False)
+        for recipe in (first, second)
+    )
+    kernel = "block3_depthwise"
+    assert np.array_equal(before.get_layer(kernel).get_weights()[0], after.get_layer(kernel).get_weights()[0])
+    assert second.learned_from == ("utkface",)
+
+
+def test_stochastic_depth_leaves_the_answers_alone(crops):
+    deep, plain = (build_network(112, 32, {"gender": 2}, stochastic_depth=share) for share in (0.5, 0.0))
+    plain.set_weights(deep.get_weights())
+    assert np.array_equal(deep.predict(crops, verbose=0)["gender"], plain.predict(crops, verbose=0)["gender"])
+    one, other = (np.asarray(deep(crops, training=True)["gender"]) for _ in range(2))
+    assert not np.array_equal(one, other)
+
+
 def history(run):
     with (run / "history.csv").open(newline="") as file:
         return list(csv.DictReader(file))
@@ -131,10 +179,11 @@ def test_training_writes_a_row_an_epoch_the_best_network_and_a_record(short, tmp
     assert record["epochs_run"] == 2 and record["recipe"]["seed"] == short.seed
     assert record["samples"] == {"train": 128, "validation": 128}
     assert record["data"] == {"drawn": "0"}
-    answers = keras.models.load_model(run / "best.keras", compile=False).predict(
-        np.zeros((1, 112, 112, 3), np.uint8), verbose=0
-    )
-    assert answers["gender"].shape == (1, 2)
+    for file in ("best.keras", "last.keras"):
+        answers = keras.models.load_model(run / file, compile=False).predict(
+            np.zeros((1, 112, 112, 3), np.uint8), verbose=0
+        )
+        assert answers["gender"].shape == (1, 2)
 
 
 def test_a_finished_run_is_left_alone_and_one_of_another_recipe_refused(short, tmp_path):
