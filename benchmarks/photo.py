@@ -29,10 +29,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.peers import PEERS, ROOT, Process, Program, ProgramError, install, program_of
 from benchmarks.reporting import table, this_machine, write_results
-from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES
+from facetraits.alignment import CROPS
+from facetraits.ensemble import Ensemble
+from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES, load_manifest
 from tests.builders import photo_of_many
 
 RESULTS = ROOT / "benchmarks" / "results" / "photo.json"
+BATCHES = (1, 8)
 OWN_PACKAGES = ("ai-edge-litert", "onnxruntime", "opencv-python-headless", "numpy", "pillow")
 
 
@@ -135,6 +138,32 @@ def measure_cold(
     }
 
 
+def measure_networks(models: Path, rounds: int) -> list[dict[str, Any]]:
+    """One row per number of faces: each profile's networks alone, all traits, without the search for faces."""
+    manifest = load_manifest(models)
+    ensembles = {name: Ensemble(manifest, manifest.profiles[name]) for name in PROFILES}
+    portrait = photo_of_many(1, face_px=90, width=320)
+    rows: list[dict[str, Any]] = []
+    for count in BATCHES:
+        crops = {
+            spec.name: np.repeat(cv2.resize(portrait, (spec.side_px, spec.side_px))[None], count, axis=0)
+            for spec in CROPS.values()
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in PROFILES}
+        for _ in range(rounds):
+            for name, ensemble in ensembles.items():
+                for call in range(3):  # the first of a turn finds the processor's caches full of the others' data
+                    started = time.perf_counter()
+                    ensemble.predict(crops, ensemble.outputs)
+                    if call:
+                        seconds[name].append(time.perf_counter() - started)
+        ms = {name: 1e3 * median(times) / count for name, times in seconds.items()}
+        row: dict[str, Any] = {"faces_at_once": count}
+        row |= {f"{name}_ms_per_face": round(value, 2) for name, value in ms.items()}
+        rows.append(row | {"accurate_over_fast": round(ms["accurate"] / ms["fast"], 2)})
+    return rows
+
+
 def measure_folder(folder: Path, rounds: int) -> list[dict[str, Any]]:
     """One row per profile: ``python -m facetraits analyze`` on the folder, its start included."""
     seconds: dict[str, list[float]] = {profile: [] for profile in PROFILES}
@@ -216,6 +245,7 @@ def report(results: dict[str, Any]) -> str:
     ]
     if results["ratios"]:
         parts += ["## Both peers together over facetraits with all traits", table(results["ratios"])]
+    parts += ["## The networks alone", table(results["networks"])]
     if results["folder"]:
         parts += ["## A folder through `python -m facetraits analyze`", table(results["folder"])]
     return "\n\n".join(parts)
@@ -258,6 +288,7 @@ def main() -> None:
         },
         "rows": rows,
         "ratios": ratios_of(rows),
+        "networks": measure_networks(arguments.models or DEFAULT_MODELS_DIR, 3 * rounds),
         "folder": folder,
     }
     out = arguments.out or (None if arguments.quick else RESULTS)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +20,7 @@ from facetraits.training.export import export
 from facetraits.training.faces import Faces, load_faces
 from facetraits.training.networks import AGE_BINS
 from facetraits.training.recipes import CLASS_NAMES, DATASET_OF_HEAD, RECIPES, REFERENCES, SMILE_SVC, Recipe
+from facetraits.training.teachers import finished_network
 from facetraits.training.train import RUNS, build
 
 SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013")
@@ -143,7 +143,7 @@ def _release_smile(run: Path, kept: Path, out: Path) -> None:
 def _exported(recipe: Recipe, faces: Mapping[str, Faces], run: Path, out: Path, float16: bool = True) -> dict[str, Any]:
     """Write a run's best network to ``out``; the run's record with what is known of the file."""
     model = build(recipe)  # in float32, whatever it was trained in
-    model.set_weights(keras.models.load_model(run / recipe.weights_file, compile=False).get_weights())
+    model.set_weights(finished_network(recipe, run.parent).get_weights())
     crops = np.concatenate([faces[dataset].crops[recipe.crop][:32] for dataset in recipe.datasets])
     difference = export(model, crops, out, float16)
     print(f"{recipe.name}: exported, largest difference of a probability {difference:.5f}")
