@@ -38,9 +38,14 @@ class TrainingRun:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, from 1, with the lowest validation loss: its weights are kept."""
+        """The epoch, from 1, with the lowest validation loss."""
         losses = self.columns["val_loss"]
         return 1 + losses.index(min(losses))
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch, from 1, whose weights are used: the best, or the last where the recipe says so."""
+        return self.epochs if self.record.get("recipe", {}).get("keep") == "last" else self.best_epoch
 
     @property
     def over_training_from(self) -> int | None:

@@ -354,7 +354,15 @@ def test_over_training_is_said_where_the_curve_shows_it() -> None:
     assert (
         "From epoch 3 on it over-fits: by epoch 3 it rose to 2.000 while the loss on training pictures fell on" in over
     )
+    assert over.endswith("The weights of epoch 2 were kept.")
     assert "does not reach" in performance_training.curve_sentence(run((3.0, 1.0)))
+
+
+def test_weights_of_the_last_epoch_are_said_to_be_so() -> None:
+    plain = run((3.0, 1.0, 2.0))
+    last = replace(plain, record={"recipe": {"heads": ["age"], "keep": "last"}})
+    assert (plain.kept_epoch, last.kept_epoch, last.best_epoch) == (2, 3, 2)
+    assert "The weights of epoch 3 were kept: at the end" in performance_training.curve_sentence(last)
 
 
 def test_metrics_are_those_of_the_trait() -> None:

@@ -376,7 +376,7 @@ class Curve(NamedTuple):
     Attributes:
         run: name of the training.
         training, validation: values, one per epoch from 1.
-        best: epoch that was kept; over: first epoch of over-training, if the curve shows one.
+        best: epoch with the lowest validation loss; over: first epoch of over-training, if the curve shows one.
     """
 
     run: str

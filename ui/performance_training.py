@@ -84,7 +84,14 @@ def curve_sentence(run: TrainingRun) -> str:
     losses, validation = run.columns["loss"], run.columns["val_loss"]
     best, last = run.best_epoch, run.epochs
     lowest = f"{validation[best - 1]:.3f}"
-    kept = f"The weights of {run.step} {best} were kept."
+    kept = f"The weights of {run.step} {run.kept_epoch} were kept"
+    if run.kept_epoch == best:
+        kept += "."
+    else:
+        kept += (
+            ": at the end of a learning rate that falls to nothing more answers are right, though too surely, which "
+            "the loss counts against them and the calibration afterwards takes back."
+        )
     text = f"{run.name}: the loss on validation pictures was lowest ({lowest}) at {run.step} {best} of {last}"
     if run.still_improving:
         return f"{text}, the last one: the curve does not reach the point where more training does harm."
