@@ -25,9 +25,13 @@ AGE_GROUP_7_NAMES: Final = tuple(name for name, _ in AGE_GROUPS_7)
 _Groups = Sequence[tuple[str, int | None]]
 
 
-def expected_years(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(N,) mean of each (N, C) distribution over whole years 0 to C - 1."""
-    return probabilities.astype(np.float64) @ np.arange(probabilities.shape[1])
+def median_years(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(N,) median of each (N, C) distribution over whole years 0 to C - 1.
+
+    Of all single numbers the median has the smallest mean absolute error, if the distribution is true; it lies within
+    every central interval, and a few per cent for a far-off age hardly move it.
+    """
+    return _quantiles(probabilities, (0.5,))[:, 0]
 
 
 def group_index(ages: NDArray[np.integer], groups: _Groups = AGE_GROUPS) -> NDArray[np.int64]:
@@ -50,12 +54,17 @@ def central_interval(probabilities: NDArray[np.floating], mass: float) -> NDArra
         probabilities: (N, C) over whole years.
         mass: in (0, 1).
     """
+    tail = (1 - mass) / 2
+    return _quantiles(probabilities, (tail, 1 - tail))
+
+
+def _quantiles(probabilities: NDArray[np.floating], shares: Sequence[float]) -> NDArray[np.float64]:
+    """(N, len(shares)) years below which these shares of each distribution lie, as ``central_interval`` counts them."""
     edges = np.arange(probabilities.shape[1] + 1) - 0.5
     cumulated = np.concatenate([np.zeros((len(probabilities), 1)), np.cumsum(probabilities, axis=1)], axis=1)
     cumulated /= cumulated[:, -1:]
-    tail = (1 - mass) / 2
-    ends = [np.interp((tail, 1 - tail), row, edges) for row in cumulated]
-    return np.maximum(np.array(ends).reshape(-1, 2), 0.0)
+    found = [np.interp(shares, row, edges) for row in cumulated]
+    return np.maximum(np.array(found).reshape(-1, len(shares)), 0.0)
 
 
 def age_predictions(
@@ -71,5 +80,5 @@ def age_predictions(
             coverage=coverage,
             groups=ClassPrediction(AGE_GROUP_NAMES, group, unsure_below),
         )
-        for years, (low, high), group in zip(expected_years(probabilities), intervals, groups, strict=True)
+        for years, (low, high), group in zip(median_years(probabilities), intervals, groups, strict=True)
     )

@@ -112,9 +112,15 @@ class Ensemble:
             for name, entry in entries.items()
         }
 
-    def member_answers(self, crops: Mapping[str, NDArray[np.uint8]]) -> dict[str, dict[str, NDArray[np.float32]]]:
-        """Member name to what that member alone says: output name to (N, C), with mirrored faces, uncalibrated."""
-        return {name: self._answers(member, crops) for name, member in self._members.items()}
+    def member_answers(
+        self, crops: Mapping[str, NDArray[np.uint8]], names: Collection[str] | None = None
+    ) -> dict[str, dict[str, NDArray[np.float32]]]:
+        """Member name to what that member alone says, of all members or some: output name to (N, C), uncalibrated."""
+        return {
+            name: self._answers(member, crops)
+            for name, member in self._members.items()
+            if names is None or name in names
+        }
 
     def _answers(self, member: Member, crops: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
         faces = crops[member.entry.crop]

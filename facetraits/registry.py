@@ -31,6 +31,8 @@ class MemberEntry:
         crop: name of the crop geometry it was trained on.
         outputs: names of its outputs.
         licence: in words; training_data: names of the sets.
+        copy_of: the member with the same weights in floating point, of which this is the copy in 8-bit integers; "" for
+            members that are no copies.
     """
 
     name: str
@@ -40,6 +42,7 @@ class MemberEntry:
     outputs: tuple[str, ...]
     licence: str
     training_data: tuple[str, ...]
+    copy_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,11 @@ class Manifest:
     detector_sha256: str
     members: Mapping[str, MemberEntry]
     profiles: Mapping[str, ProfileEntry]
+
+    @property
+    def originals(self) -> Mapping[str, MemberEntry]:
+        """Members that are no copies of others."""
+        return {name: member for name, member in self.members.items() if not member.copy_of}
 
 
 def sha256_of(path: Path) -> str:
@@ -176,6 +184,7 @@ def _member(models_dir: Path, raw: Mapping[str, Any]) -> MemberEntry:
         outputs=tuple(raw["outputs"]),
         licence=raw["licence"],
         training_data=tuple(raw["training_data"]),
+        copy_of=raw.get("copy_of", ""),
     )
 
 
@@ -194,6 +203,8 @@ def _check(manifest: Manifest, path: Path) -> None:
             raise ModelIntegrityError(
                 f"The network {member.name} needs the face crop {member.crop!r}, which this version cannot make."
             )
+        if member.copy_of and member.copy_of not in manifest.originals:
+            raise ModelIntegrityError(f"{path}: {member.name} is a copy of {member.copy_of!r}, which is not there.")
     for name, profile in manifest.profiles.items():
         for trait, entry in profile.traits.items():
             where = f"{path}: profile {name}, {trait}"

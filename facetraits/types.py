@@ -165,7 +165,7 @@ class AgePrediction:
     """Apparent age.
 
     Attributes:
-        years: expectation of the age distribution, in years, >= 0.
+        years: median of the age distribution, in years, >= 0.
         interval: (low, high) in years; holds the true age in ``coverage`` of validation faces.
         coverage: nominal coverage of ``interval``, in (0, 1).
         groups: probability of each of the five age groups.

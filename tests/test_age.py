@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from facetraits.age import age_predictions, central_interval, expected_years, group_probabilities
+from facetraits.age import age_predictions, central_interval, group_probabilities, median_years
 from facetraits.types import age_group
 
 distributions = hnp.arrays(np.float64, (3, 101), elements=st.floats(0.001, 1)).map(
@@ -35,6 +35,15 @@ def test_interval_holds_the_mass_and_grows_with_it(rows, mass):
 
 
 @given(distributions)
-def test_groups_sum_to_one_and_mean_lies_in_range(rows):
+def test_groups_sum_to_one_and_the_median_lies_in_every_interval(rows):
     assert np.allclose(group_probabilities(rows).sum(axis=1), 1, atol=1e-5)
-    assert ((expected_years(rows) >= 0) & (expected_years(rows) <= 100)).all()
+    years = median_years(rows)
+    assert ((years >= 0) & (years <= 100)).all()
+    low, high = central_interval(rows, 0.05).T
+    assert ((low <= years + 1e-9) & (years <= high + 1e-9)).all()
+
+
+def test_a_small_doubt_hardly_moves_the_median():
+    row = np.zeros((1, 101))
+    row[0, [2, 60]] = 0.9, 0.1
+    assert 2 <= median_years(row)[0] < 2.1

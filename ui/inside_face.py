@@ -81,7 +81,7 @@ def show_answer(subject: Subject, jpeg: bytes) -> None:
 
 def choose_network(manifest: Manifest) -> MemberEntry:
     """The network that is looked into, and what part it has in the ensemble."""
-    names = list(manifest.members)
+    names = list(manifest.originals)
     name = st.selectbox(
         "Network that is looked into",
         names,
@@ -172,6 +172,6 @@ def _part(manifest: Manifest, entry: MemberEntry) -> str:
     if not parts:
         return "The ensemble for photos does not ask this network."
     text = f"The ensemble mixes several networks. This one gives {listed(parts)}."
-    fast = manifest.profiles.get("fast")
-    alone = fast is not None and {name for trait in fast.traits.values() for name in trait.weights} == {entry.name}
-    return f"{text} Live video uses it alone." if alone else text
+    copies = {member.name for member in manifest.members.values() if member.copy_of == entry.name}
+    live = copies & {name for trait in manifest.profiles["fast"].traits.values() for name in trait.weights}
+    return f"{text} Live video uses a copy of it, rounded to 8-bit numbers." if live else text

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.age import expected_years
+from facetraits.age import median_years
 from facetraits.augmentation import Variation, augment
 from facetraits.inside.probing import Spoiling, spoiled_series
 from facetraits.types import TRAIT_LABELS, TRAITS, AgePrediction, ClassPrediction, FaceTraits, TraitName
@@ -82,7 +82,7 @@ class Steadiness(NamedTuple):
 def steadiness(face: FaceTraits, answers: Answers) -> list[Steadiness]:
     """One headline per trait."""
     found = []
-    years = expected_years(answers["age"])
+    years = median_years(answers["age"])
     found.append(
         Steadiness(
             TRAIT_LABELS["age"],
@@ -108,7 +108,7 @@ def steadiness(face: FaceTraits, answers: Answers) -> list[Steadiness]:
 
 def variant_words(face: FaceTraits, answers: Answers, place: int) -> tuple[str, bool]:
     """What the ensemble says of one variant in a line, and whether a class is another than for the face as it is."""
-    parts = [f"{expected_years(answers['age'][place : place + 1])[0]:.0f} years"]
+    parts = [f"{median_years(answers['age'][place : place + 1])[0]:.0f} years"]
     changed = False
     for trait in CLASS_TRAITS:
         prediction, row = _classes(face, trait), answers[trait][place]
@@ -235,7 +235,7 @@ def years_course(face: FaceTraits, rows: NDArray[np.float32]) -> Course:
     """The course of the age; ``rows`` as of ``class_course``."""
     age = face.age
     assert isinstance(age, AgePrediction)
-    years = expected_years(rows)
+    years = median_years(rows)
     low, high = age.interval
     outside = (years < low) | (years > high)
     course = Course("age", f"{age.years:.0f} years", years, lasting(outside), "")

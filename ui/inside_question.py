@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.age import expected_years
+from facetraits.age import median_years
 from facetraits.inside.requests import YEARS
 from ui.inside_words import sure
 
@@ -40,8 +40,8 @@ class Question(NamedTuple):
 
     @property
     def years(self) -> float:
-        """The expected age."""
-        return float(expected_years(self.probabilities[None])[0])
+        """The apparent age."""
+        return float(median_years(self.probabilities[None])[0])
 
     def name(self, index: int) -> str:
         """Of a class."""
@@ -55,7 +55,7 @@ class Question(NamedTuple):
     def value(self, outputs: dict[str, NDArray[np.float32]]) -> NDArray[np.floating]:
         """(N,) what covering watches: the class's probability, or the years."""
         rows = outputs[self.trait]
-        return expected_years(rows) if self.is_years else rows[:, int(self.target)]
+        return median_years(rows) if self.is_years else rows[:, int(self.target)]
 
     def titles(self) -> tuple[str, str]:
         """Above the two heat-maps."""

@@ -66,13 +66,13 @@ def architecture_of(name: str, network: NetworkLayers, sha256: str) -> Architect
 
 
 def served_architectures(manifest: Manifest) -> tuple[Architecture, ...]:
-    """Every member of the manifest, by name.
+    """Every member of the manifest that is no copy, by name.
 
     Raises:
         ModelIntegrityError: a file is missing or was changed.
     """
     found = []
-    for name, entry in sorted(manifest.members.items()):
+    for name, entry in sorted(manifest.originals.items()):
         check_file(entry.path, entry.sha256)
         found.append(architecture_of(name, read_network(entry.path), entry.sha256))
     return tuple(found)

@@ -58,7 +58,7 @@ class Heat:
     def of_years(
         self, crop: NDArray[np.uint8], layer: str, method: HeatMethod = "grad-cam"
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What makes the expected age higher, and what makes it lower: two (H, W) heat-maps, as of
+        """What makes the mean of the age distribution higher, and what lower: two (H, W) heat-maps, as of
         ``of_classes``, in years instead of the logit."""
         import tensorflow as tf
 

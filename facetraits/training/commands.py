@@ -55,7 +55,7 @@ def _guarded(work: Any) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     def work() -> None:
         from facetraits.cli import CommandError
-        from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC
+        from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC, in_order
         from facetraits.training.train import RUNS, train
 
         detector = DEFAULT_MODELS_DIR / "centerface" / "network.onnx"
@@ -63,7 +63,7 @@ def _train(arguments: argparse.Namespace) -> int:
         known = [*recipes, SMILE_SVC]
         if unknown := sorted(set(arguments.names) - set(known)):
             raise CommandError(f"unknown recipe {unknown[0]!r}; there are {', '.join(known)}")
-        for name in arguments.names or ([*REFERENCES, SMILE_SVC] if arguments.references else RECIPES):
+        for name in in_order(arguments.names or ([*REFERENCES, SMILE_SVC] if arguments.references else RECIPES)):
             if name == SMILE_SVC:
                 from facetraits.training.smile import train_smile
 

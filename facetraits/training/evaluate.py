@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from facetraits.age import central_interval, expected_years
+from facetraits.age import central_interval, median_years
 from facetraits.analyzer import FaceAnalyzer
 from facetraits.ensemble import Ensemble, Member
 from facetraits.metrics import EvaluationReport, ModelKind
@@ -130,18 +130,21 @@ def _profiles(
 
 
 def _members(manifest: Manifest, names: Sequence[str], faces: Mapping[str, Faces], split: str) -> Iterator[Path]:
-    """Each member alone: mirrored faces averaged in, uncalibrated."""
-    if not names:
-        return
-    accurate = manifest.profiles["accurate"]
-    ensemble = Ensemble(manifest, accurate)
-    for dataset, of in faces.items():
-        for member, answers in ensemble.member_answers(of.crops).items():
-            known = {name: values for name, values in answers.items() if name in of.labels}
-            if known and member in names:
-                files = {f"{member}/network.tflite": manifest.members[member].sha256}
-                counted = _count_crops(known, of, accurate.traits["age"], int(split == "test"))
-                yield write_report(manifest.models_dir, member, "member", dataset, split, "crops", files, counted)
+    """Each member alone, with mirrored faces averaged in where its profile does so, uncalibrated."""
+    done: set[str] = set()
+    for profile in manifest.profiles.values():
+        members = {member for trait in profile.traits.values() for member in trait.weights} & set(names) - done
+        done |= members
+        if not members:
+            continue
+        ensemble = Ensemble(manifest, profile)
+        for dataset, of in faces.items():
+            for member, answers in ensemble.member_answers(of.crops, members).items():
+                known = {name: values for name, values in answers.items() if name in of.labels}
+                if known:
+                    files = {f"{member}/network.tflite": manifest.members[member].sha256}
+                    counted = _count_crops(known, of, profile.traits["age"], int(split == "test"))
+                    yield write_report(manifest.models_dir, member, "member", dataset, split, "crops", files, counted)
 
 
 def _references(
@@ -191,7 +194,7 @@ def _count_crops(
     years = intervals = None
     if "age" in probabilities:
         assert age is not None and age.interval_mass is not None
-        years = expected_years(probabilities["age"])
+        years = median_years(probabilities["age"])
         intervals = central_interval(probabilities["age"], age.interval_mass)
     seen = np.ones(len(faces.duplicated), dtype=bool)
     return count(Answers(seen, probabilities, years, intervals), faces, axes_at_once)

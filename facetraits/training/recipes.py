@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -187,6 +187,17 @@ RECIPES: Final = {
         ),
     )
 }
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of recipes, each once and after those that it starts or learns from, which are added where they miss."""
+    found: dict[str, None] = {}
+    for name in names:
+        recipe = RECIPES.get(name)
+        if recipe is not None:
+            found |= dict.fromkeys(in_order(sorted({*recipe.teachers, recipe.start} - {""})))
+        found[name] = None
+    return list(found)
 
 
 def _reference(

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.age import central_interval, expected_years
+from facetraits.age import central_interval, median_years
 from facetraits.ensemble import Ensemble, apply_temperature
 from facetraits.inside.architecture import write_architecture
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
 from facetraits.training.evaluate import REFERENCE_NETWORKS
-from facetraits.training.export import export
+from facetraits.training.export import Precision, export
 from facetraits.training.faces import Faces, load_faces
 from facetraits.training.networks import AGE_BINS
 from facetraits.training.recipes import CLASS_NAMES, DATASET_OF_HEAD, RECIPES, REFERENCES, SMILE_SVC, Recipe
 from facetraits.training.teachers import finished_network
-from facetraits.training.train import RUNS, build
+from facetraits.training.train import RUNS, build, load_samples
 
 SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013")
 INTERVAL_COVERAGE: Final = 0.8
@@ -39,11 +39,15 @@ _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
     "accurate": {"detector": {"long_sides_px": [160, 320, 640, 1600], "tile_small_faces": True}, "flip": True},
     "fast": {"detector": {"long_sides_px": [160, 416], "tile_small_faces": False}, "flip": False},
 }
-FAST_MEMBERS: Final = ("all-lite0-56",)
+# Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation.
+FAST: Final = ("traits-wide-lite0-128", "expression-lite0-96")
+_CALIBRATION_CROPS: Final = 300
 
 
 def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     """Export every finished run, fit the ensemble on validation and write ``manifest.json``.
+
+    A network that gets no weight for any trait is not listed.
 
     Args:
         data: folder of the data sets.
@@ -60,6 +64,7 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         raise FileNotFoundError(f"there is no finished training run in {runs}; run `python -m facetraits train` first")
     faces = load_faces(data, detector, "validation")
     members = [_export(recipe, faces, runs / recipe.name, models_dir) for recipe in recipes]
+    members += [_export_copy(recipe, data, faces, runs, models_dir) for recipe in recipes if recipe.name in FAST]
     manifest: dict[str, Any] = {
         "format": MANIFEST_FORMAT,
         "detector": {
@@ -70,7 +75,7 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         },
         "classes": {head: list(CLASS_NAMES[head]) for head in SERVED},
         "members": members,
-        "profiles": {name: _uniform_profile(name, recipes) for name in _PROFILES},
+        "profiles": {name: _uniform_profile(name, members) for name in _PROFILES},
     }
     path = models_dir / "manifest.json"
     path.write_text(json.dumps(manifest, indent=1) + "\n")
@@ -83,6 +88,10 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
             dataset = DATASET_OF_HEAD[trait]
             by_member = {member: answers[dataset][member][trait] for member in traits[trait]["weights"]}
             traits[trait] = fit_trait(trait, by_member, faces[dataset])
+    fitted = manifest["profiles"].values()
+    used = {name for profile in fitted for trait in profile["traits"].values() for name in trait["weights"]}
+    used |= {member["copy_of"] for member in members if member["name"] in used and "copy_of" in member}
+    manifest["members"] = [member for member in members if member["name"] in used]
     path.write_text(json.dumps(manifest, indent=1) + "\n")
 
 
@@ -91,10 +100,27 @@ def _export(recipe: Recipe, faces: Mapping[str, Faces], run: Path, models_dir: P
     record = _exported(recipe, faces, run, out)
     shutil.copyfile(run / "history.csv", out.parent / "history.csv")
     (out.parent / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+    return _entry(recipe, recipe.name, out)
+
+
+def _export_copy(
+    recipe: Recipe, data: Path, faces: Mapping[str, Faces], runs: Path, models_dir: Path
+) -> dict[str, Any]:
+    name = f"{recipe.name}-int8"
+    out = models_dir / name / "network.tflite"
+    samples = load_samples(recipe, "train", data, models_dir / "centerface" / "network.onnx")
+    rows = np.random.default_rng(0).permutation(len(samples))[:_CALIBRATION_CROPS]
+    record = _exported(recipe, faces, runs / recipe.name, out, "int8", samples.crops[rows])
+    record["export"]["calibration_crops"] = len(rows)
+    (out.parent / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+    return _entry(recipe, name, out) | {"copy_of": recipe.name}
+
+
+def _entry(recipe: Recipe, name: str, network: Path) -> dict[str, Any]:
     return {
-        "name": recipe.name,
-        "path": f"{recipe.name}/network.tflite",
-        "sha256": sha256_of(out),
+        "name": name,
+        "path": f"{name}/network.tflite",
+        "sha256": sha256_of(network),
         "crop": recipe.crop,
         "outputs": list(recipe.heads),
         "licence": "; ".join(_LICENCE_OF_DATA[dataset] for dataset in recipe.learned_from),
@@ -118,7 +144,7 @@ def release_references(data: Path, models_dir: Path, runs: Path = RUNS, out: Pat
         kept = models_dir / "references" / recipe.name
         kept.mkdir(parents=True, exist_ok=True)
         network = out / recipe.name / "network.tflite"
-        record = _exported(recipe, faces, run, network, float16=False)  # nobody downloads it
+        record = _exported(recipe, faces, run, network, "float32")  # nobody downloads it
         record["export"] |= {"sha256": sha256_of(network), "crop": recipe.crop, "outputs": list(recipe.heads)}
         write_architecture(recipe.name, network, kept)
         shutil.copyfile(run / "history.csv", kept / "history.csv")
@@ -140,28 +166,36 @@ def _release_smile(run: Path, kept: Path, out: Path) -> None:
     (kept / "record.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
-def _exported(recipe: Recipe, faces: Mapping[str, Faces], run: Path, out: Path, float16: bool = True) -> dict[str, Any]:
-    """Write a run's best network to ``out``; the run's record with what is known of the file."""
+def _exported(
+    recipe: Recipe,
+    faces: Mapping[str, Faces],
+    run: Path,
+    out: Path,
+    precision: Precision = "float16",
+    calibration: NDArray[np.uint8] | None = None,
+) -> dict[str, Any]:
+    """Write a run's network to ``out``; the run's record with what is known of the file."""
     model = build(recipe)  # in float32, whatever it was trained in
     model.set_weights(finished_network(recipe, run.parent).get_weights())
-    crops = np.concatenate([faces[dataset].crops[recipe.crop][:32] for dataset in recipe.datasets])
-    difference = export(model, crops, out, float16)
-    print(f"{recipe.name}: exported, largest difference of a probability {difference:.5f}")
+    crops = np.concatenate([faces[dataset].crops[recipe.crop][:64] for dataset in recipe.datasets])
+    difference = export(model, crops, out, precision, calibration)
+    print(f"{out.parent.name}: exported, largest difference of a probability {difference:.5f}")
     record: dict[str, Any] = json.loads((run / "record.json").read_text())
     # Turning the crop grey is fixed arithmetic, not something that is learned.
     record["parameters"] = int(sum(layer.count_params() for layer in model.layers if layer.name != "grey"))
     record["export"] = {
-        "weights": "float16" if float16 else "float32",
+        "weights": precision,
         "largest_probability_difference": round(difference, 5),
     }
     return record
 
 
-def _uniform_profile(name: str, recipes: list[Recipe]) -> dict[str, Any]:
+def _uniform_profile(name: str, members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`fast` has the copies, `accurate` all others; each of them as much as the next."""
     traits = {}
     for trait in SERVED:
-        able = [recipe.name for recipe in recipes if trait in recipe.heads]
-        chosen = [member for member in able if name == "accurate" or member in FAST_MEMBERS] or able
+        able = [member for member in members if trait in member["outputs"]]
+        chosen = [m["name"] for m in able if (name == "fast") == ("copy_of" in m)] or [m["name"] for m in able]
         traits[trait] = {
             "weights": dict.fromkeys(chosen, 1 / len(chosen)),
             "temperature": 1.0,
@@ -203,7 +237,7 @@ def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: F
 def _loss(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
     """Mean absolute error for years, log-loss for classes."""
     if probabilities.shape[1] == AGE_BINS:
-        return float(np.abs(expected_years(probabilities) - truth).mean())
+        return float(np.abs(median_years(probabilities) - truth).mean())
     return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
 
 
@@ -230,7 +264,7 @@ def _best_weights(probabilities: Mapping[str, NDArray[np.float32]], truth: NDArr
 
 def _best_temperature(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
     """The temperature with the lowest log-loss, in steps of 1%."""
-    grid = np.exp(np.arange(-70, 70) / 100)
+    grid = np.exp(np.arange(-110, 110) / 100)
     rows = np.arange(len(truth))
     losses = [-np.log(np.maximum(apply_temperature(probabilities, t)[rows, truth], 1e-12)).mean() for t in grid]
     return round(float(grid[int(np.argmin(losses))]), 4)

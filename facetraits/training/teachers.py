@@ -46,7 +46,7 @@ class Teachers:
         for name in names:
             with TemporaryDirectory() as folder:
                 file = Path(folder) / "network.tflite"
-                export(finished_network(RECIPES[name], runs), crops, file, float16=False)
+                export(finished_network(RECIPES[name], runs), crops, file, "float32")
                 self._runners.append(Interpreter(model_content=file.read_bytes()).get_signature_runner())
 
     def answers(self, crops: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:

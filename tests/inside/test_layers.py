@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from facetraits.alignment import CROPS
 from facetraits.inside.layers import FIXED, read_network
 from facetraits.registry import ModelIntegrityError, load_manifest
 from tests.builders import MODELS
@@ -12,7 +13,7 @@ from tests.builders import MODELS
 MANIFEST = load_manifest(MODELS)
 
 
-@pytest.fixture(scope="module", params=sorted(MANIFEST.members))
+@pytest.fixture(scope="module", params=sorted(MANIFEST.originals))
 def member(request: pytest.FixtureRequest):
     entry = MANIFEST.members[request.param]
     return entry, read_network(entry.path), json.loads((entry.path.parent / "record.json").read_text())
@@ -21,7 +22,7 @@ def member(request: pytest.FixtureRequest):
 def test_it_has_the_outputs_and_the_input_that_the_manifest_and_the_recipe_name(member) -> None:
     entry, network, record = member
     assert set(network.outputs) == set(entry.outputs)
-    assert network.crop_px == 112
+    assert network.crop_px == CROPS[entry.crop].side_px
     assert network.by_name["stem"].shape[0] == record["recipe"]["input_px"] // 2
 
 
@@ -81,11 +82,11 @@ def test_the_stems_receptive_field_is_three_of_the_networks_pixels() -> None:
 
 def test_with_a_stride_of_two_the_first_position_does_not_look_at_the_corner() -> None:
     """TensorFlow adds its one row of padding at the end: the first 3 x 3 window begins at the first pixel."""
-    network = read_network(MANIFEST.members["all-lite0-56"].path)
+    network = read_network(MANIFEST.members["traits-lite0-112"].path)
     stem = network.by_name["stem"]
-    # Each of the 56 pixels is the mean of two; the middle of the first three of them is 3 px from the corner.
-    assert stem.middle_px(0, 0) == (3.0, 3.0)
-    assert stem.middle_px(2, 1) == (7.0, 11.0)
+    # The network takes the crop as it is; the middle of its first three pixels is 1.5 px from the corner.
+    assert stem.middle_px(0, 0) == (1.5, 1.5)
+    assert stem.middle_px(2, 1) == (3.5, 5.5)
     resized = read_network(MANIFEST.members["traits-lite0-96"].path).by_name["resize"]
     assert resized.middle_px(0, 95) == pytest.approx((112 - 112 / 96 / 2, 112 / 96 / 2))
 

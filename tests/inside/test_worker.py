@@ -23,7 +23,7 @@ from facetraits.registry import load_manifest
 from tests.builders import MODELS
 
 CROP = np.random.default_rng(5).integers(0, 256, (112, 112, 3), dtype=np.uint8)
-MEMBER = "all-lite0-56"
+MEMBER = "traits-lite0-96"
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +75,14 @@ def test_feature_maps_are_those_of_the_served_file(worker: InsideWorker, name: s
 
 
 def test_the_strongest_maps_are_a_choice_of_all(worker: InsideWorker) -> None:
-    seen = worker.ask("forward", member=MEMBER, crop=CROP, count=4, whole=("block3_expand", "shrink"))
+    seen = worker.ask("forward", member=MEMBER, crop=CROP, count=4, whole=("block3_expand", "resize"))
     strongest, every = seen.strongest["block3_expand"], seen.whole["block3_expand"]
 
     assert strongest.total == every.shape[2]
     for channel, shown in zip(strongest.channels, strongest.maps, strict=True):
         assert np.allclose(shown, every[:, :, channel], atol=1e-6)
-    assert set(seen.whole) == {"block3_expand", "shrink"}
-    assert seen.whole["shrink"].shape == (56, 56, 3)
+    assert set(seen.whole) == {"block3_expand", "resize"}
+    assert seen.whole["resize"].shape == (96, 96, 3)
 
 
 def test_a_request_that_fails_is_told_logged_and_the_next_one_is_answered(

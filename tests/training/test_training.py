@@ -12,10 +12,10 @@ from facetraits.alignment import CROPS
 from facetraits.augmentation import augment
 from facetraits.training import train as training
 from facetraits.training.errors import TrainingError
-from facetraits.training.export import ParityError, export, parity
+from facetraits.training.export import ParityError, differences, export
 from facetraits.training.faces import Faces
 from facetraits.training.networks import build_network
-from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES
+from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES, in_order
 from facetraits.training.release import fit_trait
 from facetraits.training.samples import Samples, age_targets
 from facetraits.training.teachers import Teachers
@@ -56,6 +56,12 @@ def test_recipes_build_with_preprocessing_inside(name):
     if recipe.grey:
         grey = np.round(crops[:2] @ [0.299, 0.587, 0.114]).astype(np.uint8)[..., None].repeat(3, axis=3)
         assert np.allclose(model.predict(grey, verbose=0)["expression"], answers["expression"], atol=2e-2)
+
+
+def test_what_a_network_starts_from_is_trained_before_it():
+    assert in_order(["expression-lite0-96", "smile-svc"]) == ["traits-lite0-112", "expression-lite0-96", "smile-svc"]
+    assert in_order(RECIPES) == in_order(in_order(RECIPES)) and set(in_order(RECIPES)) == set(RECIPES)
+    assert RECIPES["expression-lite0-96"].learned_from == ("utkface", "fer2013")
 
 
 def test_every_head_has_a_data_set():
@@ -238,9 +244,9 @@ def test_export_answers_like_the_network(crops, tmp_path):
     other.get_layer("gender").set_weights(
         [w + 1 * (np.arange(2) == 0) for w in other.get_layer("gender").get_weights()]
     )
-    assert parity(other, crops, tmp_path / "n.tflite") > 5e-3
+    assert differences(other, crops, tmp_path / "n.tflite").max() > 5e-3
     with pytest.raises(ParityError, match="answers"):
-        parity(build_network(112, 56, {"gender": 2}, name="less"), crops, tmp_path / "n.tflite")
+        differences(build_network(112, 56, {"gender": 2}, name="less"), crops, tmp_path / "n.tflite")
 
 
 def test_weights_and_temperature_are_found():
