@@ -252,13 +252,10 @@ def _training_words(record: Mapping[str, Any]) -> str:
 
 
 def _origin_words(recipe: Mapping[str, Any]) -> str:
-    """Which weights a member started from, and who taught it."""
-    start, teachers = recipe.get("start"), recipe.get("teachers")
+    """Which weights a member started from."""
+    start = recipe.get("start")
     words = f"the weights of `{start}`, which go back to those of ImageNet" if start else "ImageNet weights"
-    words += " (Apache-2.0, Tan & Le 2019) and was trained by the facetraits\nauthors"
-    if teachers:
-        words += f"; half of every target was what {' and '.join(f'`{name}`' for name in teachers)} answered"
-    return words
+    return f"{words} (Apache-2.0, Tan & Le 2019) and was trained by the facetraits\nauthors"
 
 
 def _network_words(recipe: Mapping[str, Any]) -> str:

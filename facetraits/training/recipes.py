@@ -67,8 +67,6 @@ class Recipe:
         mixup: share of the batches whose pictures are blended in pairs, with their targets (Zhang et al. 2018).
         stochastic_depth: as of ``efficientnet_lite0``.
         start: a recipe whose finished network gives the first weights of all but the heads; "" for ImageNet's.
-        teachers: recipes whose finished networks, with the same crop and heads, answer every picture that is trained
-            on; half of the target is what they say (Beyer et al. 2022).
         precision: Keras's dtype policy while training; weights and the served file do not depend on it.
         patience: epochs without a better validation loss after which training stops; None for never.
         keep: the weights that count: those of the epoch with the lowest validation loss, or the last ones. At the end
@@ -96,7 +94,6 @@ class Recipe:
     dropout: float = 0.3
     stochastic_depth: float = 0.0
     start: str = ""
-    teachers: tuple[str, ...] = ()
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     patience: int | None = 4
     keep: Literal["best", "last"] = "best"
@@ -116,9 +113,8 @@ class Recipe:
 
     @property
     def learned_from(self) -> tuple[_Dataset, ...]:
-        """Data sets that its weights come from: also those of its teachers and of the network that it starts from."""
-        others = {*self.teachers, self.start} - {""}
-        return _in_order({*self.datasets, *(name for other in others for name in RECIPES[other].learned_from)})
+        """Data sets that its weights come from: also those of the network that it starts from."""
+        return _in_order({*self.datasets, *(RECIPES[self.start].learned_from if self.start else ())})
 
 
 _TRAITS: Final = ("age", "gender", "ethnicity")
@@ -166,36 +162,17 @@ RECIPES: Final = {
             epochs=7,
             crop="face-tight-v1",
         ),
-        *(
-            Recipe(
-                name,
-                heads=heads,
-                input_px=input_px,
-                grey=crop == "face-tight-v1",
-                epochs=5,
-                **_STRONG,
-                learning_rate=5e-4,
-                start=teachers[0],
-                teachers=teachers,
-                seed=4,
-                crop=crop,
-            )
-            for name, heads, input_px, teachers, crop in (
-                ("fast-traits-lite0-80", _TRAITS, 80, ("traits-lite0-112", "traits-lite0-96"), "face-v1"),
-                ("fast-expression-lite0-64", _EXPRESSIONS, 64, ("expression-lite0-96",), "face-tight-v1"),
-            )
-        ),
     )
 }
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names of recipes, each once and after those that it starts or learns from, which are added where they miss."""
+    """Names of recipes, each once and after the one that it starts from, which is added where it is missing."""
     found: dict[str, None] = {}
     for name in names:
         recipe = RECIPES.get(name)
-        if recipe is not None:
-            found |= dict.fromkeys(in_order(sorted({*recipe.teachers, recipe.start} - {""})))
+        if recipe is not None and recipe.start:
+            found |= dict.fromkeys(in_order([recipe.start]))
         found[name] = None
     return list(found)
 

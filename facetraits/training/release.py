@@ -20,8 +20,7 @@ from facetraits.training.export import Precision, export
 from facetraits.training.faces import Faces, load_faces
 from facetraits.training.networks import AGE_BINS
 from facetraits.training.recipes import CLASS_NAMES, DATASET_OF_HEAD, RECIPES, REFERENCES, SMILE_SVC, Recipe
-from facetraits.training.teachers import finished_network
-from facetraits.training.train import RUNS, build, load_samples
+from facetraits.training.train import RUNS, build, finished_network, load_samples
 
 SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013")
 INTERVAL_COVERAGE: Final = 0.8

@@ -41,13 +41,11 @@ from facetraits.training.samples import (
     load_utkface,
     utkface_samples,
 )
-from facetraits.training.teachers import Teachers, finished_network
 
 _ByHead = dict[str, NDArray[np.float32]]
 RUNS: Final = Path("build/runs")
 _TENFOLD: Final = 10  # age-gender-mood enlarged its training pictures to that many times their number
 _MIXUP_BETA: Final = 0.4  # both parameters of the distribution of shares: mostly near 0 or 1
-_TAUGHT: Final = np.float32(0.5)  # share of the teachers' answers in a target
 _AGE_ERROR_WEIGHT: Final = 0.05  # loss per year of absolute error, beside the cross-entropy
 
 
@@ -70,13 +68,10 @@ def age_loss(y_true: Any, y_pred: Any) -> Any:
 class Batches(keras.utils.PyDataset):
     """Shuffled, augmented batches; the order and the variations follow from the seed and the epoch."""
 
-    def __init__(
-        self, samples: Samples, recipe: Recipe, first_epoch: int = 0, teachers: Teachers | None = None
-    ) -> None:
+    def __init__(self, samples: Samples, recipe: Recipe, first_epoch: int = 0) -> None:
         super().__init__(workers=1, max_queue_size=8)
         self._samples, self._batch_size, self._seed = samples, recipe.batch_size, recipe.seed
         self._augmentation, self._strength, self._mixup = recipe.augmentation, recipe.strength, recipe.mixup
-        self._teachers = teachers
         self._copies = _TENFOLD if recipe.augmentation == "tenfold" else 1
         self._epoch = first_epoch
         self._order = self._shuffled()
@@ -100,10 +95,7 @@ class Batches(keras.utils.PyDataset):
         targets = {head: values[rows] for head, values in self._samples.targets.items()}
         weights = {head: values[rows] for head, values in self._samples.weights.items()}
         if rng.random() < self._mixup:
-            crops, targets, weights = _mixed(crops, targets, weights, rng)
-        if self._teachers is not None:
-            taught = self._teachers.answers(crops)
-            targets = {head: (1 - _TAUGHT) * values + _TAUGHT * taught[head] for head, values in targets.items()}
+            return _mixed(crops, targets, weights, rng)
         return crops, targets, weights
 
     def on_epoch_end(self) -> None:
@@ -189,6 +181,19 @@ def build(recipe: Recipe) -> keras.Model:
     return build_network(crop_px, recipe.input_px, heads, recipe.grey, recipe.dropout, recipe.stochastic_depth, name)
 
 
+def finished_network(recipe: Recipe, runs: Path) -> keras.Model:
+    """The trained network of a recipe, with the weights that count.
+
+    Raises:
+        TrainingError: there is no finished run of it.
+    """
+    run = runs / recipe.name
+    if not (run / "record.json").exists():
+        raise TrainingError(f"the network {recipe.name} is needed and has not been trained yet: train it first")
+    model: keras.Model = keras.models.load_model(run / recipe.weights_file, compile=False)
+    return model
+
+
 def _set_first_weights(model: keras.Model, recipe: Recipe, runs: Path) -> None:
     """Those of ImageNet, or those of the network that the recipe starts from."""
     if not recipe.start:
@@ -261,7 +266,7 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
 
     Raises:
         UnlikeRunError: the folder holds a finished run of another recipe.
-        TrainingError: a network that this one starts or learns from was not trained.
+        TrainingError: the network that this one starts from was not trained.
     """
     run = runs / recipe.name
     if _finished(run, recipe):
@@ -275,8 +280,7 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
     keras.utils.set_random_seed(recipe.seed)
     training = load_samples(recipe, "train", data, detector_network)
     validation = load_samples(recipe, "validation", data, detector_network)
-    teachers = Teachers(recipe.teachers, runs, training.crops[:32]) if recipe.teachers else None
-    batches = Batches(training, recipe, len(rows), teachers)
+    batches = Batches(training, recipe, first_epoch=len(rows))
 
     keras.config.set_dtype_policy(recipe.precision)
     model = build(recipe)

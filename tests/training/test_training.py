@@ -18,7 +18,6 @@ from facetraits.training.networks import build_network
 from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES, in_order
 from facetraits.training.release import fit_trait
 from facetraits.training.samples import Samples, age_targets
-from facetraits.training.teachers import Teachers
 
 
 @pytest.fixture
@@ -162,22 +161,6 @@ def test_a_network_starts_where_another_ended(short, tmp_path, monkeypatch):
     kernel = "block3_depthwise"
     assert np.array_equal(before.get_layer(kernel).get_weights()[0], after.get_layer(kernel).get_weights()[0])
     assert second.learned_from == ("utkface",)
-
-
-def test_teachers_answer_half_of_every_target(short, tmp_path, monkeypatch):
-    monkeypatch.setitem(RECIPES, "short", short)
-    run = training.train(short, tmp_path, tmp_path, runs=tmp_path)
-    pupil = dataclasses.replace(short, teachers=("short",), mixup=0.5)
-    samples = drawn_samples(pupil, "train", None, None)
-    plain, taught = (
-        training.Batches(samples, pupil, 0, teachers)
-        for teachers in (None, Teachers(pupil.teachers, tmp_path, samples.crops[:8]))
-    )
-    network = keras.models.load_model(run / short.weights_file, compile=False)
-    for (crops, labels, _), (same, targets, _) in zip(map(as_gender, plain), map(as_gender, taught), strict=True):
-        assert np.array_equal(crops, same)
-        assert np.allclose(2 * targets - labels, network.predict(crops, verbose=0)["gender"], atol=1e-4)
-    assert pupil.learned_from == ("utkface",)
 
 
 def test_stochastic_depth_leaves_the_answers_alone(crops):
