@@ -93,6 +93,17 @@ RECIPES: Final = {
     recipe.name: recipe
     for recipe in (
         Recipe("traits-lite0-96", heads=("age", "gender", "ethnicity"), input_px=96, epochs=7),
+        Recipe("traits-lite0-112", heads=("age", "gender", "ethnicity"), input_px=112, epochs=18, patience=None, seed=2),
+        Recipe(
+            "expression-lite0-96",
+            heads=("expression", "expression_fer2013"),
+            input_px=96,
+            grey=True,
+            epochs=14,
+            patience=None,
+            seed=2,
+            crop="face-tight-v1",
+        ),
         Recipe(
             "expression-lite0-80",
             heads=("expression", "expression_fer2013"),
