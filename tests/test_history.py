@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from facetraits.history import load_runs
+from facetraits.registry import load_manifest
 from tests.builders import MODELS
 
 
@@ -34,4 +35,4 @@ def test_a_folder_without_histories_has_no_runs(tmp_path: Path) -> None:
 
 def test_every_served_network_has_its_curve() -> None:
     names = {run.name for run in load_runs(MODELS)}
-    assert {path.parent.name for path in MODELS.glob("*/network.tflite")} <= names
+    assert set(load_manifest(MODELS).originals) <= names

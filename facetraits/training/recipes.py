@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from facetraits.age import AGE_GROUP_7_NAMES, AGE_GROUP_NAMES
@@ -164,6 +165,13 @@ RECIPES: Final = {
         ),
     )
 }
+
+
+def same_recipe(recorded: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Whether a run's record holds a recipe; what it could not say yet when it was made had today's default."""
+    defaults = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
+    wanted: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    return defaults | dict(recorded) == wanted
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +31,7 @@ from facetraits.training.networks import (
     load_imagenet_weights,
 )
 from facetraits.training.provenance import code_commit
-from facetraits.training.recipes import HEAD_CLASSES, RECIPES, Recipe
+from facetraits.training.recipes import HEAD_CLASSES, RECIPES, Recipe, same_recipe
 from facetraits.training.references import REFERENCE_CNNS
 from facetraits.training.samples import (
     Samples,
@@ -322,9 +322,7 @@ def _finished(run: Path, recipe: Recipe) -> bool:
     file = run / "record.json"
     if not file.exists():
         return False
-    # What a recipe could not say yet when the run was made had the value that is the default now.
-    defaults = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
-    if defaults | json.loads(file.read_text())["recipe"] != json.loads(json.dumps(asdict(recipe))):
+    if not same_recipe(json.loads(file.read_text())["recipe"], recipe):
         raise UnlikeRunError(f"{run} holds a run of another recipe; delete that folder to train {recipe.name} anew")
     return True
 

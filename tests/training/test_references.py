@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from facetraits.training.networks import build_reference_network, build_transfer_network
-from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, REFERENCES, SMILE_SVC
+from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, REFERENCES, SMILE_SVC, same_recipe
 from facetraits.training.references import REFERENCE_CNNS
 from facetraits.training.train import build
 from tests.builders import MODELS
@@ -145,7 +145,8 @@ def test_every_reference_was_trained_and_judged() -> None:
     assert {path.name for path in (MODELS / "references").iterdir()} == names
     for recipe in REFERENCES.values():
         record = json.loads((MODELS / "references" / recipe.name / "record.json").read_text(encoding="utf-8"))
-        assert record["recipe"] == json.loads(json.dumps(asdict(recipe))), "trained as the recipe says today"
+        assert same_recipe(record["recipe"], recipe), "trained as the recipe says today"
+        assert not same_recipe(record["recipe"], replace(recipe, strength=0.5))
         if recipe.network in REFERENCE_CNNS:
             cnn = REFERENCE_CNNS[recipe.network](recipe.input_px, HEAD_CLASSES[recipe.heads[0]])
             assert record["parameters"] == cnn.count_params()
