@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Variation = Literal["flip", "rotate", "shear", "zoom", "shift", "resolution", "grey", "light", "erase"]
+Variation = Literal["flip", "rotate", "shear", "zoom", "shift", "resolution", "grey", "light", "noise", "jpeg", "erase"]
 VARIATIONS: Final[tuple[Variation, ...]] = get_args(Variation)
 
 
@@ -25,7 +25,7 @@ def augment(
         crops: (N, S, S, 3) RGB.
         rng: source of all randomness.
         strength: 0 leaves all but the flip away, 1 is what training uses.
-        variations: the kinds that are wanted; training uses all.
+        variations: the kinds that are wanted; a recipe names those that a network was trained with.
 
     Returns:
         (N, S, S, 3) RGB; the input is not changed.
@@ -37,7 +37,7 @@ def augment(
     out = np.empty_like(crops)
     for source, target in zip(crops, out, strict=True):
         turned = _geometry(source, rng, amount, "flip" in variations)
-        target[...] = _light(turned, rng, amount)
+        target[...] = _camera(_light(turned, rng, amount), rng, amount)
         _erase(target, rng, amount("erase"))
     return out
 
@@ -75,6 +75,25 @@ def _light(crop: NDArray[np.uint8], rng: np.random.Generator, amount: _Amount) -
     curve = ((levels**gamma - 0.5) * contrast + 0.5 + brightness)[:, None] * tints
     table = np.clip(curve * 255, 0, 255).astype(np.uint8)[None]
     return cv2.LUT(crop, table)  # type: ignore[return-value]
+
+
+def _camera(crop: NDArray[np.uint8], rng: np.random.Generator, amount: _Amount) -> NDArray[np.uint8]:
+    """What a sensor in a dim room, film and a thrifty camera do: grain, fine or coarse, then compression."""
+    side = crop.shape[0]
+    if rng.random() < 0.25 * amount("noise"):
+        grain_px = side if rng.random() < 0.6 else int(side * rng.uniform(0.3, 0.8))
+        channels = 1 if rng.random() < 0.5 else 3  # film has grain in its brightness, sensors in each colour
+        grain = rng.standard_normal((grain_px, grain_px, channels), dtype=np.float32)
+        if grain_px < side:
+            enlarged = cv2.resize(grain, (side, side), interpolation=cv2.INTER_CUBIC)
+            grain = enlarged.reshape(side, side, channels)  # type: ignore[assignment]
+        noisy = crop + np.float32(rng.uniform(2, 16)) * grain
+        crop = np.clip(np.round(noisy), 0, 255).astype(np.uint8)
+    if rng.random() < 0.2 * amount("jpeg"):
+        quality = int(rng.integers(20, 90))
+        _, encoded = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        crop = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)  # type: ignore[assignment]
+    return crop
 
 
 def _erase(crop: NDArray[np.uint8], rng: np.random.Generator, strength: float) -> None:

@@ -200,6 +200,8 @@ VARIATION_WORDS: Final[Mapping[Variation, str]] = {
     "resolution": "Fewer pixels",
     "grey": "No colours",
     "light": "Light",
+    "noise": "Grain",
+    "jpeg": "JPEG",
     "erase": "Cover a patch",
 }
 

@@ -69,7 +69,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
                 run = train_smile(arguments.data, detector, RUNS)
             else:
-                run = train(recipes[name], arguments.data, detector)
+                run = train(recipes[name], arguments.data, DEFAULT_MODELS_DIR)
             print(f"{name}: finished, see {run}")
 
     return _guarded(work)

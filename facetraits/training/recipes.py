@@ -8,6 +8,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from facetraits.age import AGE_GROUP_7_NAMES, AGE_GROUP_NAMES
+from facetraits.augmentation import VARIATIONS, Variation
 from facetraits.training.datasets import ETHNICITIES, FER2013_CLASSES, FERPLUS_CLASSES, GENDERS, SMILE_CLASSES
 from facetraits.training.networks import AGE_BINS
 from facetraits.types import MOODS
@@ -45,6 +46,10 @@ def _in_order(names: Collection[str]) -> tuple[_Dataset, ...]:
     return tuple(name for name in _DATASETS if name in names)
 
 
+# What the first networks were trained with: no camera's noise and no compression.
+_WITHOUT_CAMERA: Final = tuple(kind for kind in VARIATIONS if kind not in ("noise", "jpeg"))
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How one network is made.
@@ -55,7 +60,8 @@ class Recipe:
         input_px: side that the crop is scaled to inside the graph.
         network: "lite0" (EfficientNet-Lite0 from ImageNet weights), "lite0-transfer" (the same under the head of
             emotion-race-gender-cnn), or a key of ``REFERENCE_CNNS``.
-        trained_from: of "lite0-transfer", the first layer that training changes.
+        trained_from: of networks on EfficientNet-Lite0, the first layer that training changes; "" for all.
+        train_depthwise: as of ``build_network``.
         grey: the network sees grey only.
         epochs, batch_size: length of the schedule.
         optimizer: "adamw": the learning rate falls along a cosine over all of the schedule; "adam": it stays.
@@ -64,10 +70,13 @@ class Recipe:
         loss: of all heads but "age".
         augmentation: "online": every epoch sees other variations of ``augment``; "none"; "tenfold": each picture and
             nine variations that stay the same, as if the set had been enlarged before training.
-        strength: of the augmentation, as of ``augment``.
+        strength, variations: of the augmentation, as of ``augment``.
         mixup: share of the batches whose pictures are blended in pairs, with their targets (Zhang et al. 2018).
         stochastic_depth: as of ``efficientnet_lite0``.
-        start: a recipe whose finished network gives the first weights of all but the heads; "" for ImageNet's.
+        start: a recipe whose finished network gives the first weights, those of the heads that both have included; ""
+            for ImageNet's.
+        teachers: recipes whose served networks answer the training pictures beforehand; their mean is half of every
+            target (Hinton et al. 2015).
         precision: Keras's dtype policy while training; weights and the served file do not depend on it.
         patience: epochs without a better validation loss after which training stops; None for never.
         keep: the weights that count: those of the epoch with the lowest validation loss, or the last ones. At the end
@@ -81,6 +90,7 @@ class Recipe:
     input_px: int
     network: str = "lite0"
     trained_from: str = ""
+    train_depthwise: bool = True
     grey: bool = False
     epochs: int = 8
     batch_size: int = 64
@@ -91,10 +101,12 @@ class Recipe:
     loss: Literal["categorical_crossentropy", "mean_squared_error"] = "categorical_crossentropy"
     augmentation: Literal["online", "none", "tenfold"] = "online"
     strength: float = 1.0
+    variations: tuple[Variation, ...] = _WITHOUT_CAMERA
     mixup: float = 0.0
     dropout: float = 0.3
     stochastic_depth: float = 0.0
     start: str = ""
+    teachers: tuple[str, ...] = ()
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     patience: int | None = 4
     keep: Literal["best", "last"] = "best"
@@ -114,8 +126,14 @@ class Recipe:
 
     @property
     def learned_from(self) -> tuple[_Dataset, ...]:
-        """Data sets that its weights come from: also those of the network that it starts from."""
-        return _in_order({*self.datasets, *(RECIPES[self.start].learned_from if self.start else ())})
+        """Data sets that its weights come from: also those of the networks that it starts and learns from."""
+        others = {dataset for name in self.ancestors for dataset in RECIPES[name].learned_from}
+        return _in_order({*self.datasets, *others})
+
+    @property
+    def ancestors(self) -> tuple[str, ...]:
+        """Recipes that have to be finished before this one: where it starts, and who teaches it."""
+        return (*filter(None, [self.start]), *self.teachers)
 
 
 _TRAITS: Final = ("age", "gender", "ethnicity")
@@ -129,6 +147,14 @@ _STRONG: Final[Mapping[str, Any]] = {
     "dropout": 0.4,
     "stochastic_depth": 0.2,
     "weight_decay": 0.05,
+}
+# A second training of networks that were served before: fewer layers, so that a CPU gets further, softer targets from what
+# was known already, and the noise of cameras, which the first training had not.
+_AGAIN: Final[Mapping[str, Any]] = {
+    **_STRONG,
+    "mixup": 0.3,
+    "variations": VARIATIONS,
+    "train_depthwise": False,
 }
 RECIPES: Final = {
     recipe.name: recipe
@@ -163,6 +189,57 @@ RECIPES: Final = {
             epochs=7,
             crop="face-tight-v1",
         ),
+        Recipe(
+            "traits-wide-lite0-128-noise",
+            heads=_TRAITS,
+            input_px=128,
+            epochs=4,
+            learning_rate=3e-4,
+            **_AGAIN,
+            start="traits-wide-lite0-128",
+            teachers=("traits-wide-lite0-128", "traits-lite0-112"),
+            seed=4,
+            crop="face-wide-v1",
+        ),
+        Recipe(
+            "traits-lite0-112-noise",
+            heads=_TRAITS,
+            input_px=112,
+            epochs=3,
+            learning_rate=3e-4,
+            **_AGAIN,
+            start="traits-lite0-112",
+            teachers=("traits-wide-lite0-128", "traits-lite0-112"),
+            seed=5,
+        ),
+        Recipe(
+            "expression-lite0-96-long",
+            heads=_EXPRESSIONS,
+            input_px=96,
+            trained_from="block2_expand",
+            grey=True,
+            epochs=12,
+            learning_rate=6e-4,
+            **_AGAIN,
+            start="expression-lite0-96",
+            teachers=("expression-lite0-96", "expression-lite0-80"),
+            seed=4,
+            crop="face-tight-v1",
+        ),
+        Recipe(
+            "expression-lite0-80-long",
+            heads=_EXPRESSIONS,
+            input_px=80,
+            trained_from="block2_expand",
+            grey=True,
+            epochs=6,
+            learning_rate=6e-4,
+            **_AGAIN,
+            start="expression-lite0-80",
+            teachers=("expression-lite0-96", "expression-lite0-80"),
+            seed=5,
+            crop="face-tight-v1",
+        ),
     )
 }
 
@@ -170,17 +247,17 @@ RECIPES: Final = {
 def same_recipe(recorded: Mapping[str, Any], recipe: Recipe) -> bool:
     """Whether a run's record holds a recipe; what it could not say yet when it was made had today's default."""
     defaults = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
-    wanted: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
-    return defaults | dict(recorded) == wanted
+    as_recorded, wanted = (json.loads(json.dumps(values)) for values in (defaults, asdict(recipe)))
+    return bool(as_recorded | dict(recorded) == wanted)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names of recipes, each once and after the one that it starts from, which is added where it is missing."""
+    """Names of recipes, each once and after those that it starts and learns from, which are added where missing."""
     found: dict[str, None] = {}
     for name in names:
         recipe = RECIPES.get(name)
-        if recipe is not None and recipe.start:
-            found |= dict.fromkeys(in_order([recipe.start]))
+        if recipe is not None:
+            found |= dict.fromkeys(in_order(recipe.ancestors))
         found[name] = None
     return list(found)
 

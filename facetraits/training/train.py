@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from facetraits.alignment import CROPS
 from facetraits.augmentation import augment
+from facetraits.registry import sha256_of
 from facetraits.training.errors import TrainingError
 from facetraits.training.networks import (
     AGE_BINS,
@@ -41,6 +42,8 @@ from facetraits.training.samples import (
     load_utkface,
     utkface_samples,
 )
+from facetraits.training.served_weights import load_served_weights, served_file
+from facetraits.training.teachers import taught
 
 _ByHead = dict[str, NDArray[np.float32]]
 RUNS: Final = Path("build/runs")
@@ -72,6 +75,7 @@ class Batches(keras.utils.PyDataset):
         super().__init__(workers=1, max_queue_size=8)
         self._samples, self._batch_size, self._seed = samples, recipe.batch_size, recipe.seed
         self._augmentation, self._strength, self._mixup = recipe.augmentation, recipe.strength, recipe.mixup
+        self._variations = recipe.variations
         self._copies = _TENFOLD if recipe.augmentation == "tenfold" else 1
         self._epoch = first_epoch
         self._order = self._shuffled()
@@ -88,10 +92,11 @@ class Batches(keras.utils.PyDataset):
         crops = self._samples.crops[rows]
         rng = np.random.default_rng((self._seed, self._epoch, index))
         if self._augmentation == "online":
-            crops = augment(crops, rng, self._strength)
+            crops = augment(crops, rng, self._strength, self._variations)
         elif self._augmentation == "tenfold":  # made when needed, the same every time: 150,000 crops are 5.6 GB
             for i in np.nonzero(chosen >= len(self._samples))[0]:
-                crops[i] = augment(crops[i : i + 1], np.random.default_rng((self._seed, int(chosen[i]))))[0]
+                own = np.random.default_rng((self._seed, int(chosen[i])))
+                crops[i] = augment(crops[i : i + 1], own, variations=self._variations)[0]
         targets = {head: values[rows] for head, values in self._samples.targets.items()}
         weights = {head: values[rows] for head, values in self._samples.weights.items()}
         if rng.random() < self._mixup:
@@ -178,7 +183,17 @@ def build(recipe: Recipe) -> keras.Model:
     if recipe.network == "lite0-transfer":
         (head,) = recipe.heads
         return build_transfer_network(crop_px, recipe.input_px, head, heads[head], recipe.trained_from, name)
-    return build_network(crop_px, recipe.input_px, heads, recipe.grey, recipe.dropout, recipe.stochastic_depth, name)
+    return build_network(
+        crop_px,
+        recipe.input_px,
+        heads,
+        recipe.grey,
+        recipe.dropout,
+        recipe.stochastic_depth,
+        name,
+        recipe.trained_from,
+        recipe.train_depthwise,
+    )
 
 
 def finished_network(recipe: Recipe, runs: Path) -> keras.Model:
@@ -194,13 +209,20 @@ def finished_network(recipe: Recipe, runs: Path) -> keras.Model:
     return model
 
 
-def _set_first_weights(model: keras.Model, recipe: Recipe, runs: Path) -> None:
-    """Those of ImageNet, or those of the network that the recipe starts from."""
+def _set_first_weights(
+    model: keras.Model, recipe: Recipe, runs: Path, models_dir: Path, crops: NDArray[np.uint8]
+) -> None:
+    """Those of ImageNet, or those of the network that the recipe starts from, from its run or else its served file."""
     if not recipe.start:
         load_imagenet_weights(model)
         return
+    file = served_file(recipe.start, models_dir)
+    if file.exists() and not (runs / recipe.start / "record.json").exists():
+        load_served_weights(model, file, crops)
+        return
+    names = {layer.name for layer in model.layers} - {"grey"}
     for layer in finished_network(RECIPES[recipe.start], runs).layers:
-        if layer.name not in (*HEAD_CLASSES, "grey") and layer.weights:
+        if layer.name in names and layer.weights:
             model.get_layer(layer.name).set_weights(layer.get_weights())
 
 
@@ -255,8 +277,13 @@ class UnlikeRunError(TrainingError):
     """There is a finished run of the same name and another recipe."""
 
 
-def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS) -> Path:
+def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Path:
     """Train a recipe's network to the end, or from where an earlier run stopped.
+
+    Args:
+        data: folder of the data sets.
+        models_dir: holds the detector, and the served networks that a recipe may start or learn from.
+        runs: receives the folder of the run.
 
     Writes ``history.csv`` (a row per epoch), ``best.keras`` (lowest validation loss), ``last.keras`` and
     ``record.json`` below ``runs/<name>``.
@@ -266,7 +293,7 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
 
     Raises:
         UnlikeRunError: the folder holds a finished run of another recipe.
-        TrainingError: the network that this one starts from was not trained.
+        TrainingError: a network that this one starts or learns from is not there.
     """
     run = runs / recipe.name
     if _finished(run, recipe):
@@ -278,15 +305,22 @@ def train(recipe: Recipe, data: Path, detector_network: Path, runs: Path = RUNS)
     origin = {"data": data_version(data, recipe.learned_from), "commit": code_commit(), "environment": _environment()}
     cv2.setNumThreads(1)  # threads for single crops cost more than they give
     keras.utils.set_random_seed(recipe.seed)
+    detector_network = models_dir / "centerface" / "network.onnx"
     training = load_samples(recipe, "train", data, detector_network)
     validation = load_samples(recipe, "validation", data, detector_network)
+    if recipe.teachers:
+        origin["teachers"] = {name: sha256_of(served_file(name, models_dir)) for name in recipe.teachers}
+        crops = {RECIPES[name].crop: training.crops for name in recipe.teachers}
+        for crop in set(crops) - {recipe.crop}:
+            crops[crop] = load_samples(replace(recipe, crop=crop), "train", data, detector_network).crops
+        training = taught(training, recipe.teachers, crops, models_dir)
     batches = Batches(training, recipe, first_epoch=len(rows))
 
     keras.config.set_dtype_policy(recipe.precision)
     model = build(recipe)
     keras.config.set_dtype_policy("float32")  # the layers have it now; whatever is built next should not
     if recipe.network not in REFERENCE_CNNS:
-        _set_first_weights(model, recipe, runs)
+        _set_first_weights(model, recipe, runs, models_dir, training.crops)
     compiled(model, recipe, len(batches))
     best_loss = min((float(row["val_loss"]) for row in rows), default=None)
     model.fit(

@@ -1,0 +1,67 @@
+"""Go on training a network of which only the served file is left: its weights in a Keras model that learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from facetraits.inside.layers import read_network
+from facetraits.training.errors import TrainingError
+
+_CALIBRATION_CROPS: Final = 256
+_BATCH: Final = 64
+
+
+def served_file(name: str, models_dir: Path) -> Path:
+    """Where a network is, or would be, served from."""
+    return models_dir / name / "network.tflite"
+
+
+def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]) -> None:
+    """Copy a served network's weights into a ``build_network`` model, layer by layer, by name.
+
+    The file holds batch normalisation folded into the convolution before it. Here it is unfolded again: the running
+    mean and variance are measured on ``crops``, and scale and shift are set so that the answers stay the same.
+
+    Args:
+        model: has every convolution of the file; heads that only one of both has are left as they are.
+        file: in floating point.
+        crops: (N, S, S, 3) crops of the training split; the first ``_CALIBRATION_CROPS`` are used.
+
+    Raises:
+        TrainingError: a convolution of the file is not in the model, or has another shape.
+    """
+    names = {layer.name for layer in model.layers}
+    folded = []
+    for layer in read_network(file).layers:
+        if layer.kind == "dense" and layer.name in names:
+            model.get_layer(layer.name).set_weights([layer.weights["kernel"], layer.weights["bias"]])
+        elif layer.kind in ("convolution", "depthwise convolution") and layer.name != "grey":
+            if layer.name not in names:
+                raise TrainingError(f"{file} has the layer {layer.name}, which the network to train has not")
+            try:
+                model.get_layer(layer.name).set_weights([layer.weights["kernel"]])
+            except ValueError as error:
+                raise TrainingError(f"{file}: the layer {layer.name} has another shape ({error})") from error
+            bias = layer.weights["bias"]
+            norm = model.get_layer(f"{layer.name}_bn")
+            ones, zeros = np.ones_like(bias), np.zeros_like(bias)
+            norm.set_weights([ones, bias, zeros, ones - norm.epsilon])
+            folded.append(layer.name)
+    _set_statistics(model, folded, crops[:_CALIBRATION_CROPS])
+
+
+def _set_statistics(model: keras.Model, convolutions: list[str], crops: NDArray[np.uint8]) -> None:
+    """Give every batch normalisation the mean and variance of what comes in, and undo both in its scale and shift."""
+    seen = keras.Model(model.input, {name: model.get_layer(name).output for name in convolutions})
+    batches = [seen(crops[i : i + _BATCH], training=False) for i in range(0, len(crops), _BATCH)]
+    for name in convolutions:
+        values = np.concatenate([np.asarray(batch[name]).reshape(-1, batch[name].shape[-1]) for batch in batches])
+        mean, variance = values.mean(axis=0, dtype=np.float64), values.var(axis=0, dtype=np.float64)
+        norm = model.get_layer(f"{name}_bn")
+        _, shift, _, _ = norm.get_weights()
+        norm.set_weights([np.sqrt(variance + norm.epsilon), shift + mean, mean, variance])
