@@ -56,6 +56,7 @@ def _train(arguments: argparse.Namespace) -> int:
     def work() -> None:
         from facetraits.cli import CommandError
         from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC, in_order
+        from facetraits.training.served_weights import served_file
         from facetraits.training.train import RUNS, train
 
         detector = DEFAULT_MODELS_DIR / "centerface" / "network.onnx"
@@ -63,7 +64,9 @@ def _train(arguments: argparse.Namespace) -> int:
         known = [*recipes, SMILE_SVC]
         if unknown := sorted(set(arguments.names) - set(known)):
             raise CommandError(f"unknown recipe {unknown[0]!r}; there are {', '.join(known)}")
-        for name in in_order(arguments.names or ([*REFERENCES, SMILE_SVC] if arguments.references else RECIPES)):
+        served = [name for name in RECIPES if served_file(name, DEFAULT_MODELS_DIR).exists()]
+        wanted = arguments.names or ([*REFERENCES, SMILE_SVC] if arguments.references else RECIPES)
+        for name in in_order(wanted, served):
             if name == SMILE_SVC:
                 from facetraits.training.smile import train_smile
 

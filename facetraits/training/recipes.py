@@ -148,8 +148,8 @@ _STRONG: Final[Mapping[str, Any]] = {
     "stochastic_depth": 0.2,
     "weight_decay": 0.05,
 }
-# A second training of networks that were served before: fewer layers, so that a CPU gets further, softer targets from what
-# was known already, and the noise of cameras, which the first training had not.
+# A second training of networks that were served before: fewer layers, so that a CPU gets further, softer targets from
+# what was known already, and the noise of cameras, which the first training had not.
 _AGAIN: Final[Mapping[str, Any]] = {
     **_STRONG,
     "mixup": 0.3,
@@ -251,13 +251,16 @@ def same_recipe(recorded: Mapping[str, Any], recipe: Recipe) -> bool:
     return bool(as_recorded | dict(recorded) == wanted)
 
 
-def in_order(names: Iterable[str]) -> list[str]:
-    """Names of recipes, each once and after those that it starts and learns from, which are added where missing."""
+def in_order(names: Iterable[str], served: Collection[str] = ()) -> list[str]:
+    """Names of recipes, each once and after those that it starts and learns from.
+
+    Those are added where they are neither named nor among the ``served``.
+    """
     found: dict[str, None] = {}
     for name in names:
         recipe = RECIPES.get(name)
         if recipe is not None:
-            found |= dict.fromkeys(in_order(recipe.ancestors))
+            found |= dict.fromkeys(in_order((one for one in recipe.ancestors if one not in served), served))
         found[name] = None
     return list(found)
 
