@@ -202,6 +202,7 @@ def member_card(manifest: Manifest, entry: MemberEntry, reports: tuple[Evaluatio
         size=f"{entry.path.stat().st_size / 1e6:.1f} MB",
         sha256=entry.sha256,
         training=_training_words(record),
+        method=_method_words(record["recipe"]),
         difference=exported["largest_probability_difference"],
         **_card_figures(entry.name, reports),
     )
@@ -255,6 +256,19 @@ def _origin_words(recipe: Mapping[str, Any]) -> str:
     """Which weights a member started from."""
     start = recipe.get("start")
     return f"the weights of `{start}`, which go back to those of ImageNet" if start else "ImageNet weights"
+
+
+def _method_words(recipe: Mapping[str, Any]) -> str:
+    """What was special about a member's training: what stayed as it was, who taught it, noise."""
+    kept = [f"all layers before `{recipe['trained_from']}`"] * bool(recipe.get("trained_from"))
+    kept += ["the kernels of depthwise convolutions"] * (not recipe.get("train_depthwise", True))
+    said = [f"Left as they were: {' and '.join(kept)}"] * bool(kept)
+    if teachers := recipe.get("teachers"):
+        names = " and ".join(f"`{name}`" for name in teachers)
+        said.append(f"Half of every target was what {names} answered to the same face (distillation)")
+    if {"noise", "jpeg"} <= set(recipe.get("variations", ())):
+        said.append("Augmented with a camera's noise and JPEG compression too")
+    return "".join(f"- {sentence}\n" for sentence in said)
 
 
 def _network_words(recipe: Mapping[str, Any]) -> str:
@@ -356,7 +370,7 @@ authors. It answers {outputs}.
 
 - Input: the face crop `{crop}` ({crop_px} px, RGB, uint8), scaled to {input_px} px inside the network
 - {parameters} parameters, {weights}, {size}; sha256 `{sha256}`
-- {training}. The served file's probabilities differ from the trained network's by at most {difference}
+{method}- {training}. The served file's probabilities differ from the trained network's by at most {difference}
 - Licence: {licence}
 
 ## Intended use

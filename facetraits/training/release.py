@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.age import central_interval, median_years
+from facetraits.augmentation import augment
 from facetraits.ensemble import Ensemble, apply_temperature
 from facetraits.inside.architecture import write_architecture
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
@@ -20,6 +22,7 @@ from facetraits.training.export import Precision, export
 from facetraits.training.faces import Faces, load_faces
 from facetraits.training.networks import AGE_BINS
 from facetraits.training.recipes import CLASS_NAMES, DATASET_OF_HEAD, RECIPES, REFERENCES, SMILE_SVC, Recipe
+from facetraits.training.served_weights import served_file
 from facetraits.training.train import RUNS, build, finished_network, load_samples
 
 SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013")
@@ -39,14 +42,16 @@ _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
     "fast": {"detector": {"long_sides_px": [160, 416], "tile_small_faces": False}, "flip": False},
 }
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation.
-FAST: Final = ("traits-wide-lite0-128", "expression-lite0-96")
+FAST: Final = ("traits-wide-lite0-128-noise", "expression-lite0-96-long")
 _CALIBRATION_CROPS: Final = 300
+_SPOILING: Final = 4.0  # strength at which `augment` gives grain to every crop
 
 
 def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     """Export every finished run, fit the ensemble on validation and write ``manifest.json``.
 
-    A network that gets no weight for any trait is not listed.
+    Networks that are served already and have no run here stay as they are. A network that another one started from, to
+    answer the same, is superseded by it. Neither that nor a network that gets no weight for any trait is listed.
 
     Args:
         data: folder of the data sets.
@@ -54,15 +59,16 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         runs: where ``train`` left its runs; those without a ``record.json`` are not finished and left out.
 
     Raises:
-        FileNotFoundError: there is no finished run.
+        FileNotFoundError: there is neither a finished run nor a network that is served.
         ParityError: an exported file does not answer like its network.
     """
     detector = models_dir / "centerface" / "network.onnx"
-    recipes = [recipe for recipe in RECIPES.values() if (runs / recipe.name / "record.json").exists()]
+    recipes = current_recipes(runs, models_dir)
     if not recipes:
         raise FileNotFoundError(f"there is no finished training run in {runs}; run `python -m facetraits train` first")
     faces = load_faces(data, detector, "validation")
-    members = [_export(recipe, faces, runs / recipe.name, models_dir) for recipe in recipes]
+    spoilt = {dataset: replace(of, crops=_spoilt(of.crops)) for dataset, of in faces.items()}
+    members = [_export(recipe, faces, runs, models_dir) for recipe in recipes]
     members += [_export_copy(recipe, data, faces, runs, models_dir) for recipe in recipes if recipe.name in FAST]
     manifest: dict[str, Any] = {
         "format": MANIFEST_FORMAT,
@@ -82,23 +88,48 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         loaded = load_manifest(models_dir)
         ensemble = Ensemble(loaded, loaded.profiles[name])
         answers = {dataset: ensemble.member_answers(faces[dataset].crops) for dataset in faces}
+        harder = {dataset: ensemble.member_answers(spoilt[dataset].crops) for dataset in faces}
         traits = manifest["profiles"][name]["traits"]
         for trait in traits:
             dataset = DATASET_OF_HEAD[trait]
-            by_member = {member: answers[dataset][member][trait] for member in traits[trait]["weights"]}
-            traits[trait] = fit_trait(trait, by_member, faces[dataset])
+            members_of = traits[trait]["weights"]
+            plain, noisy = ({m: of[dataset][m][trait] for m in members_of} for of in (answers, harder))
+            traits[trait] = fit_trait(trait, plain, faces[dataset], noisy)
     fitted = manifest["profiles"].values()
     used = {name for profile in fitted for trait in profile["traits"].values() for name in trait["weights"]}
     used |= {member["copy_of"] for member in members if member["name"] in used and "copy_of" in member}
-    manifest["members"] = [member for member in members if member["name"] in used]
+    accurate = manifest["profiles"]["accurate"]["traits"].values()
+    shares = {m["name"]: sum(trait["weights"].get(m["name"], 0) for trait in accurate) for m in members}
+    listed = [member for member in members if member["name"] in used]
+    # Whoever looks into one network looks into the first: those that count most come first, copies last.
+    manifest["members"] = sorted(listed, key=lambda member: ("copy_of" in member, -shares[member["name"]]))
     path.write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-def _export(recipe: Recipe, faces: Mapping[str, Faces], run: Path, models_dir: Path) -> dict[str, Any]:
-    out = models_dir / recipe.name / "network.tflite"
-    record = _exported(recipe, faces, run, out)
-    shutil.copyfile(run / "history.csv", out.parent / "history.csv")
-    (out.parent / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+def current_recipes(runs: Path, models_dir: Path) -> list[Recipe]:
+    """Recipes with a finished run or a served network that no other of them supersedes, in the order of ``RECIPES``."""
+    there = [
+        recipe
+        for name, recipe in RECIPES.items()
+        if (runs / name / "record.json").exists() or served_file(name, models_dir).exists()
+    ]
+    superseded = {(recipe.start, recipe.heads) for recipe in there}
+    return [recipe for recipe in there if (recipe.name, recipe.heads) not in superseded]
+
+
+def _spoilt(crops: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
+    """Every crop with a camera's grain, most of them compressed too; the same ones every time."""
+    return {
+        name: augment(faces, np.random.default_rng(0), _SPOILING, ("noise", "jpeg")) for name, faces in crops.items()
+    }
+
+
+def _export(recipe: Recipe, faces: Mapping[str, Faces], runs: Path, models_dir: Path) -> dict[str, Any]:
+    run, out = runs / recipe.name, served_file(recipe.name, models_dir)
+    if (run / "record.json").exists():
+        record = _exported(recipe, faces, run, out)
+        shutil.copyfile(run / "history.csv", out.parent / "history.csv")
+        (out.parent / "record.json").write_text(json.dumps(record, indent=2) + "\n")
     return _entry(recipe, recipe.name, out)
 
 
@@ -106,13 +137,16 @@ def _export_copy(
     recipe: Recipe, data: Path, faces: Mapping[str, Faces], runs: Path, models_dir: Path
 ) -> dict[str, Any]:
     name = f"{recipe.name}-int8"
-    out = models_dir / name / "network.tflite"
+    out = served_file(name, models_dir)
+    entry = {"copy_of": recipe.name}
+    if not (runs / recipe.name / "record.json").exists():
+        return _entry(recipe, name, out) | entry
     samples = load_samples(recipe, "train", data, models_dir / "centerface" / "network.onnx")
     rows = np.random.default_rng(0).permutation(len(samples))[:_CALIBRATION_CROPS]
     record = _exported(recipe, faces, runs / recipe.name, out, "int8", samples.crops[rows])
     record["export"]["calibration_crops"] = len(rows)
     (out.parent / "record.json").write_text(json.dumps(record, indent=2) + "\n")
-    return _entry(recipe, name, out) | {"copy_of": recipe.name}
+    return _entry(recipe, name, out) | entry
 
 
 def _entry(recipe: Recipe, name: str, network: Path) -> dict[str, Any]:
@@ -205,13 +239,20 @@ def _uniform_profile(name: str, members: Sequence[Mapping[str, Any]]) -> dict[st
     return {**_PROFILES[name], "traits": traits}
 
 
-def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: Faces) -> dict[str, Any]:
+def fit_trait(
+    trait: str,
+    by_member: Mapping[str, NDArray[np.float32]],
+    faces: Faces,
+    spoilt: Mapping[str, NDArray[np.float32]] | None = None,
+) -> dict[str, Any]:
     """Weights, temperature and (age) interval of one trait, from its members' answers on validation.
 
     Args:
         trait: name of the output.
         by_member: member to (N, C) probabilities.
         faces: the same N faces with their labels.
+        spoilt: as ``by_member``, to the same faces made worse. Weights are chosen for both, because a network that has
+            never seen noise is good without it only; the rest is set for the faces as they are.
 
     Returns:
         The manifest's entry.
@@ -219,7 +260,8 @@ def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: F
     labels, known = faces.labels[trait]
     probabilities = {name: values[known] for name, values in by_member.items()}
     truth = labels[known]
-    weights = _best_weights(probabilities, truth)
+    both = {name: np.concatenate([probabilities[name], values[known]]) for name, values in (spoilt or {}).items()}
+    weights = _best_weights(both or probabilities, np.concatenate([truth, truth]) if both else truth)
     mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
     temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
     entry: dict[str, Any] = {

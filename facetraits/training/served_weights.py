@@ -33,26 +33,30 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
         crops: (N, S, S, 3) crops of the training split; the first ``_CALIBRATION_CROPS`` are used.
 
     Raises:
-        TrainingError: a convolution of the file is not in the model, or has another shape.
+        TrainingError: a convolution of the file is not in the model, or a layer has another shape.
     """
     names = {layer.name for layer in model.layers}
     folded = []
     for layer in read_network(file).layers:
         if layer.kind == "dense" and layer.name in names:
-            model.get_layer(layer.name).set_weights([layer.weights["kernel"], layer.weights["bias"]])
+            _set(model, layer.name, [layer.weights["kernel"], layer.weights["bias"]], file)
         elif layer.kind in ("convolution", "depthwise convolution") and layer.name != "grey":
             if layer.name not in names:
                 raise TrainingError(f"{file} has the layer {layer.name}, which the network to train has not")
-            try:
-                model.get_layer(layer.name).set_weights([layer.weights["kernel"]])
-            except ValueError as error:
-                raise TrainingError(f"{file}: the layer {layer.name} has another shape ({error})") from error
+            _set(model, layer.name, [layer.weights["kernel"]], file)
             bias = layer.weights["bias"]
             norm = model.get_layer(f"{layer.name}_bn")
             ones, zeros = np.ones_like(bias), np.zeros_like(bias)
             norm.set_weights([ones, bias, zeros, ones - norm.epsilon])
             folded.append(layer.name)
     _set_statistics(model, folded, crops[:_CALIBRATION_CROPS])
+
+
+def _set(model: keras.Model, name: str, weights: list[NDArray[np.float32]], file: Path) -> None:
+    try:
+        model.get_layer(name).set_weights(weights)
+    except ValueError as error:
+        raise TrainingError(f"{file}: the layer {name} has another shape ({error})") from error
 
 
 def _set_statistics(model: keras.Model, convolutions: list[str], crops: NDArray[np.uint8]) -> None:

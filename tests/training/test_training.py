@@ -16,8 +16,10 @@ from facetraits.training.export import ParityError, differences, export
 from facetraits.training.faces import Faces
 from facetraits.training.networks import build_network
 from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES, in_order
-from facetraits.training.release import fit_trait
+from facetraits.training.release import current_recipes, fit_trait
 from facetraits.training.samples import Samples, age_targets
+from facetraits.training.served_weights import load_served_weights
+from facetraits.training.teachers import taught
 
 
 @pytest.fixture
@@ -41,6 +43,21 @@ def test_augmentation_of_strength_zero_only_mirrors(crops):
         assert off < 1
 
 
+def test_noise_and_compression_are_rare_until_they_are_asked_for(crops):
+    flat = np.full((200, 64, 64, 3), 120, np.uint8)
+    spoilt = augment(flat, np.random.default_rng(1), 1.0, ("noise", "jpeg"))
+    grain = spoilt.std(axis=(1, 2, 3))
+    assert 0.15 < (grain > 1).mean() < 0.35
+    assert grain.max() < 20 and abs(spoilt.mean() - 120) < 1
+    always = augment(flat, np.random.default_rng(1), 4.0, ("noise",))
+    assert (always.std(axis=(1, 2, 3)) > 1).all()
+    sharp = crops[:1].repeat(50, axis=0)
+    compressed = augment(sharp, np.random.default_rng(1), 5.0, ("jpeg",))
+    assert (np.abs(compressed.astype(int) - sharp).mean(axis=(1, 2, 3)) > 5).all()
+    red = np.zeros((1, 64, 64, 3), np.uint8) + np.array([200, 30, 30], np.uint8)
+    assert np.abs(augment(red, np.random.default_rng(1), 5.0, ("jpeg",)).astype(int) - red).max() < 8, "colours stay"
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_build_with_preprocessing_inside(name):
     recipe = RECIPES[name]
@@ -59,6 +76,10 @@ def test_recipes_build_with_preprocessing_inside(name):
 
 def test_what_a_network_starts_from_is_trained_before_it():
     assert in_order(["expression-lite0-96", "smile-svc"]) == ["traits-lite0-112", "expression-lite0-96", "smile-svc"]
+    long = "expression-lite0-96-long"
+    assert in_order([long]) == ["traits-lite0-112", "expression-lite0-96", "expression-lite0-80", long]
+    assert in_order([long], served=["expression-lite0-96", "expression-lite0-80"]) == [long]
+    assert in_order([long, "expression-lite0-80"], served=RECIPES) == [long, "expression-lite0-80"], "what is named"
     assert in_order(RECIPES) == in_order(in_order(RECIPES)) and set(in_order(RECIPES)) == set(RECIPES)
     assert RECIPES["expression-lite0-96"].learned_from == ("utkface", "fer2013")
 
@@ -153,6 +174,7 @@ def test_a_network_starts_where_another_ended(short, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "REFERENCE_CNNS", {})
     with pytest.raises(TrainingError, match="train it first"):
         training.train(second, tmp_path, tmp_path, runs=tmp_path)
+    assert not (tmp_path / "second" / "record.json").exists()
     monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
     before, after = (
         keras.models.load_model(training.train(recipe, tmp_path, tmp_path, runs=tmp_path) / "best.keras", compile=False)
@@ -161,6 +183,55 @@ def test_a_network_starts_where_another_ended(short, tmp_path, monkeypatch):
     kernel = "block3_depthwise"
     assert np.array_equal(before.get_layer(kernel).get_weights()[0], after.get_layer(kernel).get_weights()[0])
     assert second.learned_from == ("utkface",)
+
+
+def test_a_network_starts_from_its_served_file(crops, tmp_path):
+    served = build_network(112, 64, {"gender": 2, "ethnicity": 5}, grey=True)
+    rng = np.random.default_rng(2)
+    for layer in served.layers:  # a network fresh from its random weights has nothing folded that could get lost
+        if layer.name.endswith("_bn"):
+            layer.set_weights([rng.uniform(0.5, 2, w.shape) for w in layer.get_weights()])
+    export(served, crops, tmp_path / "n.tflite", "float32")
+    again = build_network(112, 64, {"gender": 2, "age": 101}, grey=True, stochastic_depth=0.2)
+    load_served_weights(again, tmp_path / "n.tflite", crops)
+    before, after = (network.predict(crops, verbose=0)["gender"] for network in (served, again))
+    assert np.abs(before - after).max() < 1e-4
+    seen = keras.Model(again.input, again.get_layer("block3_expand").output).predict(crops, verbose=0)
+    _, _, mean, variance = again.get_layer("block3_expand_bn").get_weights()
+    assert np.allclose(mean, seen.mean(axis=(0, 1, 2)), atol=1e-4)
+    assert np.allclose(variance, seen.var(axis=(0, 1, 2)), rtol=1e-3, atol=1e-5)
+    with pytest.raises(TrainingError, match="another shape"):
+        load_served_weights(build_network(112, 64, {"gender": 3}), tmp_path / "n.tflite", crops)
+
+
+def test_frozen_layers_do_not_learn():
+    frozen = build_network(112, 32, {"gender": 2}, trained_from="block2_expand", train_depthwise=False)
+    learning = {layer.name for layer in frozen.layers if layer.trainable_weights}
+    assert not learning & {
+        "stem",
+        "stem_bn",
+        "block1_project",
+        "block1_project_bn",
+        "block2_depthwise",
+        "block9_depthwise",
+    }
+    assert {"block2_expand", "block2_depthwise_bn", "top", "gender"} <= learning
+
+
+def test_a_taught_target_is_half_label_half_answer(crops, tmp_path, monkeypatch):
+    teacher = build_network(112, 32, {"gender": 2}, name="teacher")
+    export(teacher, crops, tmp_path / "teacher" / "network.tflite", "float32")
+    short = dataclasses.replace(RECIPES["traits-lite0-112"], name="teacher", heads=("gender",))
+    monkeypatch.setitem(RECIPES, "teacher", short)
+    labels = np.eye(2, dtype=np.float32)[np.arange(16) % 2]
+    samples = Samples(crops, {"gender": labels}, {"gender": np.ones(16, np.float32)})
+    answers = [teacher.predict(faces, verbose=0)["gender"] for faces in (crops, crops[:, :, ::-1])]
+    learned = taught(samples, ["teacher"], {short.crop: crops}, tmp_path)
+    assert np.allclose(learned.targets["gender"], 0.5 * labels + 0.25 * (answers[0] + answers[1]), atol=1e-5)
+    assert np.array_equal(samples.targets["gender"], labels)
+    monkeypatch.setitem(RECIPES, "absent", short)
+    with pytest.raises(TrainingError, match="train and release it first"):
+        taught(samples, ["absent"], {short.crop: crops}, tmp_path)
 
 
 def test_stochastic_depth_leaves_the_answers_alone(crops):
@@ -247,8 +318,29 @@ def test_weights_and_temperature_are_found():
     both = fit_trait("ethnicity", {"good": softmax(2 * good), "noise": softmax(noise)}, faces)
     assert both["weights"]["good"] > 0.8
     assert sum(both["weights"].values()) == pytest.approx(1)
+    weak = {"good": softmax(2 * good), "steady": softmax(good)}
+    gone = {"good": softmax(noise), "steady": softmax(good)}
+    alone, with_noise = (fit_trait("ethnicity", weak, faces, spoilt)["weights"] for spoilt in (None, gone))
+    assert with_noise["steady"] > alone.get("steady", 0) + 0.3, "what noise throws off counts less"
     # Unit noise around means 2 apart makes 2 * x the true log-odds; 3 * x is one and a half times too sure.
     assert fit_trait("ethnicity", {"sure": softmax(3 * good)}, faces)["temperature"] == pytest.approx(1.5, abs=0.1)
+
+
+def test_a_network_that_was_trained_again_replaces_its_first_form(tmp_path):
+    def finish(name):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "record.json").touch()
+
+    runs, models = tmp_path / "runs", tmp_path / "models"
+    assert current_recipes(runs, models) == []
+    for name in ("traits-lite0-112", "expression-lite0-96"):  # one starts from the other, to answer something else
+        finish(name)
+    (models / "traits-lite0-96").mkdir(parents=True)
+    (models / "traits-lite0-96" / "network.tflite").touch()
+    names = ["traits-lite0-96", "traits-lite0-112", "expression-lite0-96"]
+    assert [recipe.name for recipe in current_recipes(runs, models)] == names
+    finish("expression-lite0-96-long")
+    assert [recipe.name for recipe in current_recipes(runs, models)] == [*names[:2], "expression-lite0-96-long"]
 
 
 def test_the_age_interval_covers_what_it_promises():
