@@ -221,7 +221,7 @@ RECIPES: Final = {
             input_px=80,
             trained_from="block2_expand",
             grey=True,
-            epochs=4,
+            epochs=3,
             learning_rate=6e-4,
             **_AGAIN,
             start="expression-lite0-80",
