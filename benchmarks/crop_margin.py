@@ -37,7 +37,6 @@ def outside_share(spec: alignment.CropSpec, detections: np.ndarray, width: int) 
 
 
 def main(data: Path) -> None:
-    detector = MODELS / "centerface" / "network.onnx"
     full = training.load_samples
     for base in ("traits-lite0-96", "expression-lite0-80"):
         recipe = dataclasses.replace(RECIPES[base], epochs=EPOCHS, input_px=56, crop="trial")
@@ -54,7 +53,7 @@ def main(data: Path) -> None:
             spec = alignment.CropSpec("trial", 112, margin, shift_y)
             alignment.CROPS["trial"] = spec  # type: ignore[index]
             with tempfile.TemporaryDirectory() as runs:
-                run = training.train(recipe, data, detector, Path(runs))
+                run = training.train(recipe, data, MODELS, Path(runs))
                 best = min(training._history(run / "history.csv"), key=lambda row: float(row["val_loss"]))
             outside = outside_share(spec, stored, 200 if "utkface" in recipe.datasets else 48)
             figures = {k: round(float(v), 4) for k, v in best.items() if k.startswith("val_")}
