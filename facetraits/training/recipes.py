@@ -215,20 +215,6 @@ RECIPES: Final = {
             seed=4,
             crop="face-tight-v1",
         ),
-        Recipe(
-            "expression-lite0-80-long",
-            heads=_EXPRESSIONS,
-            input_px=80,
-            trained_from="block2_expand",
-            grey=True,
-            epochs=3,
-            learning_rate=6e-4,
-            **_AGAIN,
-            start="expression-lite0-80",
-            teachers=("expression-lite0-96", "expression-lite0-80"),
-            seed=5,
-            crop="face-tight-v1",
-        ),
     )
 }
 
