@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,13 +44,14 @@ _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
 FAST: Final = ("traits-wide-lite0-128-noise", "expression-lite0-96-long")
 _CALIBRATION_CROPS: Final = 300
 _SPOILING: Final = 4.0  # strength at which `augment` gives grain to every crop
+_SPOILT_EVERY: Final = 8
 
 
 def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     """Export every finished run, fit the ensemble on validation and write ``manifest.json``.
 
-    Networks that are served already and have no run here stay as they are. A network that another one started from, to
-    answer the same, is superseded by it. Neither that nor a network that gets no weight for any trait is listed.
+    Networks that are served already and have no run here stay as they are. One that gets no weight for any trait is not
+    listed.
 
     Args:
         data: folder of the data sets.
@@ -63,11 +63,15 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         ParityError: an exported file does not answer like its network.
     """
     detector = models_dir / "centerface" / "network.onnx"
-    recipes = current_recipes(runs, models_dir)
+    recipes = [
+        recipe
+        for name, recipe in RECIPES.items()
+        if (runs / name / "record.json").exists() or served_file(name, models_dir).exists()
+    ]
     if not recipes:
         raise FileNotFoundError(f"there is no finished training run in {runs}; run `python -m facetraits train` first")
     faces = load_faces(data, detector, "validation")
-    spoilt = {dataset: replace(of, crops=_spoilt(of.crops)) for dataset, of in faces.items()}
+    spoilt = {dataset: _spoilt(of.crops) for dataset, of in faces.items()}
     members = [_export(recipe, faces, runs, models_dir) for recipe in recipes]
     members += [_export_copy(recipe, data, faces, runs, models_dir) for recipe in recipes if recipe.name in FAST]
     manifest: dict[str, Any] = {
@@ -88,7 +92,7 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         loaded = load_manifest(models_dir)
         ensemble = Ensemble(loaded, loaded.profiles[name])
         answers = {dataset: ensemble.member_answers(faces[dataset].crops) for dataset in faces}
-        harder = {dataset: ensemble.member_answers(spoilt[dataset].crops) for dataset in faces}
+        harder = {dataset: ensemble.member_answers(spoilt[dataset]) for dataset in faces}
         traits = manifest["profiles"][name]["traits"]
         for trait in traits:
             dataset = DATASET_OF_HEAD[trait]
@@ -106,21 +110,11 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     path.write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-def current_recipes(runs: Path, models_dir: Path) -> list[Recipe]:
-    """Recipes with a finished run or a served network that no other of them supersedes, in the order of ``RECIPES``."""
-    there = [
-        recipe
-        for name, recipe in RECIPES.items()
-        if (runs / name / "record.json").exists() or served_file(name, models_dir).exists()
-    ]
-    superseded = {(recipe.start, recipe.heads) for recipe in there}
-    return [recipe for recipe in there if (recipe.name, recipe.heads) not in superseded]
-
-
 def _spoilt(crops: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
-    """Every crop with a camera's grain, most of them compressed too; the same ones every time."""
+    """One face in ``_SPOILT_EVERY`` with a camera's grain, most of them compressed too; the same every time."""
     return {
-        name: augment(faces, np.random.default_rng(0), _SPOILING, ("noise", "jpeg")) for name, faces in crops.items()
+        name: augment(faces[::_SPOILT_EVERY], np.random.default_rng(0), _SPOILING, ("noise", "jpeg"))
+        for name, faces in crops.items()
     }
 
 
@@ -251,8 +245,9 @@ def fit_trait(
         trait: name of the output.
         by_member: member to (N, C) probabilities.
         faces: the same N faces with their labels.
-        spoilt: as ``by_member``, to the same faces made worse. Weights are chosen for both, because a network that has
-            never seen noise is good without it only; the rest is set for the faces as they are.
+        spoilt: as ``by_member``, of the first face and every ``_SPOILT_EVERY``-th from there, made worse. Weights are
+            chosen for all of these together, because a network that never saw noise is good without it only; the rest
+            is set for the faces as they are.
 
     Returns:
         The manifest's entry.
@@ -260,8 +255,12 @@ def fit_trait(
     labels, known = faces.labels[trait]
     probabilities = {name: values[known] for name, values in by_member.items()}
     truth = labels[known]
-    both = {name: np.concatenate([probabilities[name], values[known]]) for name, values in (spoilt or {}).items()}
-    weights = _best_weights(both or probabilities, np.concatenate([truth, truth]) if both else truth)
+    trials, answers = probabilities, truth
+    if spoilt is not None:
+        some = known[::_SPOILT_EVERY]
+        trials = {name: np.concatenate([values, spoilt[name][some]]) for name, values in probabilities.items()}
+        answers = np.concatenate([truth, labels[::_SPOILT_EVERY][some]])
+    weights = _best_weights(trials, answers)
     mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
     temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
     entry: dict[str, Any] = {

@@ -39,7 +39,9 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
     folded = []
     for layer in read_network(file).layers:
         if layer.kind == "dense" and layer.name in names:
-            _set(model, layer.name, [layer.weights["kernel"], layer.weights["bias"]], file)
+            kernel = layer.weights["kernel"]
+            bias = layer.weights.get("bias", np.zeros(kernel.shape[1], kernel.dtype))  # the converter drops zeros
+            _set(model, layer.name, [kernel, bias], file)
         elif layer.kind in ("convolution", "depthwise convolution") and layer.name != "grey":
             if layer.name not in names:
                 raise TrainingError(f"{file} has the layer {layer.name}, which the network to train has not")

@@ -16,7 +16,7 @@ from facetraits.training.export import ParityError, differences, export
 from facetraits.training.faces import Faces
 from facetraits.training.networks import build_network
 from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES, in_order
-from facetraits.training.release import current_recipes, fit_trait
+from facetraits.training.release import fit_trait
 from facetraits.training.samples import Samples, age_targets
 from facetraits.training.served_weights import load_served_weights
 from facetraits.training.teachers import taught
@@ -319,28 +319,11 @@ def test_weights_and_temperature_are_found():
     assert both["weights"]["good"] > 0.8
     assert sum(both["weights"].values()) == pytest.approx(1)
     weak = {"good": softmax(2 * good), "steady": softmax(good)}
-    gone = {"good": softmax(noise), "steady": softmax(good)}
+    gone = {"good": softmax(-9 * good)[::8], "steady": softmax(good)[::8]}
     alone, with_noise = (fit_trait("ethnicity", weak, faces, spoilt)["weights"] for spoilt in (None, gone))
-    assert with_noise["steady"] > alone.get("steady", 0) + 0.3, "what noise throws off counts less"
+    assert with_noise["steady"] > alone.get("steady", 0) + 0.3, "what is thrown off counts less"
     # Unit noise around means 2 apart makes 2 * x the true log-odds; 3 * x is one and a half times too sure.
     assert fit_trait("ethnicity", {"sure": softmax(3 * good)}, faces)["temperature"] == pytest.approx(1.5, abs=0.1)
-
-
-def test_a_network_that_was_trained_again_replaces_its_first_form(tmp_path):
-    def finish(name):
-        (tmp_path / "runs" / name).mkdir(parents=True)
-        (tmp_path / "runs" / name / "record.json").touch()
-
-    runs, models = tmp_path / "runs", tmp_path / "models"
-    assert current_recipes(runs, models) == []
-    for name in ("traits-lite0-112", "expression-lite0-96"):  # one starts from the other, to answer something else
-        finish(name)
-    (models / "traits-lite0-96").mkdir(parents=True)
-    (models / "traits-lite0-96" / "network.tflite").touch()
-    names = ["traits-lite0-96", "traits-lite0-112", "expression-lite0-96"]
-    assert [recipe.name for recipe in current_recipes(runs, models)] == names
-    finish("expression-lite0-96-long")
-    assert [recipe.name for recipe in current_recipes(runs, models)] == [*names[:2], "expression-lite0-96-long"]
 
 
 def test_the_age_interval_covers_what_it_promises():
