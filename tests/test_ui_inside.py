@@ -65,7 +65,7 @@ from ui.photos import Picture
 
 MANIFEST = load_manifest(MODELS)
 NETWORKS = {name: read_network(entry.path) for name, entry in MANIFEST.originals.items()}
-TRAITS_NETWORK, EXPRESSION_NETWORK = NETWORKS["traits-lite0-96"], NETWORKS["expression-lite0-80"]
+TRAITS_NETWORK, EXPRESSION_NETWORK = NETWORKS["traits-lite0-112"], NETWORKS["expression-lite0-80"]
 FACE = np.ascontiguousarray(photo_of_one()[80:192, 170:282])
 
 
@@ -218,7 +218,7 @@ def test_heat_on_the_mouth_is_called_so() -> None:
 
 def test_stages_have_ever_fewer_positions() -> None:
     sides = [[layer.shape[0] for layer in stage] for stage in stages(TRAITS_NETWORK)]
-    assert [set(stage) for stage in sides] == [{48}, {24}, {12}, {6}, {3}]
+    assert [set(stage) for stage in sides] == [{56}, {28}, {14}, {7}, {4}]
     assert sum(map(len, sides)) == len(TRAITS_NETWORK.maps)
 
 
@@ -548,14 +548,14 @@ def test_the_table_has_every_layer(network) -> None:
 
 
 def test_the_networks_see_what_they_are_called_after() -> None:
-    assert [seen_px(network) for network in SERVED if network.name == "traits-lite0-96"] == [96]
+    assert [seen_px(network) for network in SERVED if network.name == "traits-lite0-112"] == [112]
     assert {seen_px(network) for network in REFERENCES if network.name.endswith("upload-predictor")} == {48}
 
 
 def test_shortcuts_are_found() -> None:
-    traits = next(network for network in SERVED if network.name == "traits-lite0-96")
+    traits = next(network for network in SERVED if network.name == "traits-lite0-112")
     assert [b.words for b in blocks(traits) if b.shortcut] == [f"Block {i}" for i in (2, 4, 6, 7, 9, 10, 12, 13, 14)]
-    assert summary(traits)[0] == ("Input", "96 × 96 px", "what its first filters get")
+    assert summary(traits)[0] == ("Input", "112 × 112 px", "what its first filters get")
 
 
 def test_unfolded_batch_normalisation_is_called_so() -> None:

@@ -139,12 +139,12 @@ def _members(manifest: Manifest, names: Sequence[str], faces: Mapping[str, Faces
             continue
         ensemble = Ensemble(manifest, profile)
         for dataset, of in faces.items():
-            for member, answers in ensemble.member_answers(of.crops, members).items():
+            able = {member for member in members if set(manifest.members[member].outputs) & set(of.labels)}
+            for member, answers in ensemble.member_answers(of.crops, able).items():
                 known = {name: values for name, values in answers.items() if name in of.labels}
-                if known:
-                    files = {f"{member}/network.tflite": manifest.members[member].sha256}
-                    counted = _count_crops(known, of, profile.traits["age"], int(split == "test"))
-                    yield write_report(manifest.models_dir, member, "member", dataset, split, "crops", files, counted)
+                files = {f"{member}/network.tflite": manifest.members[member].sha256}
+                counted = _count_crops(known, of, profile.traits["age"], int(split == "test"))
+                yield write_report(manifest.models_dir, member, "member", dataset, split, "crops", files, counted)
 
 
 def _references(

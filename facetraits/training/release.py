@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.age import central_interval, median_years
-from facetraits.augmentation import augment
 from facetraits.ensemble import Ensemble, apply_temperature
 from facetraits.inside.architecture import write_architecture
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
@@ -43,8 +42,6 @@ _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation.
 FAST: Final = ("traits-wide-lite0-128-noise", "expression-lite0-96-long")
 _CALIBRATION_CROPS: Final = 300
-_SPOILING: Final = 4.0  # strength at which `augment` gives grain to every crop
-_SPOILT_EVERY: Final = 8
 
 
 def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
@@ -71,7 +68,6 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     if not recipes:
         raise FileNotFoundError(f"there is no finished training run in {runs}; run `python -m facetraits train` first")
     faces = load_faces(data, detector, "validation")
-    spoilt = {dataset: _spoilt(of.crops) for dataset, of in faces.items()}
     members = [_export(recipe, faces, runs, models_dir) for recipe in recipes]
     members += [_export_copy(recipe, data, faces, runs, models_dir) for recipe in recipes if recipe.name in FAST]
     manifest: dict[str, Any] = {
@@ -91,14 +87,15 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     for name in _PROFILES:  # fitted through the code that serves
         loaded = load_manifest(models_dir)
         ensemble = Ensemble(loaded, loaded.profiles[name])
-        answers = {dataset: ensemble.member_answers(faces[dataset].crops) for dataset in faces}
-        harder = {dataset: ensemble.member_answers(spoilt[dataset]) for dataset in faces}
+        able = {
+            dataset: {m["name"] for m in members if set(m["outputs"]) & set(of.labels)} for dataset, of in faces.items()
+        }
+        answers = {dataset: ensemble.member_answers(faces[dataset].crops, able[dataset]) for dataset in faces}
         traits = manifest["profiles"][name]["traits"]
         for trait in traits:
             dataset = DATASET_OF_HEAD[trait]
-            members_of = traits[trait]["weights"]
-            plain, noisy = ({m: of[dataset][m][trait] for m in members_of} for of in (answers, harder))
-            traits[trait] = fit_trait(trait, plain, faces[dataset], noisy)
+            by_member = {member: answers[dataset][member][trait] for member in traits[trait]["weights"]}
+            traits[trait] = fit_trait(trait, by_member, faces[dataset])
     fitted = manifest["profiles"].values()
     used = {name for profile in fitted for trait in profile["traits"].values() for name in trait["weights"]}
     used |= {member["copy_of"] for member in members if member["name"] in used and "copy_of" in member}
@@ -108,14 +105,6 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     # Whoever looks into one network looks into the first: those that count most come first, copies last.
     manifest["members"] = sorted(listed, key=lambda member: ("copy_of" in member, -shares[member["name"]]))
     path.write_text(json.dumps(manifest, indent=1) + "\n")
-
-
-def _spoilt(crops: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
-    """One face in ``_SPOILT_EVERY`` with a camera's grain, most of them compressed too; the same every time."""
-    return {
-        name: augment(faces[::_SPOILT_EVERY], np.random.default_rng(0), _SPOILING, ("noise", "jpeg"))
-        for name, faces in crops.items()
-    }
 
 
 def _export(recipe: Recipe, faces: Mapping[str, Faces], runs: Path, models_dir: Path) -> dict[str, Any]:
@@ -233,21 +222,13 @@ def _uniform_profile(name: str, members: Sequence[Mapping[str, Any]]) -> dict[st
     return {**_PROFILES[name], "traits": traits}
 
 
-def fit_trait(
-    trait: str,
-    by_member: Mapping[str, NDArray[np.float32]],
-    faces: Faces,
-    spoilt: Mapping[str, NDArray[np.float32]] | None = None,
-) -> dict[str, Any]:
+def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: Faces) -> dict[str, Any]:
     """Weights, temperature and (age) interval of one trait, from its members' answers on validation.
 
     Args:
         trait: name of the output.
         by_member: member to (N, C) probabilities.
         faces: the same N faces with their labels.
-        spoilt: as ``by_member``, of the first face and every ``_SPOILT_EVERY``-th from there, made worse. Weights are
-            chosen for all of these together, because a network that never saw noise is good without it only; the rest
-            is set for the faces as they are.
 
     Returns:
         The manifest's entry.
@@ -255,12 +236,7 @@ def fit_trait(
     labels, known = faces.labels[trait]
     probabilities = {name: values[known] for name, values in by_member.items()}
     truth = labels[known]
-    trials, answers = probabilities, truth
-    if spoilt is not None:
-        some = known[::_SPOILT_EVERY]
-        trials = {name: np.concatenate([values, spoilt[name][some]]) for name, values in probabilities.items()}
-        answers = np.concatenate([truth, labels[::_SPOILT_EVERY][some]])
-    weights = _best_weights(trials, answers)
+    weights = _best_weights(probabilities, truth)
     mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
     temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
     entry: dict[str, Any] = {

@@ -108,7 +108,7 @@ def test_grad_cam_plus_plus_stays_bounded_where_the_sum_of_a_map_is_negative() -
 def test_what_a_position_can_see_is_what_its_gradient_reaches(name: str) -> None:
     import tensorflow as tf
 
-    network = read_network(load_manifest(MODELS).members["traits-lite0-96"].path)
+    network = read_network(load_manifest(MODELS).members["traits-lite0-112"].path)
     layer, model = network.by_name[name], keras_model(network)
     row, column = layer.shape[0] // 2, layer.shape[1] // 2 - 1
     pixels = tf.constant(np.random.default_rng(1).integers(0, 256, (8, 112, 112, 3)), tf.float32)

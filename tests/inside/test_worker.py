@@ -23,7 +23,7 @@ from facetraits.registry import load_manifest
 from tests.builders import MODELS
 
 CROP = np.random.default_rng(5).integers(0, 256, (112, 112, 3), dtype=np.uint8)
-MEMBER = "traits-lite0-96"
+MEMBER = "traits-lite0-112"
 
 
 @pytest.fixture(scope="module")

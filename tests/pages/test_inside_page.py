@@ -22,7 +22,7 @@ from tests.builders import MODELS, ROOT, photo_of_many, photo_of_one, photo_with
 PAGE = "pages/5_Inside_the_CNN.py"
 LAYERS, HEAT, FOOL, ARCHITECTURE = VIEWS = ("Layer by layer", "Where it looks", "Try to fool it", "Architecture")
 MANIFEST = load_manifest(MODELS)
-TRAITS_NETWORK, EXPRESSION_NETWORK = "traits-lite0-96", "expression-lite0-80"
+TRAITS_NETWORK, EXPRESSION_NETWORK = "traits-wide-lite0-128-noise", "expression-lite0-80"
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
@@ -138,7 +138,7 @@ def test_the_layers_are_shown_from_the_first_to_the_last(worker: FakeWorker) -> 
     order = ["First convolution", "Block 1, widening", "Block 5, widening", "Last convolution"]
     places = [read.index(f" {name} ") for name in order]
     assert places == sorted(places)
-    assert "one position sees up to 5 × 5 px of the face · 896 weights · 2.0 million multiply-adds" in read
+    assert "one position sees up to 3 × 3 px of the face · 896 weights · 3.5 million multiply-adds" in read
     assert len(maps(page)) == 8 * 6
     assert raw(page).count('alt="Filter ') == 32
     assert figures(page)[:2] == ["What the network gets", "What its first filters see"]
@@ -148,9 +148,9 @@ def test_more_maps_and_other_layers_ask_nothing_anew(worker: FakeWorker) -> None
     page = open_page()
     choose(page, "inside_count", 16)
     assert len(maps(page)) == 16 * 6
-    choose(page, f"inside_stage_{TRAITS_NETWORK}", "3 × 3")
+    choose(page, f"inside_stage_{TRAITS_NETWORK}", "4 × 4")
     network = read_network(MANIFEST.members[TRAITS_NETWORK].path)
-    assert len(maps(page)) == 16 * sum(layer.shape[:2] == (3, 3) for layer in network.maps)
+    assert len(maps(page)) == 16 * sum(layer.shape[:2] == (4, 4) for layer in network.maps)
     assert worker.count("forward") == 1
 
 
@@ -158,7 +158,7 @@ def test_a_map_can_be_seen_large(worker: FakeWorker) -> None:
     page = open_page()
     page.button(key="map_block1_expand_1").click().run()
     assert not page.exception
-    assert "Map 1 of Block 1, widening in traits-lite0-96: the second strongest of 96 on this face." in text(page)
+    assert f"Map 1 of Block 1, widening in {TRAITS_NETWORK}: the second strongest of 96 on this face." in text(page)
     assert "The map itself" in figures(page)
 
 
@@ -193,14 +193,14 @@ def test_age_shows_older_and_younger(worker: FakeWorker) -> None:
     page = open_page(HEAT)
     assert figures(page) == ["The crop", "What makes it older", "What makes it younger"]
     (heat,) = [arguments for request, arguments in worker.asked if request == "heat"]
-    assert (heat["layer"], heat["targets"]) == ("block11_expand", YEARS)
+    assert (heat["layer"], heat["targets"]) == ("top", YEARS)
     assert "What makes it older: most of all" in text(page)
 
 
 def test_a_class_is_shown_beside_the_one_that_came_second(worker: FakeWorker) -> None:
     page = open_page(HEAT)
     choose(page, f"inside_trait_{TRAITS_NETWORK}", "gender")
-    assert figures(page)[1:] == ["For female", "For male"]
+    assert figures(page)[1:] == ["For male", "For female"]
     read = text(page)
     assert re.search(r"\d\d% by this network alone: the answer\.", read)
     assert re.search(r"\d\d% by this network alone: came second\.", read)
@@ -218,7 +218,7 @@ def test_covering_the_face_asks_the_served_network_and_is_kept(worker: FakeWorke
     choose(page, "inside_patch", "Large")
     page.button(key="inside_cover").click().run()
     assert not page.exception
-    assert figures(page)[3:] == ["Grad-CAM: for female", "Covered, less female"]
+    assert figures(page)[3:] == ["Grad-CAM: for male", "Covered, less male"]
     verdict = re.search(r"Grad-CAM and covering .*? \(correlation -?0\.\d\d\)\.", text(page))
     assert verdict
     page.run()
@@ -240,7 +240,7 @@ def test_the_seven_expressions_can_be_asked_as_well(worker: FakeWorker) -> None:
 def test_choices_are_still_there_after_another_view(worker: FakeWorker) -> None:
     page = open_page()
     choose(page, "inside_count", 4)
-    choose(page, f"inside_stage_{TRAITS_NETWORK}", "3 × 3")
+    choose(page, f"inside_stage_{TRAITS_NETWORK}", "4 × 4")
     choose(page, "view", HEAT)
     choose(page, f"inside_trait_{TRAITS_NETWORK}", "gender")
     next(box for box in page.selectbox if box.label == "What speaks for …").set_value(0).run()
@@ -259,7 +259,7 @@ def test_choices_are_still_there_after_another_view(worker: FakeWorker) -> None:
     assert next(box for box in page.selectbox if box.label == "What speaks for …").value == 0
     choose(page, "view", LAYERS)
     groups = {widget.key: widget.value for widget in page.get("button_group")}
-    assert (groups["inside_count"], groups[f"inside_stage_{TRAITS_NETWORK}"]) == (4, "3 × 3")
+    assert (groups["inside_count"], groups[f"inside_stage_{TRAITS_NETWORK}"]) == (4, "4 × 4")
     choose(page, "view", FOOL)
     groups = {widget.key: widget.value for widget in page.get("button_group")}
     assert (groups["inside_kinds"], groups["inside_spoiling"]) == (["flip"], "noise")
@@ -306,7 +306,7 @@ def test_it_says_where_the_answers_break(worker: FakeWorker, kind: str) -> None:
 
 def test_the_architecture_of_every_network_can_be_seen_without_keras(worker: FakeWorker) -> None:
     page = open_page(ARCHITECTURE)
-    assert "each position sees 42 px" in text(choose_network(page, TRAITS_NETWORK))
+    assert "each position sees 67 px" in text(choose_network(page, TRAITS_NETWORK))
     assert "Block 15" in text(page)
     buttons = {button.label for button in page.get("download_button")}
     assert buttons == {"Layers as CSV", "Comparison as CSV"}
@@ -337,7 +337,7 @@ def test_without_tensorflow_two_views_say_so_and_two_work(monkeypatch: pytest.Mo
     choose(page, "inside_patch", "Large")
     page.button(key="inside_cover").click().run()
     assert not page.exception
-    assert figures(page) == ["Covered, less female"], "covering asks the served network, which needs no Keras"
+    assert figures(page) == ["Covered, less male"], "covering asks the served network, which needs no Keras"
     assert "correlation" not in text(page)
     choose(page, "view", FOOL)
     assert "No look inside" not in text(page)

@@ -318,10 +318,6 @@ def test_weights_and_temperature_are_found():
     both = fit_trait("ethnicity", {"good": softmax(2 * good), "noise": softmax(noise)}, faces)
     assert both["weights"]["good"] > 0.8
     assert sum(both["weights"].values()) == pytest.approx(1)
-    weak = {"good": softmax(2 * good), "steady": softmax(good)}
-    gone = {"good": softmax(-9 * good)[::8], "steady": softmax(good)[::8]}
-    alone, with_noise = (fit_trait("ethnicity", weak, faces, spoilt)["weights"] for spoilt in (None, gone))
-    assert with_noise["steady"] > alone.get("steady", 0) + 0.3, "what is thrown off counts less"
     # Unit noise around means 2 apart makes 2 * x the true log-odds; 3 * x is one and a half times too sure.
     assert fit_trait("ethnicity", {"sure": softmax(3 * good)}, faces)["temperature"] == pytest.approx(1.5, abs=0.1)
 
