@@ -38,7 +38,7 @@ def outside_share(spec: alignment.CropSpec, detections: np.ndarray, width: int) 
 
 def main(data: Path) -> None:
     full = training.load_samples
-    for base in ("traits-lite0-96", "expression-lite0-80"):
+    for base in ("traits-lite0-112", "expression-lite0-80"):
         recipe = dataclasses.replace(RECIPES[base], epochs=EPOCHS, input_px=56, crop="trial")
 
         def subset(recipe, split, data, network):  # type: ignore[no-untyped-def]

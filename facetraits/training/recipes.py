@@ -159,7 +159,6 @@ _AGAIN: Final[Mapping[str, Any]] = {
 RECIPES: Final = {
     recipe.name: recipe
     for recipe in (
-        Recipe("traits-lite0-96", heads=_TRAITS, input_px=96, epochs=7),
         Recipe("traits-lite0-112", heads=_TRAITS, input_px=112, epochs=18, patience=None, keep="last", seed=2),
         Recipe(
             "traits-wide-lite0-128",
