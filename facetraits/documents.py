@@ -260,9 +260,13 @@ def _origin_words(recipe: Mapping[str, Any]) -> str:
 
 def _method_words(recipe: Mapping[str, Any]) -> str:
     """What was special about a member's training: what stayed as it was, who taught it, noise."""
-    kept = [f"all layers before `{recipe['trained_from']}`"] * bool(recipe.get("trained_from"))
-    kept += ["the kernels of depthwise convolutions"] * (not recipe.get("train_depthwise", True))
-    said = [f"Left as they were: {' and '.join(kept)}"] * bool(kept)
+    kept, said = [], []
+    if first := recipe.get("trained_from"):
+        kept.append(f"all layers before `{first}`")
+    if not recipe.get("train_depthwise", True):
+        kept.append("the kernels of depthwise convolutions")
+    if kept:
+        said.append(f"Left as they were: {' and '.join(kept)}")
     if teachers := recipe.get("teachers"):
         names = " and ".join(f"`{name}`" for name in teachers)
         said.append(f"Half of every target was what {names} answered to the same face (distillation)")
