@@ -75,14 +75,14 @@ def test_feature_maps_are_those_of_the_served_file(worker: InsideWorker, name: s
 
 
 def test_the_strongest_maps_are_a_choice_of_all(worker: InsideWorker) -> None:
-    seen = worker.ask("forward", member=MEMBER, crop=CROP, count=4, whole=("block3_expand", "resize"))
+    seen = worker.ask("forward", member=MEMBER, crop=CROP, count=4, whole=("block3_expand", "scale"))
     strongest, every = seen.strongest["block3_expand"], seen.whole["block3_expand"]
 
     assert strongest.total == every.shape[2]
     for channel, shown in zip(strongest.channels, strongest.maps, strict=True):
         assert np.allclose(shown, every[:, :, channel], atol=1e-6)
-    assert set(seen.whole) == {"block3_expand", "resize"}
-    assert seen.whole["resize"].shape == (96, 96, 3)
+    assert set(seen.whole) == {"block3_expand", "scale"}
+    assert seen.whole["scale"].shape == (112, 112, 3)
 
 
 def test_a_request_that_fails_is_told_logged_and_the_next_one_is_answered(
