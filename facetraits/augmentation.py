@@ -89,8 +89,8 @@ def _camera(crop: NDArray[np.uint8], rng: np.random.Generator, amount: _Amount) 
             grain = enlarged.reshape(side, side, channels)  # type: ignore[assignment]
         noisy = crop + np.float32(rng.uniform(2, 16)) * grain
         crop = np.clip(np.round(noisy), 0, 255).astype(np.uint8)
-    if rng.random() < 0.2 * amount("jpeg"):
-        quality = int(rng.integers(20, 90))
+    if rng.random() < 0.5 * amount("jpeg"):
+        quality = int(rng.integers(25, 98))
         _, encoded = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
         crop = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)  # type: ignore[assignment]
     return crop

@@ -25,17 +25,44 @@ _LITE0_LAYERS: Final = sum(block[-1] for block in _LITE0_BLOCKS)
 _BN: Final = {"epsilon": 1e-3, "momentum": 0.97}
 
 
-def _mbconv(x: Any, name: str, expansion: int, kernel: int, stride: int, channels: int, drop: float) -> Any:
+@keras.saving.register_keras_serializable("facetraits")
+class ScaledConv2D(layers.Conv2D):
+    """A convolution with bias and a factor for each of its filters: what it is with batch normalisation folded in.
+
+    The factor keeps the kernels at the size that an optimiser's steps are made for (Salimans & Kingma 2016).
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Add the factors, all 1."""
+        super().build(input_shape)
+        self.factor = self.add_weight(shape=(self.filters,), initializer="ones", name="factor")
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Convolve with the scaled kernel."""
+        return super().convolution_op(inputs, kernel * self.factor)
+
+
+def _convolution(x: Any, name: str, filters: int, kernel: int, stride: int, batch_norm: bool) -> Any:
+    shape: Mapping[str, Any] = {"filters": filters, "kernel_size": kernel, "strides": stride, "padding": "same"}
+    if not batch_norm:
+        return ScaledConv2D(**shape, name=name)(x)
+    x = layers.Conv2D(**shape, use_bias=False, name=name)(x)
+    return layers.BatchNormalization(name=f"{name}_bn", **_BN)(x)
+
+
+def _mbconv(
+    x: Any, name: str, expansion: int, kernel: int, stride: int, channels: int, drop: float, batch_norm: bool
+) -> Any:
     inputs = x
     if expansion > 1:
-        x = layers.Conv2D(x.shape[-1] * expansion, 1, use_bias=False, name=f"{name}_expand")(x)
-        x = layers.BatchNormalization(name=f"{name}_expand_bn", **_BN)(x)
+        x = _convolution(x, f"{name}_expand", x.shape[-1] * expansion, 1, 1, batch_norm)
         x = layers.ReLU(6, name=f"{name}_expand_relu")(x)
-    x = layers.DepthwiseConv2D(kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
-    x = layers.BatchNormalization(name=f"{name}_depthwise_bn", **_BN)(x)
-    x = layers.ReLU(6, name=f"{name}_depthwise_relu")(x)
-    x = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project")(x)
-    x = layers.BatchNormalization(name=f"{name}_project_bn", **_BN)(x)
+    depthwise = f"{name}_depthwise"
+    x = layers.DepthwiseConv2D(kernel, strides=stride, padding="same", use_bias=not batch_norm, name=depthwise)(x)
+    if batch_norm:
+        x = layers.BatchNormalization(name=f"{depthwise}_bn", **_BN)(x)
+    x = layers.ReLU(6, name=f"{depthwise}_relu")(x)
+    x = _convolution(x, f"{name}_project", channels, 1, 1, batch_norm)
     if stride == 1 and inputs.shape[-1] == channels:
         if drop:  # of whole samples: what is left is the input alone
             x = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
@@ -43,28 +70,27 @@ def _mbconv(x: Any, name: str, expansion: int, kernel: int, stride: int, channel
     return x
 
 
-def efficientnet_lite0(x: Any, stochastic_depth: float = 0.0) -> Any:
+def efficientnet_lite0(x: Any, stochastic_depth: float = 0.0, batch_norm: bool = True) -> Any:
     """EfficientNet-Lite0 up to its last feature map.
 
     Args:
         x: (N, H, W, 3), scaled to about [-1, 1].
         stochastic_depth: share of samples for which training skips the last residual block; before it the share falls
             evenly to 0 at the first (Huang et al. 2016).
+        batch_norm: without, every convolution has a bias, and all but the depthwise ones a factor for each filter.
 
     Returns:
         (N, H/32, W/32, 1280).
     """
-    x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem")(x)
-    x = layers.BatchNormalization(name="stem_bn", **_BN)(x)
+    x = _convolution(x, "stem", 32, 3, 2, batch_norm)
     x = layers.ReLU(6, name="stem_relu")(x)
     index = 0
     for expansion, kernel, stride, channels, repeats in _LITE0_BLOCKS:
         for repeat in range(repeats):
             drop = stochastic_depth * index / (_LITE0_LAYERS - 1)
-            x = _mbconv(x, f"block{index}", expansion, kernel, stride if repeat == 0 else 1, channels, drop)
+            x = _mbconv(x, f"block{index}", expansion, kernel, stride if repeat == 0 else 1, channels, drop, batch_norm)
             index += 1
-    x = layers.Conv2D(1280, 1, use_bias=False, name="top")(x)
-    x = layers.BatchNormalization(name="top_bn", **_BN)(x)
+    x = _convolution(x, "top", 1280, 1, 1, batch_norm)
     return layers.ReLU(6, name="top_relu")(x)
 
 
@@ -78,6 +104,7 @@ def build_network(
     name: str = "network",
     trained_from: str = "",
     train_depthwise: bool = True,
+    batch_norm: bool = True,
 ) -> keras.Model:
     """EfficientNet-Lite0 with one softmax per head.
 
@@ -91,6 +118,7 @@ def build_network(
         trained_from: name of the first layer that training changes; "" for all.
         train_depthwise: whether training changes the kernels of depthwise convolutions. They are 5% of the weights, and
             their gradients take a quarter of a step's time on a CPU.
+        batch_norm: as of ``efficientnet_lite0``.
 
     Returns:
         A model from (N, crop_px, crop_px, 3) values in [0, 255] to a dict of (N, classes) probabilities.
@@ -100,7 +128,7 @@ def build_network(
     x = _resized(x, input_px)
     if grey:
         x = layers.Conv2D(3, 1, use_bias=False, trainable=False, name="grey")(x)
-    x = efficientnet_lite0(x, stochastic_depth)
+    x = efficientnet_lite0(x, stochastic_depth, batch_norm)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     outputs = {head: layers.Dense(classes, activation="softmax", name=head)(x) for head, classes in heads.items()}
@@ -111,7 +139,8 @@ def build_network(
         _freeze_before(model, trained_from)
     if not train_depthwise:
         for layer in model.layers:
-            layer.trainable = layer.trainable and not isinstance(layer, layers.DepthwiseConv2D)
+            if isinstance(layer, layers.DepthwiseConv2D):
+                layer.kernel.trainable = False
     return model
 
 

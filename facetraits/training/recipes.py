@@ -61,7 +61,8 @@ class Recipe:
         network: "lite0" (EfficientNet-Lite0 from ImageNet weights), "lite0-transfer" (the same under the head of
             emotion-race-gender-cnn), or a key of ``REFERENCE_CNNS``.
         trained_from: of networks on EfficientNet-Lite0, the first layer that training changes; "" for all.
-        train_depthwise: as of ``build_network``.
+        train_depthwise, batch_norm: as of ``build_network``; without batch normalisation a network has to start from
+            one that is served, whose statistics its kernels hold.
         grey: the network sees grey only.
         epochs, batch_size: length of the schedule.
         optimizer: "adamw": the learning rate falls along a cosine over all of the schedule; "adam": it stays.
@@ -91,6 +92,7 @@ class Recipe:
     network: str = "lite0"
     trained_from: str = ""
     train_depthwise: bool = True
+    batch_norm: bool = True
     grey: bool = False
     epochs: int = 8
     batch_size: int = 64
@@ -213,6 +215,35 @@ RECIPES: Final = {
             teachers=("expression-lite0-96", "expression-lite0-80"),
             seed=4,
             crop="face-tight-v1",
+        ),
+        Recipe(
+            "traits-wide-lite0-128-camera",
+            heads=_TRAITS,
+            input_px=128,
+            batch_norm=False,
+            epochs=11,
+            learning_rate=7e-4,
+            **_AGAIN,
+            start="traits-lite0-112",
+            seed=5,
+            crop="face-wide-v1",
+        ),
+        Recipe(
+            "expression-lite0-96-forehead",
+            heads=_EXPRESSIONS,
+            input_px=96,
+            train_depthwise=False,
+            batch_norm=False,
+            grey=True,
+            epochs=11,
+            variations=VARIATIONS,
+            mixup=0.2,
+            stochastic_depth=0.1,
+            start="traits-wide-lite0-128-noise",
+            patience=None,
+            keep="last",
+            seed=5,
+            crop="face-v1",
         ),
     )
 }

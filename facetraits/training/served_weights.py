@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facetraits.inside.layers import read_network
 from facetraits.training.errors import TrainingError
+from facetraits.training.networks import ScaledConv2D
 
 _CALIBRATION_CROPS: Final = 256
 _BATCH: Final = 64
@@ -24,8 +25,9 @@ def served_file(name: str, models_dir: Path) -> Path:
 def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]) -> None:
     """Copy a served network's weights into a ``build_network`` model, layer by layer, by name.
 
-    The file holds batch normalisation folded into the convolution before it. Here it is unfolded again: the running
-    mean and variance are measured on ``crops``, and scale and shift are set so that the answers stay the same.
+    The file holds batch normalisation folded into the convolution before it. In a model that has it, it is unfolded
+    again: the running mean and variance are measured on ``crops``, and scale and shift are set so that the answers stay
+    the same.
 
     Args:
         model: has every convolution of the file; heads that only one of both has are left as they are.
@@ -33,8 +35,12 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
         crops: (N, S, S, 3) crops of the training split; the first ``_CALIBRATION_CROPS`` are used.
 
     Raises:
-        TrainingError: a convolution of the file is not in the model, or a layer has another shape.
+        TrainingError: the file is not there, a convolution of it is not in the model, or a layer has another shape.
     """
+    if not file.exists():
+        raise TrainingError(
+            f"the network {file.parent.name} is needed and is not served yet: train and release it first"
+        )
     names = {layer.name for layer in model.layers}
     folded = []
     for layer in read_network(file).layers:
@@ -45,13 +51,26 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
         elif layer.kind in ("convolution", "depthwise convolution") and layer.name != "grey":
             if layer.name not in names:
                 raise TrainingError(f"{file} has the layer {layer.name}, which the network to train has not")
-            _set(model, layer.name, [layer.weights["kernel"]], file)
-            bias = layer.weights["bias"]
+            kernel, bias = layer.weights["kernel"], layer.weights["bias"]
+            if f"{layer.name}_bn" not in names:
+                _set(model, layer.name, _scaled(model.get_layer(layer.name), kernel, bias), file)
+                continue
+            _set(model, layer.name, [kernel], file)
             norm = model.get_layer(f"{layer.name}_bn")
             ones, zeros = np.ones_like(bias), np.zeros_like(bias)
             norm.set_weights([ones, bias, zeros, ones - norm.epsilon])
             folded.append(layer.name)
-    _set_statistics(model, folded, crops[:_CALIBRATION_CROPS])
+    if folded:
+        _set_statistics(model, folded, crops[:_CALIBRATION_CROPS])
+
+
+def _scaled(layer: keras.Layer, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Weights of a convolution with bias; factors are set so that kernels have the size of freshly drawn ones."""
+    if not isinstance(layer, ScaledConv2D):
+        return [kernel, bias]
+    inputs = np.prod(kernel.shape[:-1])
+    factor = np.maximum(np.sqrt(inputs * (kernel**2).mean(axis=(0, 1, 2))), 1e-6).astype(np.float32)
+    return [kernel / factor, bias, factor]
 
 
 def _set(model: keras.Model, name: str, weights: list[NDArray[np.float32]], file: Path) -> None:

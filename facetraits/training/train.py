@@ -193,6 +193,7 @@ def build(recipe: Recipe) -> keras.Model:
         name,
         recipe.trained_from,
         recipe.train_depthwise,
+        recipe.batch_norm,
     )
 
 
@@ -217,7 +218,7 @@ def _set_first_weights(
         load_imagenet_weights(model)
         return
     file = served_file(recipe.start, models_dir)
-    if file.exists() and not (runs / recipe.start / "record.json").exists():
+    if not recipe.batch_norm or (file.exists() and not (runs / recipe.start / "record.json").exists()):
         load_served_weights(model, file, crops)
         return
     names = {layer.name for layer in model.layers} - {"grey"}
@@ -253,7 +254,7 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimiz
         alpha=0.002,
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, clipnorm=5.0)
-    optimizer.exclude_from_weight_decay(var_names=["beta", "gamma", "bias"])
+    optimizer.exclude_from_weight_decay(var_names=["beta", "gamma", "bias", "factor"])
     return optimizer
 
 

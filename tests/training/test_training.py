@@ -88,6 +88,10 @@ def test_every_head_has_a_data_set():
     assert set(DATASET_OF_HEAD) == set(HEAD_CLASSES)
 
 
+def test_without_batch_normalisation_there_is_a_network_to_start_from():
+    assert all(recipe.start for recipe in RECIPES.values() if not recipe.batch_norm)
+
+
 def test_age_targets_are_centred_on_the_label():
     targets = age_targets(np.array([2, 40, 110]))
     assert targets.argmax(axis=1).tolist() == [2, 40, 100]
@@ -216,6 +220,26 @@ def test_frozen_layers_do_not_learn():
         "block9_depthwise",
     }
     assert {"block2_expand", "block2_depthwise_bn", "top", "gender"} <= learning
+
+
+def test_without_batch_normalisation_a_network_answers_as_it_is_served_and_learns(crops, tmp_path):
+    served = build_network(112, 64, {"gender": 2}, grey=True)
+    rng = np.random.default_rng(2)
+    for layer in served.layers:
+        if layer.name.endswith("_bn"):
+            layer.set_weights([rng.uniform(0.5, 2, w.shape) for w in layer.get_weights()])
+    export(served, crops, tmp_path / "n.tflite", "float32")
+    again = build_network(112, 64, {"gender": 2}, grey=True, train_depthwise=False, batch_norm=False)
+    load_served_weights(again, tmp_path / "n.tflite", crops)
+    before, after = (network.predict(crops, verbose=0)["gender"] for network in (served, again))
+    assert np.abs(before - after).max() < 1e-4
+    kernel = again.get_layer("block3_expand").get_weights()[0]
+    assert np.allclose(kernel.std(axis=(0, 1, 2)), 1 / np.sqrt(40), rtol=0.5), "of the size of fresh kernels"
+    learning = {weight.path for weight in again.trainable_weights}
+    assert {"block3_expand/factor", "block3_depthwise/bias"} <= learning and "block3_depthwise/kernel" not in learning
+    export(again, crops, tmp_path / "again.tflite", "float32")
+    with pytest.raises(TrainingError, match="train and release it first"):
+        load_served_weights(again, tmp_path / "none" / "network.tflite", crops)
 
 
 def test_a_taught_target_is_half_label_half_answer(crops, tmp_path, monkeypatch):
