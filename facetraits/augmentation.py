@@ -24,7 +24,7 @@ def augment(
     Args:
         crops: (N, S, S, 3) RGB.
         rng: source of all randomness.
-        strength: 0 leaves all but the flip away, 1 is what training uses.
+        strength: 0 leaves all but the flip away; recipes use 1 or 1.25.
         variations: the kinds that are wanted; a recipe names those that a network was trained with.
 
     Returns:
@@ -83,7 +83,9 @@ def _camera(crop: NDArray[np.uint8], rng: np.random.Generator, amount: _Amount) 
     if rng.random() < 0.25 * amount("noise"):
         grain_px = side if rng.random() < 0.6 else int(side * rng.uniform(0.3, 0.8))
         channels = 1 if rng.random() < 0.5 else 3  # film has grain in its brightness, sensors in each colour
-        grain = rng.standard_normal((grain_px, grain_px, channels), dtype=np.float32)
+        # Its own generator: `rng` then goes on alike for crops of any side, and the page varies several of one face.
+        grains = np.random.default_rng(rng.integers(2**32))
+        grain = grains.standard_normal((grain_px, grain_px, channels), dtype=np.float32)
         if grain_px < side:
             enlarged = cv2.resize(grain, (side, side), interpolation=cv2.INTER_CUBIC)
             grain = enlarged.reshape(side, side, channels)  # type: ignore[assignment]

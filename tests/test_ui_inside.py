@@ -340,10 +340,20 @@ def test_all_geometries_are_varied_alike(subject: Subject) -> None:
     """Else one network would see the face mirrored and the other one not."""
     crop = subject.crops["face-v1"]
     same = subject._replace(crops=dict.fromkeys(subject.crops, crop))
-    first, second, third = varied(same.crops, ("flip", "rotate", "light", "erase"), 2.0, 15, seed=3).values()
+    first, second, third = varied(
+        same.crops, ("flip", "rotate", "light", "noise", "jpeg", "erase"), 2.0, 15, seed=3
+    ).values()
     assert (first == second).all() and (first == third).all()
     assert (first[0] == crop).all()
     assert len({picture.tobytes() for picture in first}) == 16
+
+
+def test_geometries_of_other_sides_are_mirrored_and_covered_alike(subject: Subject) -> None:
+    ramp = np.repeat(np.linspace(40, 200, 128)[None, :, None], 128, axis=0).repeat(3, axis=2).astype(np.uint8)
+    crops = {"small": cv2.resize(ramp, (112, 112)), "large": ramp}
+    small, large = varied(crops, ("flip", "noise", "jpeg", "erase"), 2.0, 30, seed=3).values()  # type: ignore[arg-type]
+    shrunk = [cv2.resize(picture, (112, 112), interpolation=cv2.INTER_AREA) for picture in large]
+    assert max(np.abs(a.astype(float) - b).mean() for a, b in zip(small, shrunk, strict=True)) < 15
 
 
 def test_without_variation_every_variant_answers_the_same(subject: Subject) -> None:

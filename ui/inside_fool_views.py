@@ -56,7 +56,7 @@ def _show_variants(subject: Subject) -> None:
     )
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         strength = st.slider(
-            "Strength (1 is what training uses)",
+            "Strength (training used 1 to 1.25)",
             0.0,
             2.0,
             1.0,
