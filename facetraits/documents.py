@@ -265,6 +265,8 @@ def _method_words(recipe: Mapping[str, Any]) -> str:
         kept.append(f"all layers before `{first}`")
     if not recipe.get("train_depthwise", True):
         kept.append("the kernels of depthwise convolutions")
+    if not recipe.get("batch_norm", True):
+        kept.append("the statistics of batch normalisation, folded into the kernels")
     if kept:
         said.append(f"Left as they were: {' and '.join(kept)}")
     if teachers := recipe.get("teachers"):

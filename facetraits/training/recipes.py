@@ -229,21 +229,23 @@ RECIPES: Final = {
             crop="face-wide-v1",
         ),
         Recipe(
-            "expression-lite0-96-forehead",
+            "expression-lite0-96-camera",
             heads=_EXPRESSIONS,
             input_px=96,
             train_depthwise=False,
             batch_norm=False,
             grey=True,
-            epochs=11,
+            epochs=6,
+            # Without batch normalisation 1e-3 undoes more than it teaches.
+            learning_rate=2e-4,
             variations=VARIATIONS,
             mixup=0.2,
             stochastic_depth=0.1,
-            start="traits-wide-lite0-128-noise",
+            start="expression-lite0-80",
             patience=None,
             keep="last",
             seed=5,
-            crop="face-v1",
+            crop="face-tight-v1",
         ),
     )
 }
