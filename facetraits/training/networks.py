@@ -41,6 +41,14 @@ class ScaledConv2D(layers.Conv2D):
         """Convolve with the scaled kernel."""
         return super().convolution_op(inputs, kernel * self.factor)
 
+    def save_own_variables(self, store: Any) -> None:
+        """Save the factors too: the class above names kernel and bias, and leaves out what it does not know."""
+        layers.Layer.save_own_variables(self, store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """As saved."""
+        layers.Layer.load_own_variables(self, store)
+
 
 def _convolution(x: Any, name: str, filters: int, kernel: int, stride: int, batch_norm: bool) -> Any:
     shape: Mapping[str, Any] = {"filters": filters, "kernel_size": kernel, "strides": stride, "padding": "same"}

@@ -40,7 +40,7 @@ _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
     "fast": {"detector": {"long_sides_px": [160, 416], "tile_small_faces": False}, "flip": False},
 }
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation.
-FAST: Final = ("traits-wide-lite0-128-noise", "expression-lite0-96-long")
+FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-96-long")
 _CALIBRATION_CROPS: Final = 300
 
 
@@ -99,12 +99,16 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     fitted = manifest["profiles"].values()
     used = {name for profile in fitted for trait in profile["traits"].values() for name in trait["weights"]}
     used |= {member["copy_of"] for member in members if member["name"] in used and "copy_of" in member}
-    accurate = manifest["profiles"]["accurate"]["traits"].values()
-    shares = {m["name"]: sum(trait["weights"].get(m["name"], 0) for trait in accurate) for m in members}
+    accurate = manifest["profiles"]["accurate"]["traits"]
+    seen = [entry for trait, entry in accurate.items() if trait != "expression_fer2013"]  # that one is for comparisons
+    shares = {m["name"]: sum(entry["weights"].get(m["name"], 0) for entry in seen) for m in members}
     listed = [member for member in members if member["name"] in used]
     # Whoever looks into one network looks into the first: those that count most come first, copies last.
     manifest["members"] = sorted(listed, key=lambda member: ("copy_of" in member, -shares[member["name"]]))
     path.write_text(json.dumps(manifest, indent=1) + "\n")
+    for member in members:
+        if member["name"] not in used:
+            print(f"{member['name']}: no trait needs it; models/{member['name']} can go")
 
 
 def _export(recipe: Recipe, faces: Mapping[str, Faces], runs: Path, models_dir: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import cv2
@@ -24,6 +25,7 @@ from facetraits.alignment import CROPS
 from facetraits.augmentation import augment
 from facetraits.registry import sha256_of
 from facetraits.training.errors import TrainingError
+from facetraits.training.export import export
 from facetraits.training.networks import (
     AGE_BINS,
     build_network,
@@ -218,8 +220,19 @@ def _set_first_weights(
         load_imagenet_weights(model)
         return
     file = served_file(recipe.start, models_dir)
-    if not recipe.batch_norm or (file.exists() and not (runs / recipe.start / "record.json").exists()):
+    trained_here = (runs / recipe.start / "record.json").exists()
+    if file.exists() and not (trained_here and recipe.batch_norm):
         load_served_weights(model, file, crops)
+        return
+    if not recipe.batch_norm:  # the converter folds it
+        start = RECIPES[recipe.start]
+        network = build(start)
+        network.set_weights(finished_network(start, runs).get_weights())
+        with TemporaryDirectory() as folder:
+            folded = Path(folder) / "network.tflite"
+            size = (8, *network.input_shape[1:])
+            export(network, np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8), folded, "float32")
+            load_served_weights(model, folded, crops)
         return
     names = {layer.name for layer in model.layers} - {"grey"}
     for layer in finished_network(RECIPES[recipe.start], runs).layers:

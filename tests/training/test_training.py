@@ -238,6 +238,10 @@ def test_without_batch_normalisation_a_network_answers_as_it_is_served_and_learn
     learning = {weight.path for weight in again.trainable_weights}
     assert {"block3_expand/factor", "block3_depthwise/bias"} <= learning and "block3_depthwise/kernel" not in learning
     export(again, crops, tmp_path / "again.tflite", "float32")
+    again.get_layer("stem").factor.assign(np.linspace(1, 2, 32))
+    again.save(tmp_path / "again.keras")
+    kept = keras.models.load_model(tmp_path / "again.keras", compile=False)
+    assert np.array_equal(kept.get_layer("stem").get_weights()[2], again.get_layer("stem").get_weights()[2])
     with pytest.raises(TrainingError, match="train and release it first"):
         load_served_weights(again, tmp_path / "none" / "network.tflite", crops)
 
