@@ -41,6 +41,8 @@ _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation.
 FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-96-long")
+# Others start and learn from these; all together would weigh more than the 60 MB that the repository may.
+_NOT_SERVED: Final = ("expression-lite0-80", "expression-lite0-96")
 _CALIBRATION_CROPS: Final = 300
 
 
@@ -48,7 +50,7 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     """Export every finished run, fit the ensemble on validation and write ``manifest.json``.
 
     Networks that are served already and have no run here stay as they are. One that gets no weight for any trait is not
-    listed.
+    listed, and named on stdout.
 
     Args:
         data: folder of the data sets.
@@ -68,7 +70,8 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     if not recipes:
         raise FileNotFoundError(f"there is no finished training run in {runs}; run `python -m facetraits train` first")
     faces = load_faces(data, detector, "validation")
-    members = [_export(recipe, faces, runs, models_dir) for recipe in recipes]
+    exported = [_export(recipe, faces, runs, models_dir) for recipe in recipes]
+    members = [entry for entry in exported if entry["name"] not in _NOT_SERVED]
     members += [_export_copy(recipe, data, faces, runs, models_dir) for recipe in recipes if recipe.name in FAST]
     manifest: dict[str, Any] = {
         "format": MANIFEST_FORMAT,
@@ -106,9 +109,9 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     # Whoever looks into one network looks into the first: those that count most come first, copies last.
     manifest["members"] = sorted(listed, key=lambda member: ("copy_of" in member, -shares[member["name"]]))
     path.write_text(json.dumps(manifest, indent=1) + "\n")
-    for member in members:
-        if member["name"] not in used:
-            print(f"{member['name']}: no trait needs it; models/{member['name']} can go")
+    for entry in exported:
+        if entry["name"] not in used:
+            print(f"{entry['name']}: no trait needs it; models/{entry['name']} can go")
 
 
 def _export(recipe: Recipe, faces: Mapping[str, Faces], runs: Path, models_dir: Path) -> dict[str, Any]:
