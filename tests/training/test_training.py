@@ -189,12 +189,17 @@ def test_a_network_starts_where_another_ended(short, tmp_path, monkeypatch):
     assert second.learned_from == ("utkface",)
 
 
-def test_a_network_starts_from_its_served_file(crops, tmp_path):
-    served = build_network(112, 64, {"gender": 2, "ethnicity": 5}, grey=True)
+def fill_batch_norm(network):
+    """A network fresh from its random weights has nothing to fold that could get lost."""
     rng = np.random.default_rng(2)
-    for layer in served.layers:  # a network fresh from its random weights has nothing folded that could get lost
+    for layer in network.layers:
         if layer.name.endswith("_bn"):
             layer.set_weights([rng.uniform(0.5, 2, w.shape) for w in layer.get_weights()])
+
+
+def test_a_network_starts_from_its_served_file(crops, tmp_path):
+    served = build_network(112, 64, {"gender": 2, "ethnicity": 5}, grey=True)
+    fill_batch_norm(served)
     export(served, crops, tmp_path / "n.tflite", "float32")
     again = build_network(112, 64, {"gender": 2, "age": 101}, grey=True, stochastic_depth=0.2)
     load_served_weights(again, tmp_path / "n.tflite", crops)
@@ -224,10 +229,7 @@ def test_frozen_layers_do_not_learn():
 
 def test_without_batch_normalisation_a_network_answers_as_it_is_served_and_learns(crops, tmp_path):
     served = build_network(112, 64, {"gender": 2}, grey=True)
-    rng = np.random.default_rng(2)
-    for layer in served.layers:
-        if layer.name.endswith("_bn"):
-            layer.set_weights([rng.uniform(0.5, 2, w.shape) for w in layer.get_weights()])
+    fill_batch_norm(served)
     export(served, crops, tmp_path / "n.tflite", "float32")
     again = build_network(112, 64, {"gender": 2}, grey=True, train_depthwise=False, batch_norm=False)
     load_served_weights(again, tmp_path / "n.tflite", crops)
