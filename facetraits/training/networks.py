@@ -25,7 +25,7 @@ _LITE0_BLOCKS: Final = (
     (6, 3, 1, 320, 1),
 )
 # Name to how much wider and deeper than Lite0.
-_LITE_SCALES: Final = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
+_LITE_SCALES: Final = {"lite0": (1.0, 1.0), "lite2": (1.1, 1.2)}
 _BN: Final = {"epsilon": 1e-3, "momentum": 0.97}
 
 
@@ -88,7 +88,7 @@ def lite_blocks(variant: str) -> list[tuple[int, int, int, int]]:
     Stem, top and the repeats of the first and last stage are those of Lite0 in all of them.
 
     Args:
-        variant: "lite0", "lite1" or "lite2".
+        variant: "lite0" or "lite2".
     """
     width, depth = _LITE_SCALES[variant]
     blocks = []

@@ -58,8 +58,8 @@ class Recipe:
         name: of the network, its folder and its command.
         heads: outputs, each a key of ``HEAD_CLASSES``; the data sets follow from them.
         input_px: side that the crop is scaled to inside the graph.
-        network: "lite0", "lite1" or "lite2" (EfficientNet-Lite from ImageNet weights), "lite0-transfer" (Lite0 under the
-            head of emotion-race-gender-cnn), or a key of ``REFERENCE_CNNS``.
+        network: "lite0" or "lite2" (EfficientNet-Lite from ImageNet weights), "lite0-transfer" (Lite0 under the head of
+            emotion-race-gender-cnn), or a key of ``REFERENCE_CNNS``.
         trained_from: of networks on EfficientNet-Lite, the first layer that training changes; "" for all.
         train_depthwise, batch_norm: as of ``build_network``; without batch normalisation the first weights have to be
             of a network that was trained with it; its statistics are folded into the kernels.

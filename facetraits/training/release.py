@@ -21,7 +21,7 @@ from facetraits.training.faces import Faces, load_faces
 from facetraits.training.networks import AGE_BINS
 from facetraits.training.recipes import CLASS_NAMES, DATASET_OF_HEAD, RECIPES, REFERENCES, SMILE_SVC, Recipe
 from facetraits.training.served_weights import served_file
-from facetraits.training.train import RUNS, build, finished_network, load_samples
+from facetraits.training.train import RUNS, finished_network, load_samples
 
 SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013")
 INTERVAL_COVERAGE: Final = 0.8
@@ -198,8 +198,7 @@ def _exported(
     calibration: NDArray[np.uint8] | None = None,
 ) -> dict[str, Any]:
     """Write a run's network to ``out``; the run's record with what is known of the file."""
-    model = build(recipe)  # in float32, whatever it was trained in
-    model.set_weights(finished_network(recipe, run.parent).get_weights())
+    model = finished_network(recipe, run.parent)
     crops = np.concatenate([faces[dataset].crops[recipe.crop][:64] for dataset in recipe.datasets])
     difference = export(model, crops, out, precision, calibration)
     print(f"{out.parent.name}: exported, largest difference of a probability {difference:.5f}")

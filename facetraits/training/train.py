@@ -201,7 +201,7 @@ def build(recipe: Recipe) -> keras.Model:
 
 
 def finished_network(recipe: Recipe, runs: Path) -> keras.Model:
-    """The trained network of a recipe, with the weights that count.
+    """The trained network of a recipe, with the weights that count, in float32 whatever it was trained in.
 
     Raises:
         TrainingError: there is no finished run of it.
@@ -209,7 +209,8 @@ def finished_network(recipe: Recipe, runs: Path) -> keras.Model:
     run = runs / recipe.name
     if not (run / "record.json").exists():
         raise TrainingError(f"the network {recipe.name} is needed and has not been trained yet: train it first")
-    model: keras.Model = keras.models.load_model(run / recipe.weights_file, compile=False)
+    model = build(recipe)
+    model.set_weights(keras.models.load_model(run / recipe.weights_file, compile=False).get_weights())
     return model
 
 
@@ -226,9 +227,7 @@ def _set_first_weights(
         load_served_weights(model, file, crops)
         return
     if not recipe.batch_norm:  # the converter folds it
-        start = RECIPES[recipe.start]
-        network = build(start)
-        network.set_weights(finished_network(start, runs).get_weights())
+        network = finished_network(RECIPES[recipe.start], runs)
         with TemporaryDirectory() as folder:
             folded = Path(folder) / "network.tflite"
             size = (8, *network.input_shape[1:])
