@@ -163,13 +163,11 @@ _LITE2: Final[Mapping[str, Any]] = {
     "network": "lite2",
     "train_depthwise": False,
     "batch_norm": False,
-    "learning_rate": 3e-4,  # without batch normalisation 1e-3 undoes more than it teaches
     "variations": VARIATIONS,
     "mixup": 0.2,
     "stochastic_depth": 0.1,
     "patience": None,
     "keep": "last",
-    "seed": 6,
 }
 RECIPES: Final = {
     recipe.name: recipe
@@ -261,9 +259,26 @@ RECIPES: Final = {
             crop="face-tight-v1",
         ),
         Recipe(
-            "expression-lite2-80", heads=_EXPRESSIONS, input_px=80, grey=True, epochs=12, **_LITE2, crop="face-tight-v1"
+            "traits-wide-lite2-128",
+            heads=_TRAITS,
+            input_px=128,
+            epochs=10,
+            learning_rate=3e-4,  # without batch normalisation 1e-3 undoes more than it teaches
+            **_LITE2,
+            seed=6,
+            crop="face-wide-v1",
         ),
-        Recipe("traits-wide-lite2-128", heads=_TRAITS, input_px=128, epochs=10, **_LITE2, crop="face-wide-v1"),
+        Recipe(
+            "traits-wide-lite2-128-long",
+            heads=_TRAITS,
+            input_px=128,
+            epochs=4,
+            learning_rate=1.5e-4,
+            **_LITE2,
+            start="traits-wide-lite2-128",
+            seed=7,
+            crop="face-wide-v1",
+        ),
     )
 }
 
