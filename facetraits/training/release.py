@@ -42,7 +42,7 @@ _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation.
 FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-96-long")
 # Others start and learn from these; all together would weigh more than the 60 MB that the repository may.
-_NOT_SERVED: Final = ("expression-lite0-80", "expression-lite0-96", "traits-wide-lite0-128", "traits-wide-lite2-128")
+_NOT_SERVED: Final = ("expression-lite0-80", "expression-lite0-96")
 _CALIBRATION_CROPS: Final = 300
 
 
