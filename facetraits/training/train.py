@@ -196,7 +196,6 @@ def build(recipe: Recipe) -> keras.Model:
         recipe.trained_from,
         recipe.train_depthwise,
         recipe.batch_norm,
-        recipe.network,
     )
 
 
@@ -219,7 +218,7 @@ def _set_first_weights(
 ) -> None:
     """Those of ImageNet, or those of the network that the recipe starts from, from its run or else its served file."""
     if not recipe.start:
-        load_imagenet_weights(model, "lite0" if recipe.network == "lite0-transfer" else recipe.network)
+        load_imagenet_weights(model)
         return
     file = served_file(recipe.start, models_dir)
     trained_here = (runs / recipe.start / "record.json").exists()

