@@ -7,10 +7,8 @@ work because Streamlit draws charts as SVG. Every mark is described for screen r
 from __future__ import annotations
 
 import json
-import sys
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from typing import Any, Final, Literal, NamedTuple
 
 import altair as alt
@@ -47,8 +45,6 @@ def _data(rows: Iterable[Mapping[str, Any]]) -> alt.InlineData:
 
 def layer(rows: Rows) -> alt.Chart:
     """A layer to encode."""
-    if "pandas" in sys.modules:  # Altair asks what is loaded for its types; another thread may have loaded half of it
-        import_module("pandas")  # waits for that thread
     return alt.Chart(_data(rows))
 
 

@@ -66,14 +66,14 @@ def _evidence(models_dir: str, version: str) -> Evidence:
 @st.cache_resource(show_spinner=False)
 def warm_up() -> Thread:
     """Import what draws charts and opens the log while the first visitor reads: each would take half a second."""
+    # Not in the thread: Altair asks for the types of a pandas that is loaded, and fails where only half of it is.
+    import_module("pandas")
     thread = Thread(target=_draw_a_chart, name="warm up", daemon=True)
     thread.start()
     return thread
 
 
 def _draw_a_chart() -> None:
-    # Altair asks for pandas where that is loaded, and fails where another thread has loaded half of it.
-    import_module("pandas")
     import_module("facetraits.visitors.recording")
     from ui import charts
 
