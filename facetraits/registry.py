@@ -31,6 +31,8 @@ class MemberEntry:
         crop: name of the crop geometry it was trained on.
         outputs: names of its outputs.
         licence: in words; training_data: names of the sets.
+        in_integers: weights and values are 8-bit integers: two to three times as fast, about half of the size, no
+            gradients. True of all copies.
         copy_of: the member with the same weights in floating point, of which this is the copy in 8-bit integers; "" for
             members that are no copies.
     """
@@ -42,6 +44,7 @@ class MemberEntry:
     outputs: tuple[str, ...]
     licence: str
     training_data: tuple[str, ...]
+    in_integers: bool = False
     copy_of: str = ""
 
 
@@ -97,6 +100,11 @@ class Manifest:
     def originals(self) -> Mapping[str, MemberEntry]:
         """Members that are no copies of others."""
         return {name: member for name, member in self.members.items() if not member.copy_of}
+
+    @property
+    def differentiable(self) -> Mapping[str, MemberEntry]:
+        """Members in floating point, which can be looked into: with gradients, to the last digit as they answer."""
+        return {name: member for name, member in self.members.items() if not member.in_integers}
 
 
 def sha256_of(path: Path) -> str:
@@ -184,6 +192,7 @@ def _member(models_dir: Path, raw: Mapping[str, Any]) -> MemberEntry:
         outputs=tuple(raw["outputs"]),
         licence=raw["licence"],
         training_data=tuple(raw["training_data"]),
+        in_integers=bool(raw.get("in_integers") or raw.get("copy_of")),
         copy_of=raw.get("copy_of", ""),
     )
 

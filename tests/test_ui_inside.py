@@ -64,7 +64,7 @@ from ui.inside_words import (
 from ui.photos import Picture
 
 MANIFEST = load_manifest(MODELS)
-NETWORKS = {name: read_network(entry.path) for name, entry in MANIFEST.originals.items()}
+NETWORKS = {name: read_network(entry.path) for name, entry in MANIFEST.differentiable.items()}
 TRAITS_NETWORK, EXPRESSION_NETWORK = NETWORKS["traits-lite0-112"], NETWORKS["expression-lite0-96-camera"]
 FACE = np.ascontiguousarray(photo_of_one()[80:192, 170:282])
 

@@ -80,8 +80,11 @@ def show_answer(subject: Subject, jpeg: bytes) -> None:
 
 
 def choose_network(manifest: Manifest) -> MemberEntry:
-    """The network that is looked into, and what part it has in the ensemble."""
-    names = list(manifest.originals)
+    """The network that is looked into, and what part it has in the ensemble.
+
+    Those in 8-bit integers are left out: they have no gradients.
+    """
+    names = list(manifest.differentiable)
     name = st.selectbox(
         "Network that is looked into",
         names,
@@ -172,6 +175,8 @@ def _part(manifest: Manifest, entry: MemberEntry) -> str:
     if not parts:
         return "The ensemble for photos does not ask this network."
     text = f"The ensemble mixes several networks. This one gives {listed(parts)}."
+    if set(manifest.originals) - set(manifest.differentiable):
+        text += " Those that are served in 8-bit numbers only have no gradients, and are not in this list."
     copies = {member.name for member in manifest.members.values() if member.copy_of == entry.name}
     live = copies & {name for trait in manifest.profiles["fast"].traits.values() for name in trait.weights}
     return f"{text} Live video uses a copy of it, rounded to 8-bit numbers." if live else text

@@ -153,6 +153,7 @@ _DTYPES: Final = {
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.FLOAT16: np.float16,
     schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT8: np.int8,
 }
 
 
@@ -198,7 +199,8 @@ class _Reader:
             described = self._graph.tensors[tensor]
             data = self._model.buffers[described.buffer].data
             shape = () if described.shape is None else tuple(described.shape)
-            self._constants[tensor] = np.frombuffer(bytes(data), _DTYPES[described.type]).reshape(shape)
+            stored = np.frombuffer(bytes(data), _DTYPES[described.type]).reshape(shape)
+            self._constants[tensor] = _in_floating_point(stored, described.quantization)
         return self._constants[tensor]
 
     def _weights(self, tensor: int) -> NDArray[np.float32]:
@@ -370,6 +372,18 @@ class _Reader:
         self._add(
             operation, Layer(self._name(operation, "joining"), "joining", inputs, self._shape(operation.outputs[0]))
         )
+
+
+def _in_floating_point(stored: NDArray[Any], quantization: Any) -> NDArray[Any]:
+    """What integers stand for, which have a scale and a zero, or one of each for every slice along an axis."""
+    if quantization is None or quantization.scale is None:
+        return stored
+    sides = [1] * stored.ndim
+    if stored.ndim:
+        sides[quantization.quantizedDimension] = -1
+    scale, zero = (np.reshape(numbers, sides) for numbers in (quantization.scale, quantization.zeroPoint))
+    meant: NDArray[np.float32] = ((stored.astype(np.int64) - zero) * scale).astype(np.float32)
+    return meant
 
 
 _PADDINGS: Final[Mapping[int, Literal["same", "valid"]]] = {schema.Padding.SAME: "same", schema.Padding.VALID: "valid"}

@@ -62,7 +62,7 @@ class Requests:
 
     def prepare(self) -> Iterator[None]:
         """Rebuild one network after the other, so that the first question about each is answered sooner."""
-        for member in load_manifest(self._models_dir).originals:
+        for member in load_manifest(self._models_dir).differentiable:
             with contextlib.suppress(Exception):  # whoever asks for it is told
                 network, _ = self._network(member)
                 # The first pass of each takes longer than those after it.

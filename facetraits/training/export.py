@@ -13,6 +13,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from facetraits.inside.layers import FIXED
 from facetraits.training.errors import TrainingError
 
 Precision = Literal["float32", "float16", "int8"]
@@ -57,7 +58,7 @@ def export(
         converter.target_spec.supported_types = [tf.float16]
     out.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.redirect_stdout(io.StringIO()):  # the converter lists every variable
-        out.write_bytes(converter.convert() if precision != "int8" else _in_integers(converter, calibration))
+        out.write_bytes(converter.convert() if precision != "int8" else _in_integers(model, converter, calibration))
     found = differences(model, crops, out)
     if not found.mean() <= TOLERANCE[precision]:  # a difference that is not a number is none to accept
         out.unlink()
@@ -67,11 +68,18 @@ def export(
     return float(found.max())
 
 
-def _in_integers(converter: Any, calibration: NDArray[np.uint8] | None) -> bytes:
-    """All of the network but its softmaxes, whose 256 steps from 0 to 1 would leave no small probabilities."""
+def _in_integers(model: keras.Model, converter: Any, calibration: NDArray[np.uint8] | None) -> bytes:
+    """All of the network but its ends.
+
+    In 256 steps from 0 to 1 a softmax would leave no small probabilities, and every step of the fixed preparation of
+    the picture would round it once more.
+    """
     import tensorflow as tf
 
     assert calibration is not None
+    floating = Interpreter(model_content=tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    names = [tensor["name"] for tensor in floating.get_tensor_details()]
+    preparation = [name for name in names if any(f"/{layer}_" in name for layer in FIXED)]
 
     def crops() -> Iterator[list[NDArray[np.uint8]]]:
         return ([crop[None]] for crop in calibration)
@@ -80,7 +88,9 @@ def _in_integers(converter: Any, calibration: NDArray[np.uint8] | None) -> bytes
     debugger = tf.lite.experimental.QuantizationDebugger(
         converter=converter,
         debug_dataset=crops,
-        debug_options=tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=["SOFTMAX"]),
+        debug_options=tf.lite.experimental.QuantizationDebugOptions(
+            denylisted_ops=["SOFTMAX", "RESIZE_BILINEAR"], denylisted_nodes=preparation
+        ),
     )
     return bytes(debugger.get_nondebug_quantized_model())
 

@@ -247,6 +247,29 @@ RECIPES: Final = {
             seed=5,
             crop="face-tight-v1",
         ),
+        Recipe(
+            "expression-lite0-80-strong",
+            heads=_EXPRESSIONS,
+            input_px=80,
+            train_depthwise=False,
+            grey=True,
+            epochs=16,
+            **_STRONG,
+            seed=6,
+            crop="face-tight-v1",
+        ),
+        Recipe(
+            "expression-lite0-96-forehead",
+            heads=_EXPRESSIONS,
+            input_px=96,
+            trained_from="block2_expand",
+            grey=True,
+            epochs=16,
+            **_AGAIN,
+            start="traits-lite0-112",
+            teachers=("expression-lite0-96-long", "expression-lite0-96-camera"),
+            seed=7,
+        ),
     )
 }
 

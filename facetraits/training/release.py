@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,7 @@ from facetraits.training.faces import Faces, load_faces
 from facetraits.training.networks import AGE_BINS
 from facetraits.training.recipes import CLASS_NAMES, DATASET_OF_HEAD, RECIPES, REFERENCES, SMILE_SVC, Recipe
 from facetraits.training.served_weights import served_file
-from facetraits.training.train import RUNS, finished_network, load_samples
+from facetraits.training.train import RUNS, finished_network, load_samples, served_network
 
 SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013")
 INTERVAL_COVERAGE: Final = 0.8
@@ -39,9 +41,18 @@ _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
     "accurate": {"detector": {"long_sides_px": [160, 320, 640, 1600], "tile_small_faces": True}, "flip": True},
     "fast": {"detector": {"long_sides_px": [160, 416], "tile_small_faces": False}, "flip": False},
 }
+# Recipes whose networks are served in 8-bit integers only, so that more of them weigh no more than the 60 MB that the
+# repository may. The others can be looked into.
+IN_INTEGERS: Final = (
+    "traits-wide-lite0-128",
+    "traits-wide-lite0-128-noise",
+    "expression-lite0-96-long",
+    "expression-lite0-80-strong",
+    "expression-lite0-96-forehead",
+)
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation.
 FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-96-long")
-# Others start and learn from these; all together would weigh more than the 60 MB that the repository may.
+# Others start and learn from these, and are better.
 _NOT_SERVED: Final = ("expression-lite0-80", "expression-lite0-96")
 _CALIBRATION_CROPS: Final = 300
 
@@ -70,9 +81,11 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     if not recipes:
         raise FileNotFoundError(f"there is no finished training run in {runs}; run `python -m facetraits train` first")
     faces = load_faces(data, detector, "validation")
-    exported = [_export(recipe, faces, runs, models_dir) for recipe in recipes]
+    at = _Places(data, models_dir, runs)
+    exported = [_export(recipe, faces, at) for recipe in recipes]
     members = [entry for entry in exported if entry["name"] not in _NOT_SERVED]
-    members += [_export_copy(recipe, data, faces, runs, models_dir) for recipe in recipes if recipe.name in FAST]
+    copied = [recipe for recipe in recipes if recipe.name in FAST and recipe.name not in IN_INTEGERS]
+    members += [_export_copy(recipe, faces, at) for recipe in copied]
     manifest: dict[str, Any] = {
         "format": MANIFEST_FORMAT,
         "detector": {
@@ -114,29 +127,55 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
             print(f"{entry['name']}: no trait needs it; models/{entry['name']} can go")
 
 
-def _export(recipe: Recipe, faces: Mapping[str, Faces], runs: Path, models_dir: Path) -> dict[str, Any]:
-    run, out = runs / recipe.name, served_file(recipe.name, models_dir)
-    if (run / "record.json").exists():
-        record = _exported(recipe, faces, run, out)
-        shutil.copyfile(run / "history.csv", out.parent / "history.csv")
-        (out.parent / "record.json").write_text(json.dumps(record, indent=2) + "\n")
-    return _entry(recipe, recipe.name, out)
+@dataclass(frozen=True, slots=True)
+class _Places:
+    data: Path
+    models_dir: Path
+    runs: Path
+
+    @property
+    def detector(self) -> Path:
+        return self.models_dir / "centerface" / "network.onnx"
+
+    def trained(self, recipe: Recipe) -> bool:
+        return (self.runs / recipe.name / "record.json").exists()
 
 
-def _export_copy(
-    recipe: Recipe, data: Path, faces: Mapping[str, Faces], runs: Path, models_dir: Path
-) -> dict[str, Any]:
+def _export(recipe: Recipe, faces: Mapping[str, Faces], at: _Places) -> dict[str, Any]:
+    out = served_file(recipe.name, at.models_dir)
+    precision: Precision = "int8" if recipe.name in IN_INTEGERS else "float16"
+    if at.trained(recipe) or _record(out.parent)["export"]["weights"] != precision:
+        _write_member(recipe, faces, at, out, precision)
+    if at.trained(recipe):
+        shutil.copyfile(at.runs / recipe.name / "history.csv", out.parent / "history.csv")
+    return _entry(recipe, recipe.name, out) | ({"in_integers": True} if precision == "int8" else {})
+
+
+def _export_copy(recipe: Recipe, faces: Mapping[str, Faces], at: _Places) -> dict[str, Any]:
     name = f"{recipe.name}-int8"
-    out = served_file(name, models_dir)
-    entry = {"copy_of": recipe.name}
-    if not (runs / recipe.name / "record.json").exists():
-        return _entry(recipe, name, out) | entry
-    samples = load_samples(recipe, "train", data, models_dir / "centerface" / "network.onnx")
-    rows = np.random.default_rng(0).permutation(len(samples))[:_CALIBRATION_CROPS]
-    record = _exported(recipe, faces, runs / recipe.name, out, "int8", samples.crops[rows])
-    record["export"]["calibration_crops"] = len(rows)
-    (out.parent / "record.json").write_text(json.dumps(record, indent=2) + "\n")
-    return _entry(recipe, name, out) | entry
+    out = served_file(name, at.models_dir)
+    if at.trained(recipe) or not out.exists():
+        _write_member(recipe, faces, at, out, "int8")
+    return _entry(recipe, name, out) | {"in_integers": True, "copy_of": recipe.name}
+
+
+def _write_member(recipe: Recipe, faces: Mapping[str, Faces], at: _Places, out: Path, precision: Precision) -> None:
+    """Write a network and its record; from its run or, where that is gone, from the file that is served."""
+    calibration = None
+    if precision == "int8":
+        crops = load_samples(recipe, "train", at.data, at.detector).crops
+        calibration = crops[np.random.default_rng(0).permutation(len(crops))[:_CALIBRATION_CROPS]]
+    if at.trained(recipe):
+        network, record = finished_network(recipe, at.runs), _record(at.runs / recipe.name)
+        record["parameters"] = _parameters(network)
+    else:
+        served = served_file(recipe.name, at.models_dir)
+        network, record = served_network(recipe, served), _record(served.parent)
+    difference = _exported(network, recipe, faces, out, precision, calibration)
+    record["export"] = {"weights": precision, "largest_probability_difference": difference}
+    if calibration is not None:
+        record["export"]["calibration_crops"] = len(calibration)
+    _write_record(out.parent, record)
 
 
 def _entry(recipe: Recipe, name: str, network: Path) -> dict[str, Any]:
@@ -167,11 +206,18 @@ def release_references(data: Path, models_dir: Path, runs: Path = RUNS, out: Pat
         kept = models_dir / "references" / recipe.name
         kept.mkdir(parents=True, exist_ok=True)
         network = out / recipe.name / "network.tflite"
-        record = _exported(recipe, faces, run, network, "float32")  # nobody downloads it
-        record["export"] |= {"sha256": sha256_of(network), "crop": recipe.crop, "outputs": list(recipe.heads)}
+        model, record = finished_network(recipe, runs), _record(run)
+        record["parameters"] = _parameters(model)
+        record["export"] = {
+            "weights": "float32",  # nobody downloads it
+            "largest_probability_difference": _exported(model, recipe, faces, network, "float32"),
+            "sha256": sha256_of(network),
+            "crop": recipe.crop,
+            "outputs": list(recipe.heads),
+        }
         write_architecture(recipe.name, network, kept)
         shutil.copyfile(run / "history.csv", kept / "history.csv")
-        (kept / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+        _write_record(kept, record)
     if (runs / SMILE_SVC / "record.json").exists():
         _release_smile(runs / SMILE_SVC, models_dir / "references" / SMILE_SVC, out / SMILE_SVC)
 
@@ -183,41 +229,48 @@ def _release_smile(run: Path, kept: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / FILE, out / FILE)
     shutil.copyfile(run / "history.csv", kept / "history.csv")
-    record = json.loads((run / "record.json").read_text())
+    record = _record(run)
     crop, outputs = record["recipe"]["crop"], record["recipe"]["heads"]
     record["export"] = {"sha256": sha256_of(out / FILE), "crop": crop, "outputs": outputs}
-    (kept / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+    _write_record(kept, record)
 
 
 def _exported(
+    network: keras.Model,
     recipe: Recipe,
     faces: Mapping[str, Faces],
-    run: Path,
     out: Path,
-    precision: Precision = "float16",
+    precision: Precision,
     calibration: NDArray[np.uint8] | None = None,
-) -> dict[str, Any]:
-    """Write a run's network to ``out``; the run's record with what is known of the file."""
-    model = finished_network(recipe, run.parent)
+) -> float:
+    """Write a network to ``out``; the largest difference of a probability from the network's."""
     crops = np.concatenate([faces[dataset].crops[recipe.crop][:64] for dataset in recipe.datasets])
-    difference = export(model, crops, out, precision, calibration)
+    difference = export(network, crops, out, precision, calibration)
     print(f"{out.parent.name}: exported, largest difference of a probability {difference:.5f}")
-    record: dict[str, Any] = json.loads((run / "record.json").read_text())
+    return round(difference, 5)
+
+
+def _parameters(network: keras.Model) -> int:
     # Turning the crop grey is fixed arithmetic, not something that is learned.
-    record["parameters"] = int(sum(layer.count_params() for layer in model.layers if layer.name != "grey"))
-    record["export"] = {
-        "weights": precision,
-        "largest_probability_difference": round(difference, 5),
-    }
+    return int(sum(layer.count_params() for layer in network.layers if layer.name != "grey"))
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "record.json").read_text())
     return record
 
 
+def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    (folder / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+
+
 def _uniform_profile(name: str, members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """`fast` has the copies, `accurate` all others; each of them as much as the next."""
+    """`fast` has those that are meant for it, in integers, `accurate` all but copies; each as much as the next."""
     traits = {}
     for trait in SERVED:
         able = [member for member in members if trait in member["outputs"]]
-        chosen = [m["name"] for m in able if (name == "fast") == ("copy_of" in m)] or [m["name"] for m in able]
+        quick = [m["name"] for m in able if "in_integers" in m and m["name"].removesuffix("-int8") in FAST]
+        chosen = quick if name == "fast" and quick else [m["name"] for m in able if "copy_of" not in m]
         traits[trait] = {
             "weights": dict.fromkeys(chosen, 1 / len(chosen)),
             "temperature": 1.0,

@@ -31,7 +31,7 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
 
     Args:
         model: has every convolution of the file; heads that only one of both has are left as they are.
-        file: in floating point.
+        file: what it holds in integers is rounded.
         crops: (N, S, S, 3) crops of the training split; the first ``_CALIBRATION_CROPS`` are used.
 
     Raises:
@@ -51,7 +51,8 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
         elif layer.kind in ("convolution", "depthwise convolution") and layer.name != "grey":
             if layer.name not in names:
                 raise TrainingError(f"{file} has the layer {layer.name}, which the network to train has not")
-            kernel, bias = layer.weights["kernel"], layer.weights["bias"]
+            kernel = layer.weights["kernel"]
+            bias = layer.weights.get("bias", np.zeros(layer.shape[2], kernel.dtype))
             if f"{layer.name}_bn" not in names:
                 _set(model, layer.name, _scaled(model.get_layer(layer.name), kernel, bias), file)
                 continue

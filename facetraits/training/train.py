@@ -213,6 +213,17 @@ def finished_network(recipe: Recipe, runs: Path) -> keras.Model:
     return model
 
 
+def served_network(recipe: Recipe, file: Path) -> keras.Model:
+    """A network as its served file has it, in floating point: batch normalisation is folded into the convolutions.
+
+    Raises:
+        TrainingError: the file is not there, or is not one of this recipe.
+    """
+    model = build(replace(recipe, batch_norm=False))
+    load_served_weights(model, file, np.empty((0, *model.input_shape[1:]), np.uint8))
+    return model
+
+
 def _set_first_weights(
     model: keras.Model, recipe: Recipe, runs: Path, models_dir: Path, crops: NDArray[np.uint8]
 ) -> None:

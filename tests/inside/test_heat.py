@@ -126,7 +126,7 @@ def test_what_a_position_can_see_is_what_its_gradient_reaches(name: str) -> None
     assert (columns[0] + columns[-1] + 1) / 2 == pytest.approx(x_px, abs=1)
 
 
-@pytest.mark.parametrize("name", sorted(load_manifest(MODELS).originals))
+@pytest.mark.parametrize("name", sorted(load_manifest(MODELS).differentiable))
 def test_the_keras_twin_answers_what_the_served_file_answers(name: str) -> None:
     manifest = load_manifest(MODELS)
     entry = manifest.members[name]

@@ -96,6 +96,19 @@ def test_with_a_stride_of_two_the_first_position_does_not_look_at_the_corner() -
     assert resized.middle_px(0, 95) == pytest.approx((112 - 112 / 96 / 2, 112 / 96 / 2))
 
 
+def test_a_network_in_integers_is_read_as_what_its_integers_stand_for() -> None:
+    (copy,) = [entry for entry in MANIFEST.members.values() if entry.copy_of == "traits-wide-lite0-128-camera"]
+    rounded, original = (read_network(MANIFEST.members[name].path) for name in (copy.name, copy.copy_of))
+    assert rounded.outputs == original.outputs
+    assert [(layer.name, layer.activation) for layer in rounded.layers] == [
+        (layer.name, layer.activation) for layer in original.layers
+    ]
+    for mine, theirs in zip(rounded.layers, original.layers, strict=True):
+        for part, weights in theirs.weights.items():
+            # Half a step of 127 up to a filter's largest weight; biases are finer.
+            assert np.abs(mine.weights[part] - weights).max() <= 0.55 / 127 * np.abs(weights).max()
+
+
 @pytest.mark.parametrize("content", [b"", b"not a network", b"\x00" * 64])
 def test_a_file_that_is_no_network_is_refused(tmp_path, content: bytes) -> None:
     path = tmp_path / "network.tflite"

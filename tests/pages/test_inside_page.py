@@ -36,7 +36,7 @@ class FakeWorker:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self._networks = {name: read_network(entry.path) for name, entry in MANIFEST.originals.items()}
+        self._networks = {name: read_network(entry.path) for name, entry in MANIFEST.differentiable.items()}
 
     def ask(self, request: str, /, **arguments: Any) -> Any:
         self.asked.append((request, arguments))
@@ -127,7 +127,7 @@ def test_the_sample_is_there_at_once_with_what_the_ensemble_says(worker: FakeWor
     read = text(page)
     assert "What the whole ensemble says of this face" in read
     assert "Facial expression Happy" in read
-    first, *_ = MANIFEST.originals
+    first, *_ = MANIFEST.differentiable
     share = MANIFEST.profiles["accurate"].traits["age"].weights[first]
     assert f"This one gives {share:.0%} of apparent age" in read
 

@@ -7,9 +7,11 @@ import json
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from facetraits.alignment import CROPS
 from facetraits.augmentation import augment
+from facetraits.training import release
 from facetraits.training import train as training
 from facetraits.training.errors import TrainingError
 from facetraits.training.export import ParityError, differences, export
@@ -350,6 +352,33 @@ def test_export_answers_like_the_network(crops, tmp_path):
     assert differences(other, crops, tmp_path / "n.tflite").max() > 5e-3
     with pytest.raises(ParityError, match="answers"):
         differences(build_network(112, 56, {"gender": 2}, name="less"), crops, tmp_path / "n.tflite")
+
+
+def test_a_served_network_is_rounded_to_integers_once(crops, tmp_path, monkeypatch):
+    name = "traits-wide-lite0-128-noise"
+    recipe = dataclasses.replace(RECIPES[name], heads=("gender",), input_px=32, crop="face-v1")
+    faces = Faces([], {recipe.crop: crops}, {}, np.zeros(16, bool))
+    monkeypatch.setattr(release, "load_samples", lambda *_: Samples(crops, {}, {}))
+    served = tmp_path / name / "network.tflite"
+    network = training.build(recipe)
+    network.set_weights([weights + 0.1 * (weights.ndim == 1) for weights in network.get_weights()])
+    export(network, crops, served)
+    (served.parent / "record.json").write_text(json.dumps({"recipe": {}, "export": {"weights": "float16"}}))
+    places = release._Places(tmp_path, tmp_path, tmp_path / "runs")
+
+    entry = release._export(recipe, {"utkface": faces}, places)
+
+    assert entry["in_integers"]
+    record = json.loads((served.parent / "record.json").read_text())
+    assert record["export"]["weights"] == "int8"
+    assert record["export"]["calibration_crops"] == 16
+    assert differences(network, crops, served).max() < 0.05
+    types = {tensor["name"]: tensor["dtype"] for tensor in Interpreter(str(served)).get_tensor_details()}
+    assert {kind for text, kind in types.items() if "/scale_1/" in text} == {np.float32}, "the picture is not rounded"
+    assert np.int8 in {kind for text, kind in types.items() if "/block3_expand" in text}
+    before = served.read_bytes()
+    assert release._export(recipe, {"utkface": faces}, places) == entry
+    assert served.read_bytes() == before
 
 
 def test_weights_and_temperature_are_found():
