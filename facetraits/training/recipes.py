@@ -264,7 +264,7 @@ RECIPES: Final = {
             input_px=96,
             trained_from="block2_expand",
             grey=True,
-            epochs=16,
+            epochs=13,
             **_AGAIN,
             start="traits-lite0-112",
             teachers=("expression-lite0-96-long", "expression-lite0-96-camera"),
