@@ -136,21 +136,3 @@ CROPS: Final[Mapping[str, CropSpec]] = {
         CropSpec("face-wide-v1", side_px=128, margin=0.95, shift_y=0.119),
     )
 }
-
-
-def zoomed(crops: NDArray[np.uint8], zoom: float) -> NDArray[np.uint8]:
-    """Crops enlarged around their middle; what a smaller one leaves free repeats its edge.
-
-    Args:
-        crops: (N, S, S, 3).
-        zoom: > 0; above 1 the face grows.
-
-    Returns:
-        (N, S, S, 3); the crops themselves where ``zoom`` is 1.
-    """
-    if zoom == 1 or not len(crops):
-        return crops
-    side = crops.shape[1]
-    shift = (1 - zoom) * (side - 1) / 2
-    matrix = np.array([[zoom, 0, shift], [0, zoom, shift]])
-    return np.stack([cv2.warpAffine(c, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE) for c in crops])

@@ -181,11 +181,16 @@ def member_card(manifest: Manifest, entry: MemberEntry, reports: tuple[Evaluatio
     """The model card of one served network."""
     record = _record(entry.path.parent)
     exported = record["export"]
+    mirrored = any(
+        profile.flip and entry.name in trait.weights
+        for profile in manifest.profiles.values()
+        for trait in profile.traits.values()
+    )
     return _MEMBER_CARD.format(
         name=entry.name,
         lead=_COPY.format(original=entry.copy_of) if entry.copy_of else "",
         weights=_IN_INTEGERS.format(crops=exported["calibration_crops"]) if entry.in_integers else exported["weights"],
-        faces=_views(manifest, entry),
+        faces="each face and its mirror image averaged" if mirrored else "faces as they are, not mirrored",
         outputs=", ".join(_OUTPUTS[output] for output in entry.outputs),
         licence=entry.licence,
         origin=_origin_words(record["recipe"]),
@@ -201,18 +206,6 @@ def member_card(manifest: Manifest, entry: MemberEntry, reports: tuple[Evaluatio
         difference=exported["largest_probability_difference"],
         **_card_figures(entry.name, reports),
     )
-
-
-def _views(manifest: Manifest, entry: MemberEntry) -> str:
-    """How a member sees a face where it is judged alone: as in the first profile that asks it."""
-    profile, trait = next(
-        (profile, trait)
-        for profile in manifest.profiles.values()
-        for trait in profile.traits.values()
-        if entry.name in trait.weights
-    )
-    faces = "each face and its mirror image averaged" if profile.flip else "faces as they are, not mirrored"
-    return f"{faces}, in {len(trait.zooms)} sizes" if len(trait.zooms) > 1 else faces
 
 
 def reference_card(folder: Path, reports: tuple[EvaluationReport, ...]) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from facetraits.alignment import zoomed
 from facetraits.registry import Manifest, MemberEntry, ModelIntegrityError, ProfileEntry, check_file
 
 _MAX_BATCH: Final = 32  # crops in one call of a network, mirrored ones included: bounds the memory of crowded pictures
@@ -70,7 +69,6 @@ class Ensemble:
     def __init__(self, manifest: Manifest, profile: ProfileEntry, threads: int = 2) -> None:
         names = {name for entry in profile.traits.values() for name in entry.weights}
         self._profile = profile
-        self._zooms = {name: entry.zooms for entry in profile.traits.values() for name in entry.weights}
         self._members = {name: Member(manifest.members[name], threads) for name in sorted(names)}
 
     @property
@@ -126,20 +124,16 @@ class Ensemble:
 
     def _answers(self, member: Member, crops: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
         faces = crops[member.entry.crop]
-        step = _MAX_BATCH // (len(self._zooms[member.entry.name]) * (1 + self._profile.flip))
+        step = _MAX_BATCH // 2 if self._profile.flip else _MAX_BATCH
         parts = [self._answer(member, faces[i : i + step]) for i in range(0, len(faces), step)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _answer(self, member: Member, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """The mean over all views of each face."""
-        views = [zoomed(faces, zoom) for zoom in self._zooms[member.entry.name]]
-        if self._profile.flip:
-            views += [view[:, :, ::-1] for view in views]
-        answers = member.predict(np.concatenate(views))
-        return {
-            name: values.reshape(len(views), len(faces), -1).mean(axis=0, dtype=np.float32)
-            for name, values in answers.items()
-        }
+        if not self._profile.flip:
+            return member.predict(faces)
+        both = member.predict(np.concatenate([faces, faces[:, :, ::-1]]))
+        half = np.float32(0.5)
+        return {name: half * (values[: len(faces)] + values[len(faces) :]) for name, values in both.items()}
 
 
 def apply_temperature(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float32]:

@@ -57,8 +57,6 @@ class TraitEntry:
         weights: member to its share in the mean; shares are > 0 and sum to 1.
         temperature: the mean's logits are divided by it; fitted on validation; > 0.
         unsure_below: a confidence under this value is shown as unsure; in [0, 1].
-        zooms: members see each face enlarged so much in turn, and the answers are averaged; > 0, at most 8 of them. The
-            same for all traits of a member.
         interval_mass: age only: probability mass between the interval's ends, chosen on validation so that the interval
             covers ``interval_coverage`` of the labels.
         interval_coverage: age only: nominal coverage.
@@ -68,7 +66,6 @@ class TraitEntry:
     weights: Mapping[str, float]
     temperature: float
     unsure_below: float
-    zooms: tuple[float, ...] = (1.0,)
     interval_mass: float | None = None
     interval_coverage: float | None = None
 
@@ -205,10 +202,7 @@ def _profile(classes: Mapping[str, list[str]], raw: Mapping[str, Any]) -> Profil
         long_sides_px=tuple(raw["detector"]["long_sides_px"]),
         tile_small_faces=bool(raw["detector"]["tile_small_faces"]),
         flip=bool(raw["flip"]),
-        traits={
-            name: TraitEntry(**{**entry, "classes": tuple(classes[name]), "zooms": tuple(entry.get("zooms", (1.0,)))})
-            for name, entry in raw["traits"].items()
-        },
+        traits={name: TraitEntry(classes=tuple(classes[name]), **entry) for name, entry in raw["traits"].items()},
     )
 
 
@@ -221,17 +215,12 @@ def _check(manifest: Manifest, path: Path) -> None:
         if member.copy_of and member.copy_of not in manifest.originals:
             raise ModelIntegrityError(f"{path}: {member.name} is a copy of {member.copy_of!r}, which is not there.")
     for name, profile in manifest.profiles.items():
-        zooms: dict[str, tuple[float, ...]] = {}
         for trait, entry in profile.traits.items():
             where = f"{path}: profile {name}, {trait}"
             if not entry.weights or abs(sum(entry.weights.values()) - 1) > 1e-6 or min(entry.weights.values()) <= 0:
                 raise ModelIntegrityError(f"{where}: the members' weights must be > 0 and sum to 1.")
             if not entry.temperature > 0 or not 0 <= entry.unsure_below <= 1:
                 raise ModelIntegrityError(f"{where}: temperature must be > 0 and unsure_below in [0, 1].")
-            if not 0 < len(entry.zooms) <= 8 or min(entry.zooms) <= 0:
-                raise ModelIntegrityError(f"{where}: the zooms must be one to eight numbers > 0.")
             for member_name in entry.weights:
-                if zooms.setdefault(member_name, entry.zooms) != entry.zooms:
-                    raise ModelIntegrityError(f"{where}: {member_name} has other zooms for another trait.")
                 if trait not in getattr(manifest.members.get(member_name), "outputs", ()):
                     raise ModelIntegrityError(f"{where}: there is no member {member_name!r} with that output.")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from facetraits.alignment import CROPS, CropSpec, align_faces, crop_matrix, similarity, zoomed
+from facetraits.alignment import CROPS, CropSpec, align_faces, crop_matrix, similarity
 from facetraits.types import FaceDetection
 from tests.builders import make_detection, photo_of_one
 
@@ -238,16 +238,3 @@ def test_tiny_pictures_are_cut_too(size_wh):
     photo = np.full((size_wh[1], size_wh[0], 3), 77, dtype=np.uint8)
     for side in (5, 5000):
         assert (align_faces(photo, [make_detection(side=side)], CROPS["face-v1"]) == 77).all()
-
-
-def test_zooming_keeps_the_middle_and_mirrors_alike() -> None:
-    crops = np.random.default_rng(4).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
-    crops = np.stack([cv2.GaussianBlur(crop, (0, 0), 4) for crop in crops])
-    larger, smaller = zoomed(crops, 1.25), zoomed(crops, 0.8)
-    assert larger.shape == smaller.shape == crops.shape
-    back = zoomed(larger, 0.8)[:, 12:-12, 12:-12].astype(int)
-    assert np.abs(back - crops[:, 12:-12, 12:-12]).max() <= 4
-    assert np.abs(larger[:, :, ::-1].astype(int) - zoomed(crops[:, :, ::-1], 1.25)).max() <= 1
-    assert (smaller[:, :9, 48] == smaller[:, :1, 48]).all(), "its edge is repeated"
-    assert zoomed(crops, 1.0) is crops
-    assert zoomed(crops[:0], 1.25).shape == (0, 96, 96, 3)

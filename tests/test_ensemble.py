@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from facetraits.alignment import CROPS, align_faces, zoomed
+from facetraits.alignment import CROPS, align_faces
 from facetraits.detection import FaceDetector
 from facetraits.ensemble import Ensemble, apply_temperature
 from facetraits.registry import ModelIntegrityError, load_manifest
@@ -66,21 +66,6 @@ def test_a_mirrored_face_gets_the_same_answer(accurate, crops):
     mirrored = {name: np.ascontiguousarray(c[:, :, ::-1]) for name, c in crops.items()}
     straight, back = accurate.predict(crops, ["gender"]), accurate.predict(mirrored, ["gender"])
     assert np.allclose(straight["gender"], back["gender"], atol=1e-3)
-
-
-def test_members_see_the_face_in_every_size_that_the_profile_names(manifest, crops):
-    profile = manifest.profiles["accurate"]
-    gender = dataclasses.replace(profile.traits["gender"], zooms=(1.0, 1.2))
-    both = Ensemble(manifest, dataclasses.replace(profile, traits={"gender": gender}))
-    larger = {name: zoomed(c, 1.2) for name, c in crops.items()}
-    once = Ensemble(
-        manifest,
-        dataclasses.replace(profile, traits={"gender": dataclasses.replace(gender, zooms=(1.0,))}),
-    )
-    for member, answers in both.member_answers(crops).items():
-        means = [once.member_answers(c)[member]["gender"] for c in (crops, larger)]
-        assert not np.allclose(*means, atol=1e-3)
-        assert np.allclose(answers["gender"], np.mean(means, axis=0), atol=2e-3)
 
 
 def test_it_is_the_weighted_mean_of_its_members(manifest, accurate, crops):

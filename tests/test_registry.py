@@ -75,14 +75,6 @@ def _unknown_member(raw):
     raw["profiles"]["accurate"]["traits"]["gender"]["weights"] = {"nobody": 1.0}
 
 
-def _no_zoom(raw):
-    raw["profiles"]["accurate"]["traits"]["gender"]["zooms"] = []
-
-
-def _zooms_of_one_trait_only(raw):
-    raw["profiles"]["accurate"]["traits"]["gender"]["zooms"] = [1.0, 1.5]
-
-
 def _no_classes(raw):
     del raw["classes"]["gender"]
 
@@ -93,8 +85,6 @@ def _no_classes(raw):
         (_other_format, "format 99"),
         (_weights_not_one, "sum to 1"),
         (_unknown_member, "nobody"),
-        (_no_zoom, "zooms must be"),
-        (_zooms_of_one_trait_only, "other zooms"),
         (_no_classes, "incomplete or malformed"),
     ],
 )

@@ -36,13 +36,11 @@ _LICENCE_OF_DATA: Final = {
     "fer2013": "Kaggle terms of FER2013; FER+ labels MIT",
 }
 _DATA_NAMES: Final = {"utkface": ("UTKFace",), "fer2013": ("FER2013", "FER+")}
-# detector settings, mirrored faces averaged in
+# detector settings, mirrored faces averaged in, members by trait or all that have the output
 _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
     "accurate": {"detector": {"long_sides_px": [160, 320, 640, 1600], "tile_small_faces": True}, "flip": True},
     "fast": {"detector": {"long_sides_px": [160, 416], "tile_small_faces": False}, "flip": False},
 }
-# Of `accurate`: how much members see a face enlarged in turn. For expressions it gave nothing.
-_ZOOMS: Final = dict.fromkeys(("age", "gender", "ethnicity"), (0.92, 1.0, 1.08))
 # Recipes whose networks are served in 8-bit integers only, so that more of them weigh no more than the 60 MB that the
 # repository may. The others can be looked into.
 IN_INTEGERS: Final = (
@@ -53,11 +51,10 @@ IN_INTEGERS: Final = (
     "expression-lite0-96-forehead",
 )
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation.
-FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-96-forehead")
+FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-96-long")
 # Others start and learn from these, and are better.
 _NOT_SERVED: Final = ("expression-lite0-80", "expression-lite0-96")
 _CALIBRATION_CROPS: Final = 300
-_FITS: Final = 5  # of weights and temperature in turn, at the most
 
 
 def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
@@ -114,7 +111,7 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         for trait in traits:
             dataset = DATASET_OF_HEAD[trait]
             by_member = {member: answers[dataset][member][trait] for member in traits[trait]["weights"]}
-            traits[trait] |= fit_trait(trait, by_member, faces[dataset])
+            traits[trait] = fit_trait(trait, by_member, faces[dataset])
     fitted = manifest["profiles"].values()
     used = {name for profile in fitted for trait in profile["traits"].values() for name in trait["weights"]}
     used |= {member["copy_of"] for member in members if member["name"] in used and "copy_of" in member}
@@ -279,8 +276,6 @@ def _uniform_profile(name: str, members: Sequence[Mapping[str, Any]]) -> dict[st
             "temperature": 1.0,
             "unsure_below": _UNSURE_BELOW.get(trait, _UNSURE_BELOW_DEFAULT),
         }
-        if name == "accurate" and trait in _ZOOMS:
-            traits[trait]["zooms"] = _ZOOMS[trait]
         if trait == "age":
             traits[trait] |= {"interval_mass": INTERVAL_COVERAGE, "interval_coverage": INTERVAL_COVERAGE}
     return {**_PROFILES[name], "traits": traits}
@@ -300,14 +295,7 @@ def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: F
     labels, known = faces.labels[trait]
     probabilities = {name: values[known] for name, values in by_member.items()}
     truth = labels[known]
-    weights, temperature = _best_weights(probabilities, truth), 1.0
-    for _ in range(_FITS):  # one changes what is best for the other
-        before = (weights, temperature)
-        mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
-        temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
-        weights = _best_weights(probabilities, truth, temperature)
-        if (weights, temperature) == before:
-            break
+    weights = _best_weights(probabilities, truth)
     mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
     temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
     entry: dict[str, Any] = {
@@ -321,24 +309,21 @@ def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: F
     return entry
 
 
-def _loss(probabilities: NDArray[np.floating], truth: NDArray[np.integer], temperature: float) -> float:
-    """Mean absolute error for years, which hardly depends on the temperature; log-loss for classes."""
+def _loss(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+    """Mean absolute error for years, log-loss for classes."""
     if probabilities.shape[1] == AGE_BINS:
         return float(np.abs(median_years(probabilities) - truth).mean())
-    calibrated = probabilities if temperature == 1 else apply_temperature(probabilities, temperature)
-    return float(-np.log(np.maximum(calibrated[np.arange(len(truth)), truth], 1e-12)).mean())
+    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
 
 
-def _best_weights(
-    probabilities: Mapping[str, NDArray[np.float32]], truth: NDArray[np.integer], temperature: float = 1.0
-) -> dict[str, float]:
+def _best_weights(probabilities: Mapping[str, NDArray[np.float32]], truth: NDArray[np.integer]) -> dict[str, float]:
     """Shares in steps of 0.05 with the lowest loss, found by moving one step at a time between two members."""
     names = list(probabilities)
     steps = dict.fromkeys(names, 20 // len(names))
     steps[names[0]] += 20 - sum(steps.values())
 
     def loss(trial: Mapping[str, int]) -> float:
-        return _loss(np.sum([n / 20 * probabilities[name] for name, n in trial.items()], axis=0), truth, temperature)
+        return _loss(np.sum([n / 20 * probabilities[name] for name, n in trial.items()], axis=0), truth)
 
     best = loss(steps)
     improved = True
