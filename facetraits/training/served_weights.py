@@ -44,15 +44,15 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
     names = {layer.name for layer in model.layers}
     folded = []
     for layer in read_network(file).layers:
+        kernel = layer.weights.get("kernel")
+        if kernel is None:
+            continue
+        bias = layer.weights.get("bias", np.zeros(layer.shape[-1], kernel.dtype))  # the converter drops zeros
         if layer.kind == "dense" and layer.name in names:
-            kernel = layer.weights["kernel"]
-            bias = layer.weights.get("bias", np.zeros(kernel.shape[1], kernel.dtype))  # the converter drops zeros
             _set(model, layer.name, [kernel, bias], file)
         elif layer.kind in ("convolution", "depthwise convolution") and layer.name != "grey":
             if layer.name not in names:
                 raise TrainingError(f"{file} has the layer {layer.name}, which the network to train has not")
-            kernel = layer.weights["kernel"]
-            bias = layer.weights.get("bias", np.zeros(layer.shape[2], kernel.dtype))
             if f"{layer.name}_bn" not in names:
                 _set(model, layer.name, _scaled(model.get_layer(layer.name), kernel, bias), file)
                 continue
