@@ -134,5 +134,7 @@ CROPS: Final[Mapping[str, CropSpec]] = {
         CropSpec("face-tight-v1", side_px=112, margin=0.65, shift_y=0.19),
         # Hair and chin too. A tenth of it lies outside UTKFace's pre-cropped pictures.
         CropSpec("face-wide-v1", side_px=128, margin=0.95, shift_y=0.119),
+        # The same, as fine as UTKFace's pictures allow.
+        CropSpec("face-wide-160-v1", side_px=160, margin=0.95, shift_y=0.119),
     )
 }

@@ -270,6 +270,42 @@ RECIPES: Final = {
             teachers=("expression-lite0-96-long", "expression-lite0-96-camera"),
             seed=7,
         ),
+        Recipe(
+            "expression-lite0-96-forehead-long",
+            heads=_EXPRESSIONS,
+            input_px=96,
+            trained_from="block2_expand",
+            grey=True,
+            epochs=14,
+            learning_rate=6e-4,
+            **_AGAIN,
+            start="expression-lite0-96-forehead",
+            teachers=(
+                "expression-lite0-96-forehead",
+                "expression-lite0-80-strong",
+                "expression-lite0-96-long",
+                "expression-lite0-96-camera",
+            ),
+            seed=8,
+        ),
+        Recipe(
+            "traits-wide-lite0-160",
+            heads=_TRAITS,
+            input_px=160,
+            trained_from="block2_expand",
+            epochs=8,
+            learning_rate=6e-4,
+            **_AGAIN,
+            start="traits-wide-lite0-128-noise",
+            teachers=(
+                "traits-lite0-112",
+                "traits-wide-lite0-128",
+                "traits-wide-lite0-128-noise",
+                "traits-wide-lite0-128-camera",
+            ),
+            seed=9,
+            crop="face-wide-160-v1",
+        ),
     )
 }
 
