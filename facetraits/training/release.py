@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ _LICENCE_OF_DATA: Final = {
     "fer2013": "Kaggle terms of FER2013; FER+ labels MIT",
 }
 _DATA_NAMES: Final = {"utkface": ("UTKFace",), "fer2013": ("FER2013", "FER+")}
-# detector settings, mirrored faces averaged in, members by trait or all that have the output
+# detector settings, mirrored faces averaged in
 _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
     "accurate": {"detector": {"long_sides_px": [160, 320, 640, 1600], "tile_small_faces": True}, "flip": True},
     "fast": {"detector": {"long_sides_px": [160, 416], "tile_small_faces": False}, "flip": False},
@@ -48,14 +48,16 @@ IN_INTEGERS: Final = (
     "traits-wide-lite0-128",
     "traits-wide-lite0-128-noise",
     "expression-lite0-96-long",
+    "traits-wide-lite0-160",
     "expression-lite0-80-strong",
-    "expression-lite0-96-forehead",
+    "expression-lite0-96-forehead-long",
 )
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation.
-FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-96-long")
+FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-96-forehead-long")
 # Others start and learn from these, and are better.
-_NOT_SERVED: Final = ("expression-lite0-80", "expression-lite0-96")
+_NOT_SERVED: Final = ("expression-lite0-80", "expression-lite0-96", "expression-lite0-96-forehead")
 _CALIBRATION_CROPS: Final = 300
+_FITS: Final = 5  # of weights and temperature in turn, at the most
 
 
 def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
@@ -130,6 +132,15 @@ class _Places:
     data: Path
     models_dir: Path
     runs: Path
+    _calibration: dict[tuple[str, ...], NDArray[np.uint8]] = field(default_factory=dict)
+
+    def calibration_crops(self, recipe: Recipe) -> NDArray[np.uint8]:
+        """(N, S, S, 3) training crops that set the ranges of integers; loaded once for all networks that see alike."""
+        key = (recipe.crop, *recipe.datasets)
+        if key not in self._calibration:
+            crops = load_samples(recipe, "train", self.data, self.detector).crops
+            self._calibration[key] = crops[np.random.default_rng(0).permutation(len(crops))[:_CALIBRATION_CROPS]]
+        return self._calibration[key]
 
     @property
     def detector(self) -> Path:
@@ -163,8 +174,7 @@ def _write_member(recipe: Recipe, faces: Mapping[str, Faces], at: _Places, out: 
     """Write a network and its record; from its run or, where that is gone, from the file that is served."""
     calibration = None
     if precision == "int8":
-        crops = load_samples(recipe, "train", at.data, at.detector).crops
-        calibration = crops[np.random.default_rng(0).permutation(len(crops))[:_CALIBRATION_CROPS]]
+        calibration = at.calibration_crops(recipe)
     if at.trained(recipe):
         network, record = finished_network(recipe, at.runs), read_record(at.runs / recipe.name)
         record["parameters"] = _parameters(network)
@@ -290,7 +300,14 @@ def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: F
     labels, known = faces.labels[trait]
     probabilities = {name: values[known] for name, values in by_member.items()}
     truth = labels[known]
-    weights = _best_weights(probabilities, truth)
+    weights, temperature = _best_weights(probabilities, truth), 1.0
+    for _ in range(_FITS):  # one changes what is best for the other
+        before = (weights, temperature)
+        mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
+        temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
+        weights = _best_weights(probabilities, truth, temperature)
+        if (weights, temperature) == before:
+            break
     mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
     temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
     entry: dict[str, Any] = {
@@ -304,21 +321,24 @@ def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: F
     return entry
 
 
-def _loss(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
-    """Mean absolute error for years, log-loss for classes."""
+def _loss(probabilities: NDArray[np.floating], truth: NDArray[np.integer], temperature: float) -> float:
+    """Mean absolute error for years, which hardly depends on the temperature; log-loss for classes."""
     if probabilities.shape[1] == AGE_BINS:
         return float(np.abs(median_years(probabilities) - truth).mean())
-    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
+    calibrated = probabilities if temperature == 1 else apply_temperature(probabilities, temperature)
+    return float(-np.log(np.maximum(calibrated[np.arange(len(truth)), truth], 1e-12)).mean())
 
 
-def _best_weights(probabilities: Mapping[str, NDArray[np.float32]], truth: NDArray[np.integer]) -> dict[str, float]:
+def _best_weights(
+    probabilities: Mapping[str, NDArray[np.float32]], truth: NDArray[np.integer], temperature: float = 1.0
+) -> dict[str, float]:
     """Shares in steps of 0.05 with the lowest loss, found by moving one step at a time between two members."""
     names = list(probabilities)
     steps = dict.fromkeys(names, 20 // len(names))
     steps[names[0]] += 20 - sum(steps.values())
 
     def loss(trial: Mapping[str, int]) -> float:
-        return _loss(np.sum([n / 20 * probabilities[name] for name, n in trial.items()], axis=0), truth)
+        return _loss(np.sum([n / 20 * probabilities[name] for name, n in trial.items()], axis=0), truth, temperature)
 
     best = loss(steps)
     improved = True

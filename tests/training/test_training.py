@@ -398,6 +398,9 @@ def test_weights_and_temperature_are_found():
     assert sum(both["weights"].values()) == pytest.approx(1)
     # Unit noise around means 2 apart makes 2 * x the true log-odds; 3 * x is one and a half times too sure.
     assert fit_trait("ethnicity", {"sure": softmax(3 * good)}, faces)["temperature"] == pytest.approx(1.5, abs=0.1)
+    # As they are, the sharper of two looks better; after calibration the one that knows more is.
+    pair = fit_trait("ethnicity", {"unsure": softmax(good / 2), "sure": softmax(1.5 * (good + noise))}, faces)
+    assert pair["weights"]["unsure"] > 0.8 and pair["temperature"] < 0.5
 
 
 def test_the_age_interval_covers_what_it_promises():
