@@ -588,6 +588,6 @@ def test_fixed_arithmetic_counts_neither_as_weights_nor_as_work() -> None:
 def test_all_networks_are_compared() -> None:
     table, rows = comparison_table(SERVED, REFERENCES), cost_rows(SERVED, REFERENCES)
     assert [row[0] for row in table.rows] == [row["name"] for row in rows]
-    assert {row[0] for row in table.rows if row[1] == "served"} == set(MANIFEST.originals)
+    assert {row[0] for row in table.rows if row[1] == "served"} == set(MANIFEST.members)
     work = [row["multiply_adds"] for row in rows]
     assert work == sorted(work, reverse=True)

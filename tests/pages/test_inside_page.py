@@ -311,7 +311,7 @@ def test_the_architecture_of_every_network_can_be_seen_without_keras(worker: Fak
     buttons = {button.label for button in page.get("download_button")}
     assert buttons == {"Layers as CSV", "Comparison as CSV"}
     names = [option.split(" (")[0] for option in page.selectbox(key="inside_architecture").options]
-    assert set(MANIFEST.originals) < set(names)
+    assert set(MANIFEST.members) < set(names)
     assert {"age-upload-predictor", "emotion-deep-cnn"} < set(names)
     assert "smile-svc, is missing here because it is no network" in text(page)
     read = text(choose_network(page, "emotion-deep-cnn"))
