@@ -32,7 +32,9 @@ class MemberEntry:
         outputs: names of its outputs.
         licence: in words; training_data: names of the sets.
         in_integers: weights and values are 8-bit integers: two to three times as fast, about half of the size, no
-            gradients.
+            gradients. True of all copies.
+        copy_of: the member with the same weights in floating point, of which this is the copy in 8-bit integers; "" for
+            members that are no copies.
     """
 
     name: str
@@ -43,6 +45,7 @@ class MemberEntry:
     licence: str
     training_data: tuple[str, ...]
     in_integers: bool = False
+    copy_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,11 @@ class Manifest:
     detector_sha256: str
     members: Mapping[str, MemberEntry]
     profiles: Mapping[str, ProfileEntry]
+
+    @property
+    def originals(self) -> Mapping[str, MemberEntry]:
+        """Members that are no copies of others."""
+        return {name: member for name, member in self.members.items() if not member.copy_of}
 
     @property
     def differentiable(self) -> Mapping[str, MemberEntry]:
@@ -184,7 +192,8 @@ def _member(models_dir: Path, raw: Mapping[str, Any]) -> MemberEntry:
         outputs=tuple(raw["outputs"]),
         licence=raw["licence"],
         training_data=tuple(raw["training_data"]),
-        in_integers=bool(raw.get("in_integers")),
+        in_integers=bool(raw.get("in_integers") or raw.get("copy_of")),
+        copy_of=raw.get("copy_of", ""),
     )
 
 
@@ -203,6 +212,8 @@ def _check(manifest: Manifest, path: Path) -> None:
             raise ModelIntegrityError(
                 f"The network {member.name} needs the face crop {member.crop!r}, which this version cannot make."
             )
+        if member.copy_of and member.copy_of not in manifest.originals:
+            raise ModelIntegrityError(f"{path}: {member.name} is a copy of {member.copy_of!r}, which is not there.")
     for name, profile in manifest.profiles.items():
         for trait, entry in profile.traits.items():
             where = f"{path}: profile {name}, {trait}"

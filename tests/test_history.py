@@ -35,4 +35,4 @@ def test_a_folder_without_histories_has_no_runs(tmp_path: Path) -> None:
 
 def test_every_served_network_has_its_curve() -> None:
     names = {run.name for run in load_runs(MODELS)}
-    assert set(load_manifest(MODELS).members) <= names
+    assert set(load_manifest(MODELS).originals) <= names

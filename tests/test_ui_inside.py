@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facetraits.alignment import CROPS
-from facetraits.ensemble import Ensemble
+from facetraits.analyzer import load_analyzer
 from facetraits.inside.architecture import reference_architectures, served_architectures
 from facetraits.inside.layers import read_network
 from facetraits.inside.probing import SPOILINGS
@@ -327,23 +327,19 @@ def test_places_are_said() -> None:
 def subject() -> Subject:
     """A face with the real ensemble."""
 
-    class Analyzer(FakeAnalyzer):
-        ensemble = Ensemble(MANIFEST, MANIFEST.profiles["accurate"])
-
+    analyzer = load_analyzer()
     session = InsideSession()
-    looked = session.look(Picture("one", "one", lambda: png(photo_of_one())), Analyzer())
+    looked = session.look(Picture("one", "one", lambda: png(photo_of_one())), analyzer)
     face = looked.outcome.result.faces[0]
-    return Subject(session, Analyzer(), "one", 0, face, {name: crops[0] for name, crops in looked.crops.items()})
+    return Subject(session, analyzer, "one", 0, face, {name: crops[0] for name, crops in looked.crops.items()})
 
 
 def test_all_geometries_are_varied_alike(subject: Subject) -> None:
     """Else one network would see the face mirrored and the other one not."""
     crop = subject.crops["face-v1"]
     same = subject._replace(crops=dict.fromkeys(subject.crops, crop))
-    first, second, third = varied(
-        same.crops, ("flip", "rotate", "light", "noise", "jpeg", "erase"), 2.0, 15, seed=3
-    ).values()
-    assert (first == second).all() and (first == third).all()
+    first, *others = varied(same.crops, ("flip", "rotate", "light", "noise", "jpeg", "erase"), 2.0, 15, seed=3).values()
+    assert all((first == other).all() for other in others)
     assert (first[0] == crop).all()
     assert len({picture.tobytes() for picture in first}) == 16
 
@@ -588,6 +584,6 @@ def test_fixed_arithmetic_counts_neither_as_weights_nor_as_work() -> None:
 def test_all_networks_are_compared() -> None:
     table, rows = comparison_table(SERVED, REFERENCES), cost_rows(SERVED, REFERENCES)
     assert [row[0] for row in table.rows] == [row["name"] for row in rows]
-    assert {row[0] for row in table.rows if row[1] == "served"} == set(MANIFEST.members)
+    assert {row[0] for row in table.rows if row[1] == "served"} == set(MANIFEST.originals)
     work = [row["multiply_adds"] for row in rows]
     assert work == sorted(work, reverse=True)

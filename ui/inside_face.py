@@ -175,6 +175,8 @@ def _part(manifest: Manifest, entry: MemberEntry) -> str:
     if not parts:
         return "The ensemble for photos does not ask this network."
     text = f"The ensemble mixes several networks. This one gives {listed(parts)}."
-    if set(manifest.members) - set(manifest.differentiable):
+    if set(manifest.originals) - set(manifest.differentiable):
         text += " Those that are served in 8-bit numbers only have no gradients, and are not in this list."
-    return text
+    copies = {member.name for member in manifest.members.values() if member.copy_of == entry.name}
+    live = copies & {name for trait in manifest.profiles["fast"].traits.values() for name in trait.weights}
+    return f"{text} Live video uses a copy of it, rounded to 8-bit numbers." if live else text

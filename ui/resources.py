@@ -247,7 +247,7 @@ def get_architectures(manifest: Manifest) -> tuple[tuple[Architecture, ...], tup
         ModelIntegrityError: a served network's file is missing, was changed or cannot be read.
         ValueError: a reference model's table is malformed.
     """
-    return _architectures(str(manifest.models_dir), tuple(m.sha256 for m in manifest.members.values()), manifest)
+    return _architectures(str(manifest.models_dir), tuple(m.sha256 for m in manifest.originals.values()), manifest)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

@@ -72,7 +72,7 @@ def served_architectures(manifest: Manifest) -> tuple[Architecture, ...]:
         ModelIntegrityError: a file is missing or was changed.
     """
     found = []
-    for name, entry in sorted(manifest.members.items()):
+    for name, entry in sorted(manifest.originals.items()):
         check_file(entry.path, entry.sha256)
         found.append(architecture_of(name, read_network(entry.path), entry.sha256))
     return tuple(found)

@@ -18,7 +18,7 @@ from tests.builders import MODELS
 def test_every_member_and_every_reference_network_has_a_table_of_its_own_weights() -> None:
     manifest = load_manifest(MODELS)
     assert {table.name: table.sha256 for table in served_architectures(manifest)} == {
-        name: entry.sha256 for name, entry in manifest.members.items()
+        name: entry.sha256 for name, entry in manifest.originals.items()
     }
     records = {
         path.parent.name: json.loads(path.read_text())["export"]["sha256"]
@@ -42,7 +42,7 @@ def test_names_are_those_of_the_runs() -> None:
 
 def test_a_table_is_read_as_it_was_written(tmp_path) -> None:
     manifest = load_manifest(MODELS)
-    member = sorted(manifest.members)[0]
+    member = sorted(manifest.originals)[0]
     folder = tmp_path / "references" / member
     folder.mkdir(parents=True)
 

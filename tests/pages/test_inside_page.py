@@ -295,7 +295,7 @@ def test_it_says_where_the_answers_break(worker: FakeWorker, kind: str) -> None:
     read = text(page)
     assert re.search(r"(gives way first: at|Nothing breaks: all four)", read)
     assert "for at least three steps in a row" in read
-    assert re.search(r"Apparent gender was unsure from the start \(5\d%\)\.", read)
+    assert re.search(r"Apparent gender was unsure from the start \([5-7]\d%\)\.", read)
     strip = [int(held) for held in re.findall(r"(\d) of 4 hold", read)]
     assert len(strip) == 8 and strip[0] == 4
     said = re.findall(r"(the answer becomes|the estimate leaves)([^:]*?)\. (?=[A-Z])", read)
@@ -311,7 +311,7 @@ def test_the_architecture_of_every_network_can_be_seen_without_keras(worker: Fak
     buttons = {button.label for button in page.get("download_button")}
     assert buttons == {"Layers as CSV", "Comparison as CSV"}
     names = [option.split(" (")[0] for option in page.selectbox(key="inside_architecture").options]
-    assert set(MANIFEST.members) < set(names)
+    assert set(MANIFEST.originals) < set(names)
     assert {"age-upload-predictor", "emotion-deep-cnn"} < set(names)
     assert "smile-svc, is missing here because it is no network" in text(page)
     read = text(choose_network(page, "emotion-deep-cnn"))
