@@ -355,7 +355,9 @@ def test_geometries_of_other_sides_are_mirrored_and_covered_alike(subject: Subje
 def test_without_variation_every_variant_answers_the_same(subject: Subject) -> None:
     found = variants(subject, (), 1.0, 15, 0, "face-v1")
     tiles = {tile.label: tile.value for tile in steadiness(subject.face.traits, found.answers)}
-    assert tiles["Apparent gender"] == tiles["Facial expression"] == "15 of 15"
+    assert tiles["Facial expression"] == "15 of 15"
+    # The portrait's gender stands at one half, so the class may turn with a grey level: the probability must not.
+    assert np.ptp(found.answers["gender"], axis=0).max() < 0.02
     years = tiles["Apparent age"].split()
     assert years[0] == years[2]
 
