@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facetraits.alignment import CROPS
-from facetraits.analyzer import load_analyzer
+from facetraits.ensemble import Ensemble
 from facetraits.inside.architecture import reference_architectures, served_architectures
 from facetraits.inside.layers import read_network
 from facetraits.inside.probing import SPOILINGS
@@ -71,6 +71,10 @@ FACE = np.ascontiguousarray(photo_of_one()[80:192, 170:282])
 
 def png(image: NDArray[np.uint8]) -> bytes:
     return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def jpeg(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 
 
 # ---------------------------------------------------------------------------------------------------------------- words
@@ -325,13 +329,15 @@ def test_places_are_said() -> None:
 
 @pytest.fixture(scope="module")
 def subject() -> Subject:
-    """A face with the real ensemble."""
+    """A face with the real ensemble; as JPEG, without which the portrait's gender stands at one half."""
 
-    analyzer = load_analyzer()
+    class Analyzer(FakeAnalyzer):
+        ensemble = Ensemble(MANIFEST, MANIFEST.profiles["accurate"])
+
     session = InsideSession()
-    looked = session.look(Picture("one", "one", lambda: png(photo_of_one())), analyzer)
+    looked = session.look(Picture("one", "one", lambda: jpeg(photo_of_one())), Analyzer())
     face = looked.outcome.result.faces[0]
-    return Subject(session, analyzer, "one", 0, face, {name: crops[0] for name, crops in looked.crops.items()})
+    return Subject(session, Analyzer(), "one", 0, face, {name: crops[0] for name, crops in looked.crops.items()})
 
 
 def test_all_geometries_are_varied_alike(subject: Subject) -> None:
@@ -355,9 +361,7 @@ def test_geometries_of_other_sides_are_mirrored_and_covered_alike(subject: Subje
 def test_without_variation_every_variant_answers_the_same(subject: Subject) -> None:
     found = variants(subject, (), 1.0, 15, 0, "face-v1")
     tiles = {tile.label: tile.value for tile in steadiness(subject.face.traits, found.answers)}
-    assert tiles["Facial expression"] == "15 of 15"
-    # The portrait's gender stands at one half, so the class may turn with a grey level: the probability must not.
-    assert np.ptp(found.answers["gender"], axis=0).max() < 0.02
+    assert tiles["Apparent gender"] == tiles["Facial expression"] == "15 of 15"
     years = tiles["Apparent age"].split()
     assert years[0] == years[2]
 

@@ -52,13 +52,13 @@ IN_INTEGERS: Final = (
     "expression-lite0-80-strong",
     "expression-lite0-96-forehead-long",
 )
-# Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation. `traits-wide-lite0-160`
-# is better there, but calls the packaged portrait, a woman, a man and is sure of it.
+# Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation, except for
+# `traits-wide-lite0-160`, which calls the packaged portrait, a woman, a man and is sure of it.
 FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-96-forehead-long")
 # Others start and learn from these, and are better.
 _NOT_SERVED: Final = ("expression-lite0-80", "expression-lite0-96", "expression-lite0-96-forehead")
 _CALIBRATION_CROPS: Final = 300
-_FITS: Final = 5  # of weights and temperature in turn, at the most
+_FITS: Final = 6  # of weights and temperature in turn, at the most
 
 
 def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
@@ -135,7 +135,7 @@ class _Places:
     data: Path
     models_dir: Path
     runs: Path
-    _calibration: dict[tuple[str, ...], NDArray[np.uint8]] = field(default_factory=dict)
+    _calibration: dict[tuple[str, ...], NDArray[np.uint8]] = field(default_factory=dict, init=False)
 
     def calibration_crops(self, recipe: Recipe) -> NDArray[np.uint8]:
         """(N, S, S, 3) training crops that set the ranges of integers; loaded once for all networks that see alike."""
@@ -175,9 +175,7 @@ def _member(recipe: Recipe, name: str, precision: Precision, faces: Mapping[str,
 
 def _write_member(recipe: Recipe, faces: Mapping[str, Faces], at: _Places, out: Path, precision: Precision) -> None:
     """Write a network and its record; from its run or, where that is gone, from the file that is served."""
-    calibration = None
-    if precision == "int8":
-        calibration = at.calibration_crops(recipe)
+    calibration = at.calibration_crops(recipe) if precision == "int8" else None
     if at.trained(recipe):
         network, record = finished_network(recipe, at.runs), read_record(at.runs / recipe.name)
         record["parameters"] = _parameters(network)
@@ -303,16 +301,14 @@ def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: F
     labels, known = faces.labels[trait]
     probabilities = {name: values[known] for name, values in by_member.items()}
     truth = labels[known]
-    weights, temperature = _best_weights(probabilities, truth), 1.0
+    weights: dict[str, float] = {}
+    temperature = 1.0
     for _ in range(_FITS):  # one changes what is best for the other
-        before = (weights, temperature)
+        before, weights = weights, _best_weights(probabilities, truth, temperature)
+        if weights == before:
+            break
         mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
         temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
-        weights = _best_weights(probabilities, truth, temperature)
-        if (weights, temperature) == before:
-            break
-    mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
-    temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
     entry: dict[str, Any] = {
         "weights": weights,
         "temperature": temperature,
@@ -333,7 +329,7 @@ def _loss(probabilities: NDArray[np.floating], truth: NDArray[np.integer], tempe
 
 
 def _best_weights(
-    probabilities: Mapping[str, NDArray[np.float32]], truth: NDArray[np.integer], temperature: float = 1.0
+    probabilities: Mapping[str, NDArray[np.float32]], truth: NDArray[np.integer], temperature: float
 ) -> dict[str, float]:
     """Shares in steps of 0.05 with the lowest loss, found by moving one step at a time between two members."""
     names = list(probabilities)
