@@ -51,6 +51,8 @@ IN_INTEGERS: Final = (
     "traits-wide-lite0-160",
     "expression-lite0-80-strong",
     "expression-lite0-96-forehead-long",
+    "expression-lite0-112-forehead",
+    "expression-lite0-112-tight",
 )
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation, except for
 # `traits-wide-lite0-160`, which calls the packaged portrait, a woman, a man and is sure of it.
