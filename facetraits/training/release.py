@@ -49,16 +49,20 @@ IN_INTEGERS: Final = (
     "traits-wide-lite0-128-noise",
     "expression-lite0-96-long",
     "traits-wide-lite0-160",
-    "expression-lite0-80-strong",
-    "expression-lite0-96-forehead-long",
-    "expression-lite0-112-forehead",
     "expression-lite0-112-tight",
 )
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation, except for
 # `traits-wide-lite0-160`, which calls the packaged portrait, a woman, a man and is sure of it.
-FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-96-forehead-long")
+FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-112-forehead")
 # Others start and learn from these, and are better.
-_NOT_SERVED: Final = ("expression-lite0-80", "expression-lite0-96", "expression-lite0-96-forehead")
+_NOT_SERVED: Final = (
+    "expression-lite0-80",
+    "expression-lite0-96",
+    "expression-lite0-96-camera",
+    "expression-lite0-80-strong",
+    "expression-lite0-96-forehead",
+    "expression-lite0-96-forehead-long",
+)
 _CALIBRATION_CROPS: Final = 300
 _FITS: Final = 6  # of weights and temperature in turn, at the most
 
