@@ -65,7 +65,7 @@ from ui.photos import Picture
 
 MANIFEST = load_manifest(MODELS)
 NETWORKS = {name: read_network(entry.path) for name, entry in MANIFEST.differentiable.items()}
-TRAITS_NETWORK, EXPRESSION_NETWORK = NETWORKS["traits-lite0-112"], NETWORKS["expression-lite0-96-camera"]
+TRAITS_NETWORK, EXPRESSION_NETWORK = NETWORKS["traits-lite0-112"], NETWORKS["expression-lite0-112-forehead"]
 FACE = np.ascontiguousarray(photo_of_one()[80:192, 170:282])
 
 
@@ -310,7 +310,7 @@ def test_the_two_heat_maps_are_of_one_request() -> None:
 def test_the_seven_classes_are_those_of_the_models() -> None:
     raw = json.loads((MODELS / "manifest.json").read_text(encoding="utf-8"))
     assert list(FER2013_CLASSES) == raw["classes"]["expression_fer2013"]
-    entry = MANIFEST.members["expression-lite0-96-camera"]
+    entry = MANIFEST.members["expression-lite0-112-forehead"]
     assert Network(entry, EXPRESSION_NETWORK).outputs == ("expression", "expression_fer2013")
 
 

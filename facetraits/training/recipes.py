@@ -173,6 +173,13 @@ _EXPRESSION_TEACHERS: Final = (
     "expression-lite0-96-long",
     "expression-lite0-96-camera",
 )
+_TRAITS_TEACHERS: Final = (
+    "traits-lite0-112",
+    "traits-wide-lite0-128",
+    "traits-wide-lite0-128-noise",
+    "traits-wide-lite0-128-camera",
+    "traits-wide-lite0-160",
+)
 RECIPES: Final = {
     recipe.name: recipe
     for recipe in (
@@ -347,6 +354,32 @@ RECIPES: Final = {
             teachers=_EXPRESSION_TEACHERS,
             seed=11,
             crop="face-tight-v1",
+        ),
+        Recipe(
+            "gender-wide-lite0-160",
+            heads=("gender",),
+            input_px=160,
+            trained_from="block2_expand",
+            epochs=4,
+            learning_rate=3e-4,
+            **_AGAIN,
+            start="traits-wide-lite0-160",
+            teachers=_TRAITS_TEACHERS,
+            seed=12,
+            crop="face-wide-160-v1",
+        ),
+        Recipe(
+            "gender-wide-lite0-128",
+            heads=("gender",),
+            input_px=128,
+            trained_from="block2_expand",
+            epochs=6,
+            learning_rate=3e-4,
+            **_AGAIN_MILDER,
+            start="traits-wide-lite0-128-camera",
+            teachers=_TRAITS_TEACHERS,
+            seed=13,
+            crop="face-wide-v1",
         ),
     )
 }

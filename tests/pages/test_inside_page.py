@@ -22,7 +22,7 @@ from tests.builders import MODELS, ROOT, photo_of_many, photo_of_one, photo_with
 PAGE = "pages/5_Inside_the_CNN.py"
 LAYERS, HEAT, FOOL, ARCHITECTURE = VIEWS = ("Layer by layer", "Where it looks", "Try to fool it", "Architecture")
 MANIFEST = load_manifest(MODELS)
-TRAITS_NETWORK, EXPRESSION_NETWORK = "traits-wide-lite0-128-camera", "expression-lite0-96-camera"
+TRAITS_NETWORK, EXPRESSION_NETWORK = "traits-wide-lite0-128-camera", "expression-lite0-112-forehead"
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
@@ -167,7 +167,7 @@ def test_a_network_that_sees_grey_shows_grey(worker: FakeWorker) -> None:
     page.selectbox(key="inside_network").set_value(EXPRESSION_NETWORK).run()
     assert not page.exception
     assert "This network sees grey only." in text(page)
-    assert "96 × 96 px, without its colours" in text(page)
+    assert "112 × 112 px, without its colours" in text(page)
     assert worker.asked[-1][1]["member"] == EXPRESSION_NETWORK
 
 
