@@ -50,6 +50,8 @@ IN_INTEGERS: Final = (
     "expression-lite0-96-long",
     "traits-wide-lite0-160",
     "expression-lite0-112-tight",
+    "gender-wide-lite0-160",
+    "gender-wide-lite0-128",
 )
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation, except for
 # `traits-wide-lite0-160`, which calls the packaged portrait, a woman, a man and is sure of it.
