@@ -46,7 +46,6 @@ _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
 # repository may. The others can be looked into.
 IN_INTEGERS: Final = (
     "traits-wide-lite0-128",
-    "traits-wide-lite0-128-noise",
     "expression-lite0-96-long",
     "traits-wide-lite0-160",
     "expression-lite0-112-tight",
@@ -58,6 +57,7 @@ IN_INTEGERS: Final = (
 FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-112-forehead")
 # Others start and learn from these, and are better.
 _NOT_SERVED: Final = (
+    "traits-wide-lite0-128-noise",
     "expression-lite0-80",
     "expression-lite0-96",
     "expression-lite0-96-camera",

@@ -22,7 +22,7 @@ from tests.builders import MODELS, ROOT, photo_of_many, photo_of_one, photo_with
 PAGE = "pages/5_Inside_the_CNN.py"
 LAYERS, HEAT, FOOL, ARCHITECTURE = VIEWS = ("Layer by layer", "Where it looks", "Try to fool it", "Architecture")
 MANIFEST = load_manifest(MODELS)
-TRAITS_NETWORK, EXPRESSION_NETWORK = "traits-wide-lite0-128-camera", "expression-lite0-112-forehead"
+TRAITS_NETWORK, EXPRESSION_NETWORK = "traits-lite0-112", "expression-lite0-112-forehead"
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
