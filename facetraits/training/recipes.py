@@ -178,7 +178,6 @@ _TRAITS_TEACHERS: Final = (
     "traits-wide-lite0-128",
     "traits-wide-lite0-128-noise",
     "traits-wide-lite0-128-camera",
-    "traits-wide-lite0-160",
 )
 RECIPES: Final = {
     recipe.name: recipe
@@ -319,12 +318,7 @@ RECIPES: Final = {
             learning_rate=6e-4,
             **_AGAIN,
             start="traits-wide-lite0-128-noise",
-            teachers=(
-                "traits-lite0-112",
-                "traits-wide-lite0-128",
-                "traits-wide-lite0-128-noise",
-                "traits-wide-lite0-128-camera",
-            ),
+            teachers=_TRAITS_TEACHERS,
             seed=9,
             crop="face-wide-160-v1",
         ),
@@ -364,7 +358,7 @@ RECIPES: Final = {
             learning_rate=3e-4,
             **_AGAIN,
             start="traits-wide-lite0-160",
-            teachers=_TRAITS_TEACHERS,
+            teachers=(*_TRAITS_TEACHERS, "traits-wide-lite0-160"),
             seed=12,
             crop="face-wide-160-v1",
         ),
@@ -377,7 +371,7 @@ RECIPES: Final = {
             learning_rate=3e-4,
             **_AGAIN_MILDER,
             start="traits-wide-lite0-128-camera",
-            teachers=_TRAITS_TEACHERS,
+            teachers=(*_TRAITS_TEACHERS, "traits-wide-lite0-160"),
             seed=13,
             crop="face-wide-v1",
         ),

@@ -50,12 +50,11 @@ IN_INTEGERS: Final = (
     "traits-wide-lite0-160",
     "expression-lite0-112-tight",
     "gender-wide-lite0-160",
-    "gender-wide-lite0-128",
 )
 # Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation, except for
 # `traits-wide-lite0-160`, which calls the packaged portrait, a woman, a man and is sure of it.
 FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-112-forehead")
-# Others start and learn from these, and are better.
+# Others start and learn from these, and are better; `gender-wide-lite0-128` would be more than 60 MB allow.
 _NOT_SERVED: Final = (
     "traits-wide-lite0-128-noise",
     "expression-lite0-80",
@@ -64,6 +63,7 @@ _NOT_SERVED: Final = (
     "expression-lite0-80-strong",
     "expression-lite0-96-forehead",
     "expression-lite0-96-forehead-long",
+    "gender-wide-lite0-128",
 )
 _CALIBRATION_CROPS: Final = 300
 _FITS: Final = 6  # of weights and temperature in turn, at the most

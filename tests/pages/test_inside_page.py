@@ -200,8 +200,9 @@ def test_age_shows_older_and_younger(worker: FakeWorker) -> None:
 def test_a_class_is_shown_beside_the_one_that_came_second(worker: FakeWorker) -> None:
     """Asked of a network that is not sure of the portrait's gender: one that is has nothing to show for the other."""
     page = open_page(HEAT)
-    page.selectbox(key="inside_network").set_value("traits-wide-lite0-128-camera").run()
-    choose(page, "inside_trait_traits-wide-lite0-128-camera", "gender")
+    unsure = "traits-wide-lite0-128-camera"
+    page.selectbox(key="inside_network").set_value(unsure).run()
+    choose(page, f"inside_trait_{unsure}", "gender")
     assert figures(page)[1:] == ["For male", "For female"]
     read = text(page)
     assert re.search(r"\d\d% by this network alone: the answer\.", read)
