@@ -179,6 +179,13 @@ _TRAITS_TEACHERS: Final = (
     "traits-wide-lite0-128-noise",
     "traits-wide-lite0-128-camera",
 )
+_GENDER_TEACHERS: Final = (
+    "traits-lite0-112",
+    "traits-wide-lite0-128",
+    "traits-wide-lite0-128-camera",
+    "traits-wide-lite0-160",
+    "gender-wide-lite0-160",
+)
 RECIPES: Final = {
     recipe.name: recipe
     for recipe in (
@@ -374,6 +381,45 @@ RECIPES: Final = {
             teachers=(*_TRAITS_TEACHERS, "traits-wide-lite0-160"),
             seed=13,
             crop="face-wide-v1",
+        ),
+        Recipe(
+            "expression-lite0-112-tight-long",
+            heads=_EXPRESSIONS,
+            input_px=112,
+            trained_from="block2_expand",
+            grey=True,
+            epochs=17,
+            learning_rate=5e-4,
+            **_AGAIN_MILDER,
+            start="expression-lite0-112-tight",
+            teachers=("expression-lite0-112-forehead", "expression-lite0-112-tight", "expression-lite0-96-long"),
+            seed=14,
+            crop="face-tight-v1",
+        ),
+        Recipe(
+            "gender-wide-lite0-160-long",
+            heads=("gender",),
+            input_px=160,
+            trained_from="block2_expand",
+            epochs=10,
+            learning_rate=2e-4,
+            **_AGAIN_MILDER,
+            start="gender-wide-lite0-160",
+            teachers=_GENDER_TEACHERS,
+            seed=15,
+            crop="face-wide-160-v1",
+        ),
+        Recipe(
+            "gender-lite0-112",
+            heads=("gender",),
+            input_px=112,
+            trained_from="block2_expand",
+            epochs=10,
+            learning_rate=2e-4,
+            **_AGAIN_MILDER,
+            start="traits-lite0-112",
+            teachers=_GENDER_TEACHERS,
+            seed=16,
         ),
     )
 }
