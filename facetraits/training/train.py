@@ -23,7 +23,8 @@ from tqdm import tqdm
 
 from facetraits.alignment import CROPS
 from facetraits.augmentation import augment
-from facetraits.registry import sha256_of
+from facetraits.ensemble import Member
+from facetraits.registry import MemberEntry, sha256_of
 from facetraits.training.errors import TrainingError
 from facetraits.training.export import export
 from facetraits.training.networks import (
@@ -45,7 +46,7 @@ from facetraits.training.samples import (
     utkface_samples,
 )
 from facetraits.training.served_weights import load_served_weights, served_file
-from facetraits.training.teachers import taught
+from facetraits.training.teachers import Answers, taught
 
 _ByHead = dict[str, NDArray[np.float32]]
 RUNS: Final = Path("build/runs")
@@ -333,11 +334,12 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
     training = load_samples(recipe, "train", data, detector_network)
     validation = load_samples(recipe, "validation", data, detector_network)
     if recipe.teachers:
-        origin["teachers"] = {name: sha256_of(served_file(name, models_dir)) for name in recipe.teachers}
+        files = {name: _teacher_file(RECIPES[name], runs, models_dir) for name in recipe.teachers}
+        origin["teachers"] = {name: sha256_of(file) for name, file in files.items()}
         crops = {RECIPES[name].crop: training.crops for name in recipe.teachers}
         for crop in set(crops) - {recipe.crop}:
             crops[crop] = load_samples(replace(recipe, crop=crop), "train", data, detector_network).crops
-        training = taught(training, recipe.teachers, crops, models_dir)
+        training = taught(training, {name: _answers(RECIPES[name], file) for name, file in files.items()}, crops)
     batches = Batches(training, recipe, first_epoch=len(rows))
 
     keras.config.set_dtype_policy(recipe.precision)
@@ -367,6 +369,24 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
     model.save(run / "last.keras")
     _write_record(run, recipe, {"train": len(training), "validation": len(validation)}, origin)
     return run
+
+
+def _teacher_file(recipe: Recipe, runs: Path, models_dir: Path) -> Path:
+    """Where a teacher's weights are: in what is served, else in its run."""
+    served, run = served_file(recipe.name, models_dir), runs / recipe.name
+    if served.exists():
+        return served
+    if (run / "record.json").exists():
+        return run / recipe.weights_file
+    raise TrainingError(f"the teacher {recipe.name} is neither served nor trained: train it first")
+
+
+def _answers(recipe: Recipe, file: Path) -> Answers:
+    if file.suffix == ".tflite":
+        entry = MemberEntry(recipe.name, file, sha256_of(file), recipe.crop, recipe.heads, "", ())
+        return Member(entry, threads=1).predict
+    network = finished_network(recipe, file.parent.parent)
+    return lambda crops: network.predict(crops, verbose=0)
 
 
 def _history(path: Path) -> list[dict[str, str]]:

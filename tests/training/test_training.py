@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from facetraits.alignment import CROPS
 from facetraits.augmentation import augment
+from facetraits.registry import sha256_of
 from facetraits.training import release
 from facetraits.training import train as training
 from facetraits.training.errors import TrainingError
@@ -269,20 +271,40 @@ def test_a_network_without_batch_normalisation_starts_from_a_run_that_is_not_ser
     assert np.abs(before - after).max() < 1e-4
 
 
-def test_a_taught_target_is_half_label_half_answer(crops, tmp_path, monkeypatch):
+def test_a_taught_target_is_half_label_half_answer(crops, monkeypatch):
     teacher = build_network(112, 32, {"gender": 2}, name="teacher")
-    export(teacher, crops, tmp_path / "teacher" / "network.tflite", "float32")
     short = dataclasses.replace(RECIPES["traits-lite0-112"], name="teacher", heads=("gender",))
     monkeypatch.setitem(RECIPES, "teacher", short)
     labels = np.eye(2, dtype=np.float32)[np.arange(16) % 2]
     samples = Samples(crops, {"gender": labels}, {"gender": np.ones(16, np.float32)})
     answers = [teacher.predict(faces, verbose=0)["gender"] for faces in (crops, crops[:, :, ::-1])]
-    learned = taught(samples, ["teacher"], {short.crop: crops}, tmp_path)
+    learned = taught(samples, {"teacher": lambda faces: teacher.predict(faces, verbose=0)}, {short.crop: crops})
     assert np.allclose(learned.targets["gender"], 0.5 * labels + 0.25 * (answers[0] + answers[1]), atol=1e-5)
     assert np.array_equal(samples.targets["gender"], labels)
-    monkeypatch.setitem(RECIPES, "absent", short)
-    with pytest.raises(TrainingError, match="train and release it first"):
-        taught(samples, ["absent"], {short.crop: crops}, tmp_path)
+
+
+def test_a_teacher_answers_from_its_run_until_it_is_served(short, tmp_path, monkeypatch):
+    build = lambda recipe: build_network(112, 32, {"gender": 2})  # noqa: E731
+    first, second = one_after_another(short, monkeypatch, build, teachers=("short",))
+    monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
+    with pytest.raises(TrainingError, match="the teacher short is neither served nor trained"):
+        training.train(second, tmp_path, tmp_path, runs=tmp_path)
+    training.train(first, tmp_path, tmp_path, runs=tmp_path)
+    seen = []
+    monkeypatch.setattr(training, "taught", lambda samples, *others: seen.append(others[0]) or taught(samples, *others))
+
+    def teachers_of_second(runs):
+        record = training.train(second, tmp_path, tmp_path / "models", runs=runs) / "record.json"
+        return json.loads(record.read_text())["teachers"]
+
+    assert teachers_of_second(tmp_path) == {"short": sha256_of(tmp_path / "short" / first.weights_file)}
+    faces = drawn_samples(first, "train", None, None).crops[:8]
+    served = tmp_path / "models" / "short" / "network.tflite"
+    export(training.finished_network(first, tmp_path), faces, served, "float32")
+    shutil.copytree(tmp_path / "short", tmp_path / "again" / "short")
+    assert teachers_of_second(tmp_path / "again") == {"short": sha256_of(served)}
+    from_run, from_file = (teachers["short"](faces)["gender"] for teachers in seen)
+    assert np.abs(from_run - from_file).max() < 1e-4
 
 
 def test_stochastic_depth_leaves_the_answers_alone(crops):
