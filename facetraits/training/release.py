@@ -48,13 +48,20 @@ IN_INTEGERS: Final = (
     "traits-wide-lite0-128",
     "expression-lite0-96-long",
     "traits-wide-lite0-160",
-    "expression-lite0-112-tight",
-    "gender-wide-lite0-160",
+    "expression-lite0-112-tight-long",
+    "gender-wide-lite0-160-long",
+    "gender-lite0-112",
 )
-# Recipes whose networks `fast` uses, in 8-bit integers: the best of each trait on validation, except for
-# `traits-wide-lite0-160`, which calls the packaged portrait, a woman, a man and is sure of it.
-FAST: Final = ("traits-wide-lite0-128-camera", "expression-lite0-112-forehead")
-# Others start and learn from these, and are better; `gender-wide-lite0-128` would be more than 60 MB allow.
+# Trait to the recipe whose network `fast` uses, in 8-bit integers: the best on validation.
+FAST: Final[Mapping[str, str]] = {
+    "age": "traits-wide-lite0-160",
+    "gender": "gender-wide-lite0-160-long",
+    "ethnicity": "traits-wide-lite0-160",
+    "expression": "expression-lite0-112-forehead",
+    "expression_fer2013": "expression-lite0-112-forehead",
+}
+# Others start and learn from these, and are better; `gender-wide-lite0-128` would be more than 60 MB allow, and
+# `gender-lite0-112`, whose crop is another than that of the best one, does more beside it.
 _NOT_SERVED: Final = (
     "traits-wide-lite0-128-noise",
     "expression-lite0-80",
@@ -63,6 +70,8 @@ _NOT_SERVED: Final = (
     "expression-lite0-80-strong",
     "expression-lite0-96-forehead",
     "expression-lite0-96-forehead-long",
+    "expression-lite0-112-tight",
+    "gender-wide-lite0-160",
     "gender-wide-lite0-128",
 )
 _CALIBRATION_CROPS: Final = 300
@@ -93,7 +102,7 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     faces = load_faces(data, at.detector, "validation")
     exported = [_export(recipe, faces, at) for recipe in recipes]
     members = [entry for entry in exported if entry["name"] not in _NOT_SERVED]
-    copied = [recipe for recipe in recipes if recipe.name in FAST and recipe.name not in IN_INTEGERS]
+    copied = [recipe for recipe in recipes if recipe.name in FAST.values() and recipe.name not in IN_INTEGERS]
     members += [_export_copy(recipe, faces, at) for recipe in copied]
     manifest: dict[str, Any] = {
         "format": MANIFEST_FORMAT,
@@ -283,7 +292,7 @@ def _uniform_profile(name: str, members: Sequence[Mapping[str, Any]]) -> dict[st
     traits = {}
     for trait in SERVED:
         able = [member for member in members if trait in member["outputs"]]
-        quick = [m["name"] for m in able if "in_integers" in m and m["name"].removesuffix("-int8") in FAST]
+        quick = [m["name"] for m in able if "in_integers" in m and m["name"].removesuffix("-int8") == FAST[trait]]
         chosen = quick if name == "fast" and quick else [m["name"] for m in able if "copy_of" not in m]
         traits[trait] = {
             "weights": dict.fromkeys(chosen, 1 / len(chosen)),

@@ -97,7 +97,7 @@ def test_with_a_stride_of_two_the_first_position_does_not_look_at_the_corner() -
 
 
 def test_a_network_in_integers_is_read_as_what_its_integers_stand_for() -> None:
-    (copy,) = [entry for entry in MANIFEST.members.values() if entry.copy_of == "traits-wide-lite0-128-camera"]
+    (copy,) = [entry for entry in MANIFEST.members.values() if entry.copy_of == "expression-lite0-112-forehead"]
     rounded, original = (read_network(MANIFEST.members[name].path) for name in (copy.name, copy.copy_of))
     assert rounded.outputs == original.outputs
     assert [(layer.name, layer.activation) for layer in rounded.layers] == [
