@@ -137,10 +137,11 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     seen = [entry for trait, entry in accurate.items() if trait != "expression_fer2013"]  # that one is for comparisons
     shares = {m["name"]: sum(entry["weights"].get(m["name"], 0) for entry in seen) for m in members}
     listed = [member for member in members if member["name"] in used]
-    # Whoever looks into one network looks into the first: those that answer most come first, then those that count most,
-    # of equals the newer ones, copies last.
+    # Whoever looks into one network looks into the first: those that answer most come first, then those that count
+    # most, of equals the newer ones, copies last.
+    newest_first = listed[::-1]
     rank = {m["name"]: ("copy_of" in m, -len(m["outputs"]), -round(shares[m["name"]], 2)) for m in listed}
-    manifest["members"] = sorted(listed[::-1], key=lambda m: rank[m["name"]])
+    manifest["members"] = sorted(newest_first, key=lambda m: rank[m["name"]])
     path.write_text(json.dumps(manifest, indent=1) + "\n")
     for entry in exported:
         if entry["name"] not in used:
