@@ -198,6 +198,7 @@ def test_age_shows_older_and_younger(worker: FakeWorker) -> None:
 
 
 def test_a_class_is_shown_beside_the_one_that_came_second(worker: FakeWorker) -> None:
+    """Asked of a network that is not sure of the portrait's gender: one that is has nothing to show for the other."""
     page = open_page(HEAT)
     choose(page, f"inside_trait_{TRAITS_NETWORK}", "gender")
     assert figures(page)[1:] == ["For male", "For female"]
