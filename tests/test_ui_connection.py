@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import streamlit
+from aiortc import RTCIceTransportPolicy
 from aiortc.rtcicetransport import connection_kwargs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,14 @@ from streamlit.runtime.secrets import AttrDict, Secrets
 from streamlit.testing.v1 import AppTest
 from streamlit_webrtc.component import _resolve_server_rtc_configuration, enhance_frontend_rtc_configuration
 
-from ui.connection import DEFAULT_VIEWERS, SETTING_NAMES, ConnectionSettings, connection_settings, turn_credentials
+from ui.connection import (
+    DEFAULT_VIEWERS,
+    SETTING_NAMES,
+    ConnectionSettings,
+    connection_settings,
+    keep_transport_policy,
+    turn_credentials,
+)
 
 SECRET = "correct-horse-battery-staple"
 TURN = {"turn_urls": ["turn:turn.example.org:3478?transport=udp"], "turn_secret": SECRET}
@@ -125,11 +133,13 @@ class TestConfigurations:
         monkeypatch.setattr("time.time", lambda: 1_800_000_123.0)
         assert webrtc(**TURN).browser() == webrtc(**TURN).browser(1_800_000_123.0)
 
-    def test_relay_only_is_the_browsers_business(self):
-        settings = webrtc(**TURN, relay_only=True, server_behind_nat=True)
-        assert settings.browser()["iceTransportPolicy"] == "relay"
-        assert set(settings.server()) == {"iceServers"}  # streamlit-webrtc passes nothing else on to aiortc
-        assert "iceTransportPolicy" not in webrtc(**TURN).browser()
+    def test_relay_only_holds_for_the_server_where_it_asks_for_a_relay_itself(self):
+        reached = webrtc(**TURN, relay_only=True)
+        assert reached.browser()["iceTransportPolicy"] == "relay"
+        assert set(reached.server()) == {"iceServers"}
+        assert webrtc(**TURN, relay_only=True, server_behind_nat=True).server()["iceTransportPolicy"] == "relay"
+        free = webrtc(**TURN, server_behind_nat=True)
+        assert "iceTransportPolicy" not in free.browser() | free.server()
 
     def test_the_server_uses_the_relay_only_behind_nat(self):
         assert webrtc(**TURN).server() == {"iceServers": []}
@@ -149,6 +159,12 @@ class TestConfigurations:
         assert understood["stun_server"] == ("a.example", 3478)
         assert understood["turn_server"] == ("turn.example.org", 3478)
         assert (understood["turn_username"], understood["turn_password"]) == turn_credentials(SECRET, 5.0)
+        assert server.iceTransportPolicy is RTCIceTransportPolicy.ALL
+        keep_transport_policy()
+        server = _resolve_server_rtc_configuration(webrtc(**TURN, relay_only=True, server_behind_nat=True).server(5.0))
+        assert connection_kwargs(server.iceServers)["turn_server"] == ("turn.example.org", 3478)
+        assert server.iceTransportPolicy is RTCIceTransportPolicy.RELAY
+        assert _resolve_server_rtc_configuration(settings.server(5.0)).iceTransportPolicy is RTCIceTransportPolicy.ALL
 
 
 WRONG = [

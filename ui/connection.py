@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import streamlit as st
+from aiortc import RTCConfiguration, RTCIceTransportPolicy
+from streamlit_webrtc import component
+from streamlit_webrtc.config import compile_rtc_configuration
 
 _Value = TypeVar("_Value")
 
@@ -63,7 +66,7 @@ class ConnectionSettings:
         ice_servers: servers with credentials of their own.
         turn_urls: TURN servers that share ``turn_secret`` with us.
         turn_secret: the ``static-auth-secret`` of coturn; empty without ``turn_urls``.
-        relay_only: the browser offers no address but the relay's.
+        relay_only: the browser offers no address but the relay's; nor does this server where it is behind NAT.
         server_behind_nat: this server, too, needs the ICE servers to be reached.
         viewers: how many may stream at once, at least 1.
         problem: one sentence for whoever runs the server, without any credential; None if all settings are right.
@@ -83,19 +86,23 @@ class ConnectionSettings:
         Args:
             now_s: Unix time that the credentials' lifetime begins at; the present where None.
         """
-        policy = {"iceTransportPolicy": "relay"} if self.relay_only else {}
-        return {"iceServers": self._entries(now_s), **policy}
+        return {"iceServers": self._entries(now_s), **self._policy()}
 
     def server(self, now_s: float | None = None) -> dict[str, Any]:
         """This side's configuration, for ``server_rtc_configuration``: mostly an empty list of servers.
 
         A relay that the browser signed in to reaches this server as any other client would. Only where the relay cannot
-        do that, because this server is behind NAT itself, must this side ask for a relay, too.
+        do that, because this server is behind NAT itself, must this side ask for a relay, too. If the browser uses no
+        other way, this side offers none: a relay that refuses the first address it is asked for can be quicker than
+        the browser reads the second, and streamlit-webrtc stops for good when no way is left for an instant.
 
         Args:
             now_s: as for `browser`.
         """
-        return {"iceServers": self._entries(now_s) if self.server_behind_nat else []}
+        return {"iceServers": self._entries(now_s), **self._policy()} if self.server_behind_nat else {"iceServers": []}
+
+    def _policy(self) -> dict[str, str]:
+        return {"iceTransportPolicy": "relay"} if self.relay_only else {}
 
     def _entries(self, now_s: float | None) -> list[dict[str, Any]]:
         entries = [_entry(server.urls, server.username, server.credential) for server in self.ice_servers]
@@ -120,6 +127,18 @@ def turn_credentials(secret: str, now_s: float) -> tuple[str, str]:
     username = f"{expiry}:facetraits"
     digest = hmac.digest(secret.encode(), username.encode(), "sha1")
     return username, base64.b64encode(digest).decode()
+
+
+def keep_transport_policy() -> None:
+    """Have streamlit-webrtc hand a server's ``iceTransportPolicy`` on to aiortc. May be called any number of times."""
+    # There is no setting for it: compile_rtc_configuration reads the list of servers and nothing else.
+    component.compile_rtc_configuration = _with_transport_policy
+
+
+def _with_transport_policy(rtc_configuration: dict[str, Any]) -> RTCConfiguration:
+    compiled = compile_rtc_configuration(rtc_configuration)
+    compiled.iceTransportPolicy = RTCIceTransportPolicy(rtc_configuration.get("iceTransportPolicy", "all"))
+    return compiled
 
 
 def load_secrets() -> Mapping[str, Any]:

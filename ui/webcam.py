@@ -17,7 +17,7 @@ from facetraits.annotate import annotate
 from facetraits.live import IDLE_S, Analyzer, LiveAnalysis, LiveSnapshot
 from facetraits.tracking import TrackedFace
 from facetraits.video import upright_rgb
-from ui.connection import ConnectionSettings
+from ui.connection import ConnectionSettings, keep_transport_policy
 from ui.live_track import LiveTrack, without_relay
 from ui.photos import face_crop, to_jpeg
 
@@ -147,6 +147,7 @@ def camera(
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     without_relay()
+    keep_transport_policy()
     track = stream.track()
     style = {"width": "100%", "borderRadius": "0.6rem", "transform": "scaleX(-1)" if stream.mirrored else "none"}
     webrtc_streamer(

@@ -44,6 +44,7 @@ WAY = """async () => {
     state: connection.connectionState,
     frames: video?.framesDecoded ?? 0,
     offered: all.filter(entry => entry.type === "local-candidate").map(entry => entry.candidateType),
+    answered: all.filter(entry => entry.type === "remote-candidate").map(entry => entry.candidateType),
     browser: pair && stats.get(pair.localCandidateId),
     server: pair && stats.get(pair.remoteCandidateId),
   };
@@ -193,5 +194,6 @@ def test_a_server_behind_nat_asks_for_a_relay_itself(launch: Callable[..., Brows
             # Without other interfaces Chromium would have nothing to send from.
             way = way_of_video(launch("--allow-loopback-in-peer-connection"), url, relay)
 
+    assert set(way["offered"]) == set(way["answered"]) == {"relay"}
     assert way["browser"]["candidateType"] == "relay"
     assert way["server"]["candidateType"] == "relay"
