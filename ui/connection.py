@@ -86,23 +86,21 @@ class ConnectionSettings:
         Args:
             now_s: Unix time that the credentials' lifetime begins at; the present where None.
         """
-        return {"iceServers": self._entries(now_s), **self._policy()}
+        policy = {"iceTransportPolicy": "relay"} if self.relay_only else {}
+        return {"iceServers": self._entries(now_s), **policy}
 
     def server(self, now_s: float | None = None) -> dict[str, Any]:
         """This side's configuration, for ``server_rtc_configuration``: mostly an empty list of servers.
 
         A relay that the browser signed in to reaches this server as any other client would. Only where the relay cannot
-        do that, because this server is behind NAT itself, must this side ask for a relay, too. If the browser uses no
-        other way, this side offers none: a relay that refuses the first address it is asked for can be quicker than
-        the browser reads the second, and streamlit-webrtc stops for good when no way is left for an instant.
+        do that, because this server is behind NAT itself, does this side need what the browser needs. Then
+        ``relay_only`` holds for it, too: a relay that refuses the first address it is asked for can be quicker than the
+        browser reads the second, and streamlit-webrtc stops for good when no way is left for an instant.
 
         Args:
             now_s: as for `browser`.
         """
-        return {"iceServers": self._entries(now_s), **self._policy()} if self.server_behind_nat else {"iceServers": []}
-
-    def _policy(self) -> dict[str, str]:
-        return {"iceTransportPolicy": "relay"} if self.relay_only else {}
+        return self.browser(now_s) if self.server_behind_nat else {"iceServers": []}
 
     def _entries(self, now_s: float | None) -> list[dict[str, Any]]:
         entries = [_entry(server.urls, server.username, server.credential) for server in self.ice_servers]
