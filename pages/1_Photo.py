@@ -17,6 +17,7 @@ from ui.export import to_csv, to_json
 from ui.face_card import face_cards, headline
 from ui.navigation import start_page
 from ui.photos import Outcome, PhotoSession, Picture, annotated_download
+from ui.sample_row import choose_sample
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 UPLOAD, CAMERA, SAMPLE = "Upload", "Camera", "Sample"
 LARGEST_FILE_MB: Final = 50
-SAMPLES: Final = {"Portrait": "portrait.jpg", "One face, six ways": "group.jpg"}
-SAMPLE_FOLDER: Final = Path(__file__).parent.parent / "ui" / "samples"
 MOST_FACES_IN_ALT_TEXT: Final = 12
 
 
@@ -75,10 +74,7 @@ def as_picture(file: UploadedFile, name: str) -> Picture:
 
 
 def sample() -> list[Picture]:
-    name = st.pills("Sample", tuple(SAMPLES), default="Portrait", required=True, key="photo_sample")
-    st.caption("Astronaut Eileen Collins, photographed by NASA (public domain).")
-    path = SAMPLE_FOLDER / SAMPLES[name]
-    return [Picture(f"sample {path.name}", name, path.read_bytes)]
+    return [choose_sample("photo_sample")]
 
 
 def analyze_missing(

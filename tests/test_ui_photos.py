@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from facetraits.images import decode_image
 from facetraits.tables import CSV_COLUMNS
@@ -18,6 +18,7 @@ from facetraits.types import TRAITS
 from tests.builders import FakeAnalyzer, make_detection, make_face, make_result, photo_of_one, photo_without_faces
 from ui.export import to_csv, to_json
 from ui.photos import PREVIEW_SIDE_PX, PREVIEWS_KEPT, Outcome, PhotoSession, Picture, annotated_download, face_crop
+from ui.sample_row import FOLDER, PORTRAITS, group_photo
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
@@ -161,9 +162,32 @@ def test_nothing_found_has_no_crops(analyzer: FakeAnalyzer) -> None:
 
 
 def test_the_samples_come_with_their_licence() -> None:
-    folder = Path(__file__).parent.parent / "ui" / "samples"
-    note = (folder / "README.md").read_text(encoding="utf-8")
-    pictures = sorted(folder.glob("*.jpg"))
+    note = (FOLDER / "README.md").read_text(encoding="utf-8")
+    pictures = sorted(FOLDER.glob("*.jpg"))
     assert pictures
     assert all(path.name in note for path in pictures)
     assert "public domain" in note
+    assert "DeBruine, Lisa and Jones, Benedict (2017)" in note
+    assert "doi:10.6084/m9.figshare.5047666" in note
+    assert "CC BY 4.0" in note
+    assert "made smaller" in note
+
+
+def test_the_samples_are_few_bytes_and_without_notes_of_cameras() -> None:
+    pictures = sorted(FOLDER.glob("*.jpg"))
+    assert {*PORTRAITS, FOLDER / "portrait.jpg"} == set(pictures), "every stored picture is used"
+    assert len(PORTRAITS) == 8
+    assert sum(path.stat().st_size for path in pictures) < 900_000
+    for path in PORTRAITS:
+        with Image.open(path) as image:
+            assert image.size == (900, 900)
+            assert not image.getexif()
+
+
+def test_the_picture_of_several_holds_every_portrait() -> None:
+    group = decode_image(group_photo()).astype(float)
+    assert len(group_photo()) < 300_000
+    for number, path in enumerate(PORTRAITS):
+        top, left = 8 + number // 4 * 408, 8 + number % 4 * 408
+        small = cv2.resize(decode_image(path.read_bytes()), (400, 400), interpolation=cv2.INTER_AREA)
+        assert np.abs(group[top : top + 400, left : left + 400] - small).mean() < 3, path.name

@@ -144,3 +144,58 @@ def test_every_word_is_readable_in_both_themes(open_browser: OpenBrowser, scheme
     assert min(contrasts.values()) >= 4.5, contrasts
     dark = browser.page.locator(".stApp").evaluate("app => getComputedStyle(app).colorScheme")
     assert dark == scheme
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "rows"),
+    [(1280, "light", 1), (1280, "dark", 1), (800, "light", 2), (390, "light", 2), (390, "dark", 2)],
+)
+def test_the_samples_are_pictures_to_press(open_browser: OpenBrowser, width: int, scheme: str, rows: int) -> None:
+    browser = open_browser(width=width, scheme=scheme)
+    page = browser.page
+    browser.visit("Photo")
+    page.get_by_role("radio", name="Sample", exact=True).click()
+    heading = page.locator(".ft-picture")
+    heading.get_by_text("Sample 1").wait_for()
+    browser.settle()
+    row = page.get_by_role("radiogroup", name="Press a picture")
+    samples = row.get_by_role("radio").all()
+    assert [sample.inner_text() for sample in samples] == [*(f"Sample {n}" for n in range(1, 9)), "All eight"]
+    boxes = [sample.bounding_box() for sample in samples]
+    assert len({box["y"] for box in boxes}) == rows
+    assert all(min(box["width"], box["height"]) >= 44 and box["x"] + box["width"] <= width for box in boxes)
+    assert boxes[0]["width"] == pytest.approx(boxes[0]["height"], abs=1)
+    look = "e => { const s = getComputedStyle(e); return [s.backgroundImage, s.boxShadow] }"
+    pictures, rings = zip(*(sample.evaluate(look) for sample in samples), strict=True)
+    assert len({picture for picture in pictures if picture.startswith('url("data:image/jpeg;base64,')}) == 9
+    assert rings[0] != "none" and set(rings[1:]) == {"none"}, "the chosen one stands out"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    for word in page.locator(".st-key-samples [data-testid=stCaptionContainer] :is(p, a)").all():
+        assert word.evaluate(CONTRAST) >= 4.5
+        assert word.evaluate(
+            "e => { for (; e; e = e.parentElement) if (getComputedStyle(e).opacity < 1) return false; return true }"
+        )
+
+    samples[-1].click()
+    heading.get_by_text("All eight").wait_for()
+    browser.settle()
+    assert page.locator(".ft-card").count() == 8
+    assert samples[-1].get_attribute("aria-checked") == "true"
+    assert samples[0].get_attribute("aria-checked") == "false"
+
+
+def test_a_sample_is_chosen_by_keyboard(open_browser: OpenBrowser) -> None:
+    browser = open_browser()
+    page = browser.page
+    browser.visit("Photo")
+    page.get_by_role("radio", name="Sample", exact=True).click()
+    page.locator(".ft-picture").get_by_text("Sample 1").wait_for()
+    page.get_by_role("radio", name="Sample 1", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    second = page.get_by_role("radio", name="Sample 2", exact=True)
+    assert second.evaluate("e => e === document.activeElement && getComputedStyle(e).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    page.locator(".ft-picture").get_by_text("Sample 2").wait_for()
+    browser.settle()
+    assert page.locator(".ft-card").count() == 1

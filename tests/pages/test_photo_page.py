@@ -29,6 +29,7 @@ from tests.builders import (
     photo_of_one,
     photo_without_faces,
 )
+from ui.sample_row import group_photo
 
 BROKEN = b"\x89PNG\r\n\x1a\n and then nothing"
 
@@ -40,6 +41,7 @@ def png(image: NDArray[np.uint8]) -> bytes:
 ONE = png(photo_of_one())
 MANY = png(photo_of_many(5))
 NONE = png(photo_without_faces())
+SAMPLES = (*(f"Sample {number}" for number in range(1, 9)), "All eight")
 
 
 class ChangedAnalyzer(FakeAnalyzer):
@@ -257,13 +259,42 @@ def test_a_snapshot_is_analysed(analyzer: FakeAnalyzer) -> None:
     assert cards(page) == 1
 
 
-@pytest.mark.parametrize(("name", "faces"), [("Portrait", 1), ("One face, six ways", 6)])
-def test_the_samples_show_every_face(analyzer: FakeAnalyzer, name: str, faces: int) -> None:
+def test_the_samples_show_every_face(analyzer: FakeAnalyzer) -> None:
     page = open_page()
     page.segmented_control("photo_source").set_value("Sample").run()
-    page.pills("photo_sample").set_value(name).run()
-    assert not page.exception
-    assert cards(page) == faces
+    assert tuple(page.pills("photo_sample").options) == SAMPLES
+    seen = {}
+    for name in SAMPLES:
+        page.pills("photo_sample").set_value(name).run()
+        assert not page.exception
+        assert f" {name} " in text(page)
+        seen[name] = cards(page)
+    assert seen == dict.fromkeys(SAMPLES[:-1], 1) | {"All eight": 8}
+
+
+def test_the_first_sample_is_there_at_once(analyzer: FakeAnalyzer) -> None:
+    page = open_page()
+    page.segmented_control("photo_source").set_value("Sample").run()
+    assert "Sample 1 1 face in 900 × 900 px" in text(page)
+    assert len(analyzer.calls) == 1
+
+
+def test_the_samples_name_their_authors_and_licence(analyzer: FakeAnalyzer) -> None:
+    page = open_page()
+    assert not any("London" in caption.value for caption in page.caption)
+    page.segmented_control("photo_source").set_value("Sample").run()
+    (credit,) = [caption.value for caption in page.caption if "London" in caption.value]
+    for part in ("Lisa DeBruine", "Benedict Jones", "10.6084/m9.figshare.5047666", "CC BY 4.0", "made smaller"):
+        assert part in credit
+
+
+def test_every_sample_has_a_picture_of_its_own_to_press(analyzer: FakeAnalyzer) -> None:
+    page = open_page()
+    page.segmented_control("photo_source").set_value("Sample").run()
+    styles = " ".join(piece.body for piece in page.html)
+    pictures = re.findall(r":nth-child\((\d)\) \{ background-image: url\(\"data:image/jpeg;base64,([^\"]+)\"\)", styles)
+    assert [int(number) for number, _ in pictures] == list(range(1, 10))
+    assert len({data for _, data in pictures}) == 9
 
 
 def test_visitors_do_not_see_each_other(analyzer: FakeAnalyzer) -> None:
@@ -321,7 +352,11 @@ def test_nothing_is_written_to_disk(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    group_photo.cache_clear()
     page = upload(open_page(), ("portrait.png", ONE), ("broken.png", BROKEN), ("group.png", MANY))
     assert cards(page) == 1
+    page.segmented_control("photo_source").set_value("Sample").run()
+    page.pills("photo_sample").set_value("All eight").run()
+    assert cards(page) == 8
     assert [path for path in written_files if not path.startswith("/dev/")] == []
     assert list(tmp_path.iterdir()) == []
