@@ -22,6 +22,9 @@ AGE_GROUPS_7: Final = (
     ("66+", None),
 )
 AGE_GROUP_7_NAMES: Final = tuple(name for name, _ in AGE_GROUPS_7)
+# Children and the young, finer than the five groups: where a year counts most.
+YOUTH_GROUPS: Final = (("0-2", 2), ("3-6", 6), ("7-12", 12), ("13-17", 17), ("18-20", 20))
+YOUTH_GROUP_NAMES: Final = tuple(name for name, _ in YOUTH_GROUPS)
 _Groups = Sequence[tuple[str, int | None]]
 
 

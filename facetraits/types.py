@@ -46,6 +46,9 @@ MOOD_OF_EXPRESSION: Final[Mapping[str, str]] = {
 }
 MOODS: Final = ("positive", "neutral", "negative")
 
+# How a face shows itself; only the first can be trusted.
+VIEWS: Final = ("clear", "covered", "upside down")
+
 QualityIssue = Literal["too small", "blurred", "too dark", "too bright", "turned away", "cut by the edge"]
 
 

@@ -1,4 +1,4 @@
-"""`python -m facetraits train | release | evaluate | datasets`: the commands that need data sets."""
+"""`python -m facetraits train | release | evaluate | datasets | splits`: the commands that need data sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from facetraits.registry import DEFAULT_MODELS_DIR
 
 
 def default_data() -> Path:
-    """The folder that holds ``utkface/`` and ``fer2013/``: $FACETRAITS_DATA, else ``data``."""
+    """The folder that holds ``utkface/``, ``fer2013/`` and the others: $FACETRAITS_DATA, else ``data``."""
     return Path(os.environ.get("FACETRAITS_DATA", "data"))
 
 
@@ -35,7 +35,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     evaluate.set_defaults(run=_evaluate)
     datasets = commands.add_parser("datasets", help="count the data sets' classes before and after cleaning")
     datasets.set_defaults(run=_datasets)
-    for parser in (train, release, evaluate, datasets):
+    splits = commands.add_parser("splits", help="divide All-Age-Faces and RAF-DB anew, near-duplicates together")
+    splits.set_defaults(run=_splits)
+    for parser in (train, release, evaluate, datasets, splits):
         parser.add_argument("--data", type=Path, default=default_data(), help="folder of the data sets")
 
 
@@ -102,5 +104,14 @@ def _datasets(arguments: argparse.Namespace) -> int:
         from facetraits.training.summarize import summarize
 
         print(summarize(arguments.data, DEFAULT_MODELS_DIR))
+
+    return _guarded(work)
+
+
+def _splits(arguments: argparse.Namespace) -> int:
+    def work() -> None:
+        from facetraits.training.divide import divide
+
+        print(divide(arguments.data, DEFAULT_MODELS_DIR / "centerface" / "network.onnx"))
 
     return _guarded(work)

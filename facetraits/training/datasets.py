@@ -1,4 +1,4 @@
-"""Readers for the public downloads: UTKFace, FER2013 and the FER+ votes.
+"""Readers for the public downloads: UTKFace, All-Age-Faces, FER2013 with the FER+ votes, and RAF-DB.
 
 The layouts are those in which the sets are distributed; README.md tells where to get them.
 """
@@ -23,11 +23,15 @@ GENDERS: Final = ("male", "female")
 ETHNICITIES: Final = ("white", "black", "asian", "indian", "other")
 FER2013_CLASSES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 FERPLUS_CLASSES: Final = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
+# In the order of RAF-DB's labels 1 to 7 (Li et al. 2017); the words are those of ``FERPLUS_CLASSES``.
+RAF_DB_CLASSES: Final = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
 # As webcam-guesser's smile detector answers; "smiling" is what FER+ calls happiness.
 SMILE_CLASSES: Final = ("not smiling", "smiling")
 FER2013_SPLITS: Final = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 UTKFACE_MAX_AGE: Final = 116
 
+_ALL_AGE_FACES_LAST_FEMALE: Final = 7380  # serial number
+_ALL_AGE_FACES_NAME = re.compile(r"^(\d{5})A(\d{2,3})\.jpg$")
 _UTKFACE_NAME = re.compile(r"^(\d{1,3})_([01])_([0-4])_(\d+)\.jpg(\.chip)?\.jpg$")
 
 
@@ -133,3 +137,91 @@ def read_fer2013(csv_gz: Path, ferplus_csv: Path) -> Fer2013:
     if len(plus) != len(labels):
         raise DatasetError(f"{csv_gz} has {len(labels)} rows but {ferplus_csv} has {len(plus)}")
     return Fer2013(np.stack(pixels), np.array(labels), np.array(splits), votes, other, restored)
+
+
+@dataclass(frozen=True, slots=True)
+class AllAgeFacesItem:
+    """One photo of All-Age-Faces.
+
+    Attributes:
+        name: file name, unique in the set.
+        jpeg: the encoded picture.
+        age: years; gender: index into ``GENDERS``.
+        held_back: of the half that its authors call ``val``, from which validation and test are taken.
+    """
+
+    name: str
+    jpeg: bytes
+    age: int
+    gender: int
+    held_back: bool
+
+
+def parse_all_age_faces_name(name: str) -> tuple[int, int] | None:
+    """Age and gender from a file name such as ``07381A02.jpg``, or None where the name is malformed."""
+    match = _ALL_AGE_FACES_NAME.match(name)
+    if match is None:
+        return None
+    serial, age = int(match.group(1)), int(match.group(2))
+    return age, GENDERS.index("female" if serial <= _ALL_AGE_FACES_LAST_FEMALE else "male")
+
+
+def read_all_age_faces(folder: Path) -> Iterator[AllAgeFacesItem | str]:
+    """Every picture of the set, from the folder that holds ``original images`` and ``image sets``.
+
+    Yields:
+        An ``AllAgeFacesItem``, or the bare file name where that is malformed.
+
+    Raises:
+        DatasetError: the folder is not laid out so.
+    """
+    try:
+        held_back = {line.split()[0] for line in (folder / "image sets" / "val.txt").read_text().splitlines() if line}
+        files = sorted((folder / "original images").iterdir())
+        for file in files:
+            labels = parse_all_age_faces_name(file.name)
+            if labels is None:
+                yield file.name
+            else:
+                yield AllAgeFacesItem(file.name, file.read_bytes(), *labels, file.name in held_back)
+    except OSError as error:
+        raise DatasetError(f"All-Age-Faces cannot be read from {folder}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class RafDbItem:
+    """One aligned face of RAF-DB.
+
+    Attributes:
+        name: file name, unique in the set.
+        jpeg: the encoded picture.
+        expression: index into ``RAF_DB_CLASSES``.
+        split: "train" or "test", as the authors have it.
+    """
+
+    name: str
+    jpeg: bytes
+    expression: int
+    split: str
+
+
+def read_raf_db(folder: Path) -> Iterator[RafDbItem]:
+    """Every aligned picture of the set, training pictures first.
+
+    Args:
+        folder: holds ``aligned/train``, ``aligned/test``, ``train_labels.csv`` and ``test_labels.csv``.
+
+    Raises:
+        DatasetError: the folder is not laid out so, or a label is none of 1 to 7.
+    """
+    try:
+        for split in ("train", "test"):
+            files = {file.name: file for file in (folder / "aligned" / split).rglob("*.jpg")}
+            with (folder / f"{split}_labels.csv").open(newline="") as table:
+                for row in csv.DictReader(table):
+                    label = int(row["label"])
+                    if not 1 <= label <= len(RAF_DB_CLASSES):
+                        raise ValueError(f"label {label} of {row['image']}")
+                    yield RafDbItem(row["image"], files[row["image"]].read_bytes(), label - 1, split)
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(f"RAF-DB cannot be read from {folder}: {error!r}") from error

@@ -18,12 +18,22 @@ from tqdm import tqdm
 
 from facetraits.alignment import CropSpec, align_faces
 from facetraits.detection import FaceDetector
-from facetraits.training.datasets import Fer2013, UtkFaceItem, read_utkface
+from facetraits.training.datasets import (
+    AllAgeFacesItem,
+    Fer2013,
+    UtkFaceItem,
+    read_all_age_faces,
+    read_raf_db,
+    read_utkface,
+)
 from facetraits.types import FaceDetection
 
 _UTKFACE_PADDING_PX: Final = 50
 _FER2013_ENLARGEMENT: Final = 4
 _FER2013_PADDING_PX: Final = 64  # px of the enlarged picture
+_ALL_AGE_FACES_PADDING_PX: Final = 50
+_RAF_DB_ENLARGEMENT: Final = 2
+_RAF_DB_PADDING_PX: Final = 50  # px of the enlarged picture
 
 
 def chip_detector(network: Path) -> FaceDetector:
@@ -78,6 +88,11 @@ def _detection(row: NDArray[np.float32]) -> FaceDetection:
     return FaceDetection(row[:4], row[5:].reshape(5, 2), float(row[4]))
 
 
+def stored_detections(rows: NDArray[np.float32]) -> list[FaceDetection | None]:
+    """N faces from their stored (N, 15) rows; None where none was found."""
+    return [None if np.isnan(row[0]) else _detection(row) for row in rows]
+
+
 def decode_chip(jpeg: bytes) -> NDArray[np.uint8]:
     """(H, W, 3) RGB of a data set's JPEG file; ValueError where it is broken."""
     bgr = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_COLOR)
@@ -99,6 +114,42 @@ def detect_utkface(tar: Path, network: Path, out: Path) -> None:
         faces.append(detect_chip(detector, decode_chip(item.jpeg), _UTKFACE_PADDING_PX))
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(out, names=names, labels=labels, detections=_rows(faces), malformed=malformed)
+
+
+def detect_all_age_faces(folder: Path, network: Path, out: Path) -> None:
+    """Write names, labels, halves and (N, 15) detections of All-Age-Faces to ``out`` (.npz), malformed names too."""
+    detector = chip_detector(network)
+    names, labels, held_back, faces, malformed = [], [], [], [], []
+    for item in tqdm(read_all_age_faces(folder), total=13_322, desc="All-Age-Faces: faces", unit=" pictures"):
+        if not isinstance(item, AllAgeFacesItem):
+            malformed.append(item)
+            continue
+        names.append(item.name)
+        labels.append((item.age, item.gender))
+        held_back.append(item.held_back)
+        faces.append(detect_chip(detector, decode_chip(item.jpeg), _ALL_AGE_FACES_PADDING_PX))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        out,
+        names=names,
+        labels=labels,
+        held_back=held_back,
+        detections=_rows(faces),
+        malformed=np.array(malformed, dtype=np.str_),
+    )
+
+
+def detect_raf_db(folder: Path, network: Path, out: Path) -> None:
+    """Write names, labels, the authors' halves and (N, 15) detections of RAF-DB to ``out`` (.npz)."""
+    detector = chip_detector(network)
+    names, labels, halves, faces = [], [], [], []
+    for item in tqdm(read_raf_db(folder), total=15_339, desc="RAF-DB: faces", unit=" pictures"):
+        names.append(item.name)
+        labels.append(item.expression)
+        halves.append(item.split)
+        faces.append(detect_chip(detector, decode_chip(item.jpeg), _RAF_DB_PADDING_PX, _RAF_DB_ENLARGEMENT))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(out, names=names, labels=labels, halves=halves, detections=_rows(faces))
 
 
 def detect_fer2013(data: Fer2013, network: Path, out: Path) -> None:

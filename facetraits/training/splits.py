@@ -1,4 +1,4 @@
-"""Near-duplicate groups and the fixed split of UTKFace; what FER2013 rows may be trained on."""
+"""Near-duplicate groups and the fixed splits of the data sets; what FER2013 rows may be trained on."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from facetraits.alignment import CropSpec
 from facetraits.training.datasets import FERPLUS_CLASSES, Fer2013
 
 UTKFACE_SPLIT: Final = Path(__file__).parent / "utkface_split.csv"
+ALL_AGE_FACES_SPLIT: Final = Path(__file__).parent / "all_age_faces_split.csv"
+RAF_DB_SPLIT: Final = Path(__file__).parent / "raf_db_split.csv"
+ALL_AGE_FACES_TEST: Final = 2_000
+ALL_AGE_FACES_VALIDATION: Final = 700
+_RAF_DB_VALIDATION_PERCENT: Final = 10
+LEFT_OUT: Final = "left out"  # like a picture that another set holds back: neither trained on nor counted
 DUPLICATE_CROP: Final = CropSpec("duplicates", side_px=32, margin=1.1)
 # Correlation of two aligned grey crops from which they count as the same picture. Above it 70-80% of the pairs have
 # equal gender and ethnicity; below, the share falls quickly towards the 21% of unrelated pairs.
@@ -53,7 +59,7 @@ def near_duplicate_groups(grey: NDArray[np.uint8], threshold: float = DUPLICATE_
 
 def split_of_group(key: str) -> str:
     """ "train", "validation" or "test" for a group, from a hash of its key: 70/10/20 and the same on every machine."""
-    percent = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 100
+    percent = int.from_bytes(_digest(key)[:4], "big") % 100
     for split, share in _SPLIT_PERCENT:
         if percent < share:
             return split
@@ -63,20 +69,91 @@ def split_of_group(key: str) -> str:
 
 def write_utkface_split(names: NDArray[np.str_], groups: NDArray[np.int64], out: Path = UTKFACE_SPLIT) -> None:
     """Write one row (picture, group, split) per picture; a group is named after its first picture."""
+    write_split(names, groups, np.array([split_of_group(_short(names[group])) for group in groups]), out)
+
+
+def all_age_faces_splits(
+    names: NDArray[np.str_], held_back: NDArray[np.bool_], groups: NDArray[np.int64], elsewhere: NDArray[np.str_]
+) -> NDArray[np.str_]:
+    """Test and validation from the half that the authors hold back, group by group; the rest is for training.
+
+    Args:
+        names: (N,) file names.
+        held_back: (N,) True in that half.
+        groups: (N,) of near-duplicates, within the set.
+        elsewhere: (N,) the split of near-duplicates in other sets; "" where there are none.
+
+    Returns:
+        (N,) "train", "validation", "test" or ``LEFT_OUT``.
+    """
+    splits = np.full(len(names), "train", dtype="<U10")
+    members: dict[int, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(int(group), []).append(i)
+    # What another set shows in training cannot be held back here, and a group goes to one side as a whole.
+    free = [rows for rows in members.values() if held_back[rows].all() and not (elsewhere[rows] != "").any()]
+    free.sort(key=lambda rows: _digest(str(names[rows[0]])))
+    for split, wanted in (("test", ALL_AGE_FACES_TEST), ("validation", ALL_AGE_FACES_VALIDATION)):
+        taken = 0
+        while free and taken < wanted:
+            rows = free.pop()
+            splits[rows] = split
+            taken += len(rows)
+    splits[(splits == "train") & np.isin(elsewhere, ("validation", "test"))] = LEFT_OUT
+    return splits
+
+
+def raf_db_splits(
+    names: NDArray[np.str_], halves: NDArray[np.str_], groups: NDArray[np.int64], elsewhere: NDArray[np.str_]
+) -> NDArray[np.str_]:
+    """The authors' test half stays as it is; a tenth of the other, group by group, is for validation.
+
+    Args:
+        names: (N,) file names.
+        halves: (N,) "train" or "test".
+        groups: (N,) of near-duplicates, within the set.
+        elsewhere: as of ``all_age_faces_splits``.
+
+    Returns:
+        (N,) "train", "validation", "test", or ``LEFT_OUT`` for training pictures like one that is held back.
+    """
+    splits = halves.astype("<U10")
+    in_test = set(groups[halves == "test"].tolist())
+    for i, group in enumerate(groups):
+        if halves[i] == "test":
+            continue
+        if int(group) in in_test:
+            splits[i] = LEFT_OUT
+        elif int.from_bytes(_digest(str(names[group]))[:4], "big") % 100 < _RAF_DB_VALIDATION_PERCENT:
+            splits[i] = "validation"
+        elif elsewhere[i] in ("validation", "test"):
+            splits[i] = LEFT_OUT
+    return splits
+
+
+def write_split(names: NDArray[np.str_], groups: NDArray[np.int64], splits: NDArray[np.str_], out: Path) -> None:
+    """Write one row (picture, group, split) per picture; a group is named after its first picture."""
     with out.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("picture", "group", "split"))
-        for name, group in sorted((str(n), str(names[g])) for n, g in zip(names, groups, strict=True)):
-            short = name.removesuffix(".chip.jpg").removesuffix(".jpg")
-            key = group.removesuffix(".chip.jpg").removesuffix(".jpg")
-            writer.writerow((short, "" if key == short else key, split_of_group(key)))
+        for name, group, split in sorted(zip(names, names[groups], splits, strict=True)):
+            key = _short(group)
+            writer.writerow((_short(name), "" if key == _short(name) else key, split))
 
 
-def read_utkface_split(names: NDArray[np.str_], path: Path = UTKFACE_SPLIT) -> NDArray[np.str_]:
+def read_split(names: NDArray[np.str_], path: Path) -> NDArray[np.str_]:
     """(N,) the stored split of each picture; "" for a picture that the split does not know."""
     with path.open(newline="") as file:
         splits = {row["picture"]: row["split"] for row in csv.DictReader(file)}
-    return np.array([splits.get(str(n).removesuffix(".chip.jpg").removesuffix(".jpg"), "") for n in names])
+    return np.array([splits.get(_short(name), "") for name in names])
+
+
+def _short(name: object) -> str:
+    return str(name).removesuffix(".chip.jpg").removesuffix(".jpg")
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
 
 
 def fer2013_train_mask(data: Fer2013) -> NDArray[np.bool_]:

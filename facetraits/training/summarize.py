@@ -11,20 +11,35 @@ from numpy.typing import NDArray
 
 from facetraits.age import AGE_GROUP_NAMES, group_index
 from facetraits.data_summary import DataSummary, Distribution, Removed, write_data_summaries
-from facetraits.training.datasets import ETHNICITIES, FER2013_CLASSES, FERPLUS_CLASSES, GENDERS, UTKFACE_MAX_AGE
+from facetraits.training.datasets import (
+    ETHNICITIES,
+    FER2013_CLASSES,
+    FERPLUS_CLASSES,
+    GENDERS,
+    RAF_DB_CLASSES,
+    UTKFACE_MAX_AGE,
+)
 from facetraits.training.provenance import code_commit
-from facetraits.training.samples import data_version, load_fer2013, load_utkface
-from facetraits.training.splits import fer2013_like_held_back, fer2013_train_mask, ferplus_majority, ferplus_targets
+from facetraits.training.samples import data_version, load_all_age_faces, load_fer2013, load_raf_db, load_utkface
+from facetraits.training.splits import (
+    LEFT_OUT,
+    fer2013_like_held_back,
+    fer2013_train_mask,
+    ferplus_majority,
+    ferplus_targets,
+)
 
 _SPLITS = ("train", "validation", "test")
 _AGE_STEP = 5
+_LIKE_HELD_BACK = "Nearly the same picture is in a validation or test split, of this set or of another"
 
 
 def summarize(data: Path, models_dir: Path) -> Path:
-    """Count both sets and write ``models_dir/datasets.json``."""
+    """Count all sets and write ``models_dir/datasets.json``."""
     code_commit()  # as it is now
     detector = models_dir / "centerface" / "network.onnx"
-    return write_data_summaries((_utkface(data, detector), _fer2013(data, detector)), models_dir)
+    count = (_utkface, _all_age_faces, _fer2013, _raf_db)
+    return write_data_summaries(tuple(of(data, detector) for of in count), models_dir)
 
 
 def _utkface(data: Path, detector: Path) -> DataSummary:
@@ -53,6 +68,56 @@ def _utkface(data: Path, detector: Path) -> DataSummary:
         distributions={
             name: _distribution(values, names, everybody, used, utk.splits) for name, (values, names) in labels.items()
         },
+        **_origin(),
+    )
+
+
+def _all_age_faces(data: Path, detector: Path) -> DataSummary:
+    aaf = load_all_age_faces(data, detector)
+    age, gender = aaf.labels.T
+    used = ~np.isnan(aaf.detections[:, 0]) | (aaf.splits != "train")
+    kept = used & (aaf.splits != LEFT_OUT)
+    edges = range(0, int(age.max()) + 1, _AGE_STEP)
+    labels: dict[str, tuple[NDArray[np.int64], Sequence[str]]] = {
+        "age": (age // _AGE_STEP, [f"{low}-{low + _AGE_STEP - 1}" for low in edges]),
+        "age_group": (group_index(age), AGE_GROUP_NAMES),
+        "gender": (gender, GENDERS),
+    }
+    everybody = np.ones(len(age), dtype=bool)
+    return DataSummary(
+        name="all-age-faces",
+        title="All-Age-Faces",
+        licence="No licence is stated; its authors ask to be cited (Cheng et al. 2019).",
+        files=data_version(data, ["all-age-faces"]),
+        pictures=len(age) + len(aaf.malformed),
+        removed=(
+            Removed("The file name does not give age and gender", len(aaf.malformed), "all splits"),
+            Removed(_LIKE_HELD_BACK, int((aaf.splits == LEFT_OUT).sum()), "training"),
+            Removed("No face was found in the picture", int((~used).sum()), "training"),
+        ),
+        distributions={
+            name: _distribution(values, names, everybody, kept, aaf.splits) for name, (values, names) in labels.items()
+        },
+        **_origin(),
+    )
+
+
+def _raf_db(data: Path, detector: Path) -> DataSummary:
+    raf = load_raf_db(data, detector)
+    used = ~np.isnan(raf.detections[:, 0]) | (raf.splits != "train")
+    kept = used & (raf.splits != LEFT_OUT)
+    everybody = np.ones(len(raf.labels), dtype=bool)
+    return DataSummary(
+        name="raf-db",
+        title="RAF-DB",
+        licence="For non-commercial research only (Li et al. 2017).",
+        files=data_version(data, ["raf-db"]),
+        pictures=len(raf.labels),
+        removed=(
+            Removed(_LIKE_HELD_BACK, int((raf.splits == LEFT_OUT).sum()), "training"),
+            Removed("No face was found in the picture", int((~used).sum()), "training"),
+        ),
+        distributions={"expression_raf_db": _distribution(raf.labels, RAF_DB_CLASSES, everybody, kept, raf.splits)},
         **_origin(),
     )
 
