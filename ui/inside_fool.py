@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.age import median_years
+from facetraits.alignment import CROPS
 from facetraits.augmentation import Variation, augment
 from facetraits.inside.probing import Spoiling, spoiled_series
 from facetraits.types import TRAIT_LABELS, TRAITS, AgePrediction, ClassPrediction, FaceTraits, TraitName
@@ -54,7 +55,8 @@ def varied(
     """
     stacks = {}
     for name, crop in crops.items():
-        some = augment(np.repeat(crop[None], count, axis=0), np.random.default_rng(seed), strength, kinds)
+        same = np.repeat(crop[None], count, axis=0)
+        some = augment(same, np.random.default_rng(seed), strength, kinds, CROPS[name])
         stacks[name] = np.concatenate([crop[None], some])
     return stacks
 

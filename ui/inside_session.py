@@ -110,8 +110,8 @@ class Network(NamedTuple):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What it answers, the app's traits first."""
-        return tuple(name for name in OUTPUT_WORDS if name in self.entry.outputs)
+        """What it answers of a person, the app's traits first."""
+        return tuple(name for name in OUTPUT_WORDS if name in self.entry.outputs and name != "view")
 
 
 def _look(picture: Picture, analyzer: FaceAnalyzer) -> Looked:

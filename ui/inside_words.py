@@ -14,6 +14,7 @@ from facetraits.types import TRAIT_LABELS
 OUTPUT_WORDS: Final[Mapping[str, str]] = {
     **{str(trait): label for trait, label in TRAIT_LABELS.items()},
     "expression_fer2013": "Expression in seven classes",
+    "view": "Clear, covered or upside down",
     "age_group": "Age group",
     "age_group_7": "Age in seven groups",
     "mood": "Mood",
@@ -22,6 +23,7 @@ _STEPS: Final[Mapping[str, str]] = {
     "expand": "widening",
     "depthwise": "filtering",
     "project": "narrowing",
+    "pointwise": "mixing",
     "add": "shortcut added",
 }
 _NAMES: Final[Mapping[str, str]] = {
@@ -197,11 +199,15 @@ VARIATION_WORDS: Final[Mapping[Variation, str]] = {
     "shear": "Slant",
     "zoom": "Zoom",
     "shift": "Shift",
+    "surroundings": "Other surroundings",
+    "blur": "Blur",
     "resolution": "Fewer pixels",
+    "sharpen": "Sharpen",
     "grey": "No colours",
     "light": "Light",
+    "colour": "Colours",
     "noise": "Grain",
-    "jpeg": "JPEG",
+    "jpeg": "JPEG and WebP",
     "erase": "Cover a patch",
 }
 

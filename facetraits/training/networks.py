@@ -8,6 +8,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
 AGE_BINS: Final = 101  # one per year, 0 to 100; older people count as 100
 
@@ -22,6 +23,21 @@ _LITE0_BLOCKS: Final = (
     (6, 3, 1, 320, 1),
 )
 _LITE0_LAYERS: Final = sum(block[-1] for block in _LITE0_BLOCKS)
+# stride and channels of each depthwise-separable block; source: Howard et al. 2017, width 1.0
+_MOBILENET_V1_BLOCKS: Final = (
+    (1, 64),
+    (2, 128),
+    (1, 128),
+    (2, 256),
+    (1, 256),
+    (2, 512),
+    *((1, 512),) * 5,
+    (2, 1024),
+    (1, 1024),
+)
+# What the face network subtracts from red, green and blue (means of ImageNet's pictures as Caffe's models have them).
+FACE_NETWORK_MEANS_RGB: Final = (123.68, 116.779, 103.939)
+PIXEL_SCALE: Final = 128  # inputs of about [-1, 1]; the first kernels are larger by as much
 _BN: Final = {"epsilon": 1e-3, "momentum": 0.97}
 
 
@@ -48,6 +64,18 @@ class ScaledConv2D(layers.Conv2D):
     def load_own_variables(self, store: Any) -> None:
         """As saved."""
         layers.Layer.load_own_variables(self, store)
+
+
+def scaled_kernel(kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Weights of a ``ScaledConv2D``, whose factors are set so that kernels have the size of freshly drawn ones.
+
+    Args:
+        kernel: (h, w, in, out) of a convolution with bias.
+        bias: (out,).
+    """
+    inputs = np.prod(kernel.shape[:-1])
+    factor = np.maximum(np.sqrt(inputs * (kernel**2).mean(axis=(0, 1, 2))), 1e-6).astype(np.float32)
+    return [kernel / factor, bias, factor]
 
 
 def _convolution(x: Any, name: str, filters: int, kernel: int, stride: int, batch_norm: bool) -> Any:
@@ -102,6 +130,71 @@ def efficientnet_lite0(x: Any, stochastic_depth: float = 0.0, batch_norm: bool =
     return layers.ReLU(6, name="top_relu")(x)
 
 
+def mobilenet_v1(x: Any) -> Any:
+    """MobileNetV1 of width 1.0 up to the mean of its last feature map, batch normalisation folded in.
+
+    Args:
+        x: (N, H, W, 3), scaled to about [-1, 1]; H and W divisible by 16.
+
+    Returns:
+        (N, 1024).
+    """
+    # On PyTorch channels come first: on a CPU a step takes 0.6 times as long, and 0.55 of TensorFlow's.
+    order = "channels_first" if keras.backend.backend() == "torch" else "channels_last"
+    if order == "channels_first":
+        x = layers.Permute((3, 1, 2), name="channels_first")(x)
+    shape: Mapping[str, Any] = {"padding": "same", "data_format": order}
+    x = ScaledConv2D(32, 3, strides=2, **shape, name="stem")(x)
+    x = layers.ReLU(6, name="stem_relu")(x)
+    for index, (stride, channels) in enumerate(_MOBILENET_V1_BLOCKS):
+        depthwise, pointwise = f"block{index}_depthwise", f"block{index}_pointwise"
+        x = layers.DepthwiseConv2D(3, strides=stride, **shape, name=depthwise)(x)
+        x = layers.ReLU(6, name=f"{depthwise}_relu")(x)
+        x = ScaledConv2D(channels, 1, **shape, name=pointwise)(x)
+        x = layers.ReLU(6, name=f"{pointwise}_relu")(x)
+    return layers.GlobalAveragePooling2D(data_format=order, name="pool")(x)
+
+
+def build_face_network(
+    crop_px: int,
+    input_px: int,
+    heads: Mapping[str, int],
+    dropout: float = 0.3,
+    name: str = "network",
+    trained_from: str = "",
+    train_depthwise: bool = True,
+) -> keras.Model:
+    """MobileNetV1 with one softmax per head, its pixels prepared as the network that was trained on faces wants them.
+
+    Args:
+        crop_px, input_px, heads, dropout, name, trained_from, train_depthwise: as of ``build_network``.
+
+    Returns:
+        A model from (N, crop_px, crop_px, 3) values in [0, 255] to a dict of (N, classes) probabilities.
+    """
+    crops = keras.Input((crop_px, crop_px, 3), dtype="uint8", name="crops")
+    offsets = [-mean / PIXEL_SCALE for mean in FACE_NETWORK_MEANS_RGB]
+    x = layers.Rescaling([1 / PIXEL_SCALE] * 3, offset=offsets, name="scale")(crops)
+    x = mobilenet_v1(_resized(x, input_px))
+    model = keras.Model(crops, _answers(x, heads, dropout), name=name)
+    _fix(model, trained_from, train_depthwise)
+    return model
+
+
+def _answers(features: Any, heads: Mapping[str, int], dropout: float) -> dict[str, Any]:
+    x = layers.Dropout(dropout, name="dropout")(features)
+    return {head: layers.Dense(classes, activation="softmax", name=head)(x) for head, classes in heads.items()}
+
+
+def _fix(model: keras.Model, trained_from: str, train_depthwise: bool) -> None:
+    if trained_from:
+        _freeze_before(model, trained_from)
+    if not train_depthwise:
+        for layer in model.layers:
+            if isinstance(layer, layers.DepthwiseConv2D):
+                layer.kernel.trainable = False
+
+
 def build_network(
     crop_px: int,
     input_px: int,
@@ -138,17 +231,10 @@ def build_network(
         x = layers.Conv2D(3, 1, use_bias=False, trainable=False, name="grey")(x)
     x = efficientnet_lite0(x, stochastic_depth, batch_norm)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    outputs = {head: layers.Dense(classes, activation="softmax", name=head)(x) for head, classes in heads.items()}
-    model = keras.Model(crops, outputs, name=name)
+    model = keras.Model(crops, _answers(x, heads, dropout), name=name)
     if grey:
         _set_luma(model)
-    if trained_from:
-        _freeze_before(model, trained_from)
-    if not train_depthwise:
-        for layer in model.layers:
-            if isinstance(layer, layers.DepthwiseConv2D):
-                layer.kernel.trainable = False
+    _fix(model, trained_from, train_depthwise)
     return model
 
 

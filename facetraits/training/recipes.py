@@ -9,9 +9,16 @@ from typing import Any, Final, Literal, get_args
 
 from facetraits.age import AGE_GROUP_7_NAMES, AGE_GROUP_NAMES
 from facetraits.augmentation import VARIATIONS, Variation
-from facetraits.training.datasets import ETHNICITIES, FER2013_CLASSES, FERPLUS_CLASSES, GENDERS, SMILE_CLASSES
+from facetraits.training.datasets import (
+    ETHNICITIES,
+    FER2013_CLASSES,
+    FERPLUS_CLASSES,
+    GENDERS,
+    RAF_DB_CLASSES,
+    SMILE_CLASSES,
+)
 from facetraits.training.networks import AGE_BINS
-from facetraits.types import MOODS
+from facetraits.types import MOODS, VIEWS
 
 CLASS_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "age": tuple(str(year) for year in range(AGE_BINS)),
@@ -23,9 +30,15 @@ CLASS_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "expression_fer2013": FER2013_CLASSES,
     "mood": MOODS,
     "smile": SMILE_CLASSES,
+    "view": VIEWS,
 }
 HEAD_CLASSES: Final = {head: len(names) for head, names in CLASS_NAMES.items()}
-DATASET_OF_HEAD: Final = {
+# Also what follows from an answer, as reports count it.
+COUNTED_CLASSES: Final[Mapping[str, tuple[str, ...]]] = {**CLASS_NAMES, "expression_raf_db": RAF_DB_CLASSES}
+_Dataset = Literal["utkface", "all-age-faces", "fer2013", "raf-db", "faceres"]
+_DATASETS: Final[tuple[_Dataset, ...]] = get_args(_Dataset)
+# The set that a head learns from where a recipe does not name its data sets.
+DATASET_OF_HEAD: Final[Mapping[str, _Dataset]] = {
     "age": "utkface",
     "age_group": "utkface",
     "age_group_7": "utkface",
@@ -36,18 +49,26 @@ DATASET_OF_HEAD: Final = {
     "mood": "fer2013",
     "smile": "fer2013",
 }
-
-
-_Dataset = Literal["utkface", "fer2013"]
-_DATASETS: Final[tuple[_Dataset, ...]] = get_args(_Dataset)
+FACE_NETWORK: Final = "faceres"  # as `start`: the network that was trained on faces
 
 
 def _in_order(names: Collection[str]) -> tuple[_Dataset, ...]:
     return tuple(name for name in _DATASETS if name in names)
 
 
-# What the first networks were trained with: no camera's noise and no compression.
-_WITHOUT_CAMERA: Final = tuple(kind for kind in VARIATIONS if kind not in ("noise", "jpeg"))
+# What the networks on EfficientNet-Lite0 were trained with, the first of them without a camera's noise and compression.
+_WITHOUT_CAMERA: Final[tuple[Variation, ...]] = (
+    "flip",
+    "rotate",
+    "shear",
+    "zoom",
+    "shift",
+    "resolution",
+    "grey",
+    "light",
+    "erase",
+)
+_CAMERA: Final[tuple[Variation, ...]] = (*_WITHOUT_CAMERA[:-1], "noise", "jpeg", "erase")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +77,14 @@ class Recipe:
 
     Attributes:
         name: of the network, its folder and its command.
-        heads: outputs, each a key of ``HEAD_CLASSES``; the data sets follow from them.
+        heads: outputs, each a key of ``HEAD_CLASSES``.
+        shares: data sets, and how many of the pictures of each an epoch shows; () for all pictures of the sets that
+            ``DATASET_OF_HEAD`` names for the heads.
+        evenness: 0 shows pictures as often as they occur; 1 shows the groups of a data set (ages, expressions) equally
+            often; in between, as often as their number to the power of what is left to 1.
+        loss_weights: heads and what their loss is multiplied by; 1 for those that are not named.
         input_px: side that the crop is scaled to inside the graph.
-        network: "lite0" (EfficientNet-Lite0 from ImageNet weights), "lite0-transfer" (the same under the head of
+        network: "face" (MobileNetV1), "lite0" (EfficientNet-Lite0), "lite0-transfer" (the same under the head of
             emotion-race-gender-cnn), or a key of ``REFERENCE_CNNS``.
         trained_from: of networks on EfficientNet-Lite0, the first layer that training changes; "" for all.
         train_depthwise, batch_norm: as of ``build_network``; without batch normalisation a network has to start from
@@ -75,9 +101,9 @@ class Recipe:
         mixup: share of the batches whose pictures are blended in pairs, with their targets (Zhang et al. 2018).
         stochastic_depth: as of ``efficientnet_lite0``.
         start: a recipe whose finished network gives the first weights, those of the heads that both have included; ""
-            for ImageNet's.
-        teachers: recipes whose served networks answer the training pictures beforehand; their mean is half of every
-            target (Hinton et al. 2015).
+            for ImageNet's, ``FACE_NETWORK`` for those of the network that was trained on faces.
+        teachers: recipes whose served networks answer the training pictures of their data sets beforehand; of the
+            heads that they have, their mean is half of every target (Hinton et al. 2015).
         precision: Keras's dtype policy while training; weights and the served file do not depend on it.
         patience: epochs without a better validation loss after which training stops; None for never.
         keep: the weights that count: those of the epoch with the lowest validation loss, or the last ones. At the end
@@ -115,6 +141,9 @@ class Recipe:
     seed: int = 1
     crop: str = "face-v1"
     source: str = ""
+    shares: tuple[tuple[_Dataset, float], ...] = ()
+    evenness: float = 0.0
+    loss_weights: tuple[tuple[str, float], ...] = ()
 
     @property
     def weights_file(self) -> str:
@@ -123,19 +152,21 @@ class Recipe:
 
     @property
     def datasets(self) -> tuple[_Dataset, ...]:
-        """Data sets that the heads need."""
+        """Data sets whose pictures it is shown."""
+        if self.shares:
+            return _in_order([name for name, _ in self.shares])
         return _in_order({DATASET_OF_HEAD[head] for head in self.heads})
 
     @property
     def learned_from(self) -> tuple[_Dataset, ...]:
         """Data sets that its weights come from: also those of the networks that it starts and learns from."""
         others = {dataset for name in self.ancestors for dataset in RECIPES[name].learned_from}
-        return _in_order({*self.datasets, *others})
+        return _in_order({*self.datasets, *others, *([FACE_NETWORK] if self.start == FACE_NETWORK else [])})
 
     @property
     def ancestors(self) -> tuple[str, ...]:
         """Recipes that have to be finished before this one: where it starts, and who teaches it."""
-        return (*filter(None, [self.start]), *self.teachers)
+        return (*(name for name in [self.start] if name and name != FACE_NETWORK), *self.teachers)
 
 
 _TRAITS: Final = ("age", "gender", "ethnicity")
@@ -155,7 +186,7 @@ _STRONG: Final[Mapping[str, Any]] = {
 _AGAIN: Final[Mapping[str, Any]] = {
     **_STRONG,
     "mixup": 0.3,
-    "variations": VARIATIONS,
+    "variations": _CAMERA,
     "train_depthwise": False,
 }
 # For networks that have seen their pictures for thirty epochs under those and still know few of them by heart (77% of
@@ -186,9 +217,47 @@ _GENDER_TEACHERS: Final = (
     "traits-wide-lite0-160",
     "gender-wide-lite0-160",
 )
+# Networks for all traits, from one that knows faces. Of their two crops one shows hair and chin, the other does not.
+_ALL_TRAITS: Final[Mapping[str, Any]] = {
+    "network": "face",
+    # The first layers' maps are the largest; what they look for in a face is known already.
+    "trained_from": "block1_depthwise",
+    "learning_rate": 4e-4,
+    "warmup_steps": 300,
+    "weight_decay": 0.02,
+    # Not "erase": a patch on a face would count as clear for the head that learns what is covered.
+    "variations": tuple(kind for kind in VARIATIONS if kind != "erase"),
+    "start": FACE_NETWORK,
+    "patience": None,
+    "keep": "last",
+    "loss_weights": (("gender", 3.0), ("expression", 1.5), ("expression_fer2013", 0.5), ("view", 0.5)),
+}
 RECIPES: Final = {
     recipe.name: recipe
     for recipe in (
+        Recipe(
+            "face-wide-112",
+            heads=(*_TRAITS, "expression", "view"),
+            input_px=112,
+            epochs=4,
+            **_ALL_TRAITS,
+            seed=21,
+            crop="face-wide-v1",
+            shares=(("utkface", 1.0), ("all-age-faces", 1.0), ("raf-db", 0.8)),
+            evenness=0.35,
+        ),
+        Recipe(
+            "face-tight-96",
+            heads=(*_TRAITS, *_EXPRESSIONS, "view"),
+            input_px=96,
+            epochs=4,
+            **_ALL_TRAITS,
+            teachers=("expression-lite0-112-forehead",),
+            seed=22,
+            crop="face-tight-v1",
+            shares=(("utkface", 0.8), ("all-age-faces", 0.8), ("raf-db", 1.2), ("fer2013", 0.8)),
+            evenness=0.35,
+        ),
         Recipe("traits-lite0-112", heads=_TRAITS, input_px=112, epochs=18, patience=None, keep="last", seed=2),
         Recipe(
             "traits-wide-lite0-128",
@@ -266,7 +335,7 @@ RECIPES: Final = {
             epochs=6,
             # Without batch normalisation 1e-3 undoes more than it teaches.
             learning_rate=2e-4,
-            variations=VARIATIONS,
+            variations=_CAMERA,
             mixup=0.2,
             stochastic_depth=0.1,
             start="expression-lite0-80",

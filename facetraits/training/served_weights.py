@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facetraits.inside.layers import read_network
 from facetraits.training.errors import TrainingError
-from facetraits.training.networks import ScaledConv2D
+from facetraits.training.networks import ScaledConv2D, scaled_kernel
 
 _CALIBRATION_CROPS: Final = 256
 _BATCH: Final = 64
@@ -66,12 +66,7 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
 
 
 def _scaled(layer: keras.Layer, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Weights of a convolution with bias; factors are set so that kernels have the size of freshly drawn ones."""
-    if not isinstance(layer, ScaledConv2D):
-        return [kernel, bias]
-    inputs = np.prod(kernel.shape[:-1])
-    factor = np.maximum(np.sqrt(inputs * (kernel**2).mean(axis=(0, 1, 2))), 1e-6).astype(np.float32)
-    return [kernel / factor, bias, factor]
+    return scaled_kernel(kernel, bias) if isinstance(layer, ScaledConv2D) else [kernel, bias]
 
 
 def _set(model: keras.Model, name: str, weights: list[NDArray[np.float32]], file: Path) -> None:

@@ -7,8 +7,9 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import reduce
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,37 +22,47 @@ from keras import ops
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from facetraits.alignment import CROPS
+from facetraits.alignment import CROPS, CropSpec
 from facetraits.augmentation import augment
 from facetraits.ensemble import Member
 from facetraits.registry import MemberEntry, sha256_of
+from facetraits.training.covers import cover
 from facetraits.training.errors import TrainingError
 from facetraits.training.export import export
+from facetraits.training.face_weights import load_face_weights
 from facetraits.training.networks import (
     AGE_BINS,
+    build_face_network,
     build_network,
     build_reference_network,
     build_transfer_network,
     load_imagenet_weights,
 )
 from facetraits.training.provenance import code_commit
-from facetraits.training.recipes import HEAD_CLASSES, RECIPES, Recipe, same_recipe
+from facetraits.training.recipes import FACE_NETWORK, HEAD_CLASSES, RECIPES, Recipe, same_recipe
 from facetraits.training.references import REFERENCE_CNNS
 from facetraits.training.samples import (
     Samples,
+    all_age_faces_samples,
     data_version,
     fer2013_samples,
+    load_all_age_faces,
     load_fer2013,
+    load_raf_db,
     load_utkface,
+    raf_db_samples,
     utkface_samples,
 )
 from facetraits.training.served_weights import load_served_weights, served_file
 from facetraits.training.teachers import Answers, taught
+from facetraits.types import VIEWS
 
 _ByHead = dict[str, NDArray[np.float32]]
 RUNS: Final = Path("build/runs")
 _TENFOLD: Final = 10  # age-gender-mood enlarged its training pictures to that many times their number
 _MIXUP_BETA: Final = 0.4  # both parameters of the distribution of shares: mostly near 0 or 1
+_COVERED: Final = 0.18  # share of the faces that training covers
+_UPSIDE_DOWN: Final = 0.05
 _AGE_ERROR_WEIGHT: Final = 0.05  # loss per year of absolute error, beside the cross-entropy
 
 
@@ -71,38 +82,56 @@ def age_loss(y_true: Any, y_pred: Any) -> Any:
     return keras.losses.categorical_crossentropy(y_true, y_pred) + _AGE_ERROR_WEIGHT * age_error(y_true, y_pred)
 
 
+@keras.saving.register_keras_serializable("facetraits")
+def asked_crossentropy(y_true: Any, y_pred: Any) -> Any:
+    """(N,) cross-entropy over the classes that were asked for: targets below 0 mark those that were not."""
+    asked = ops.cast(y_true >= 0, y_pred.dtype)
+    chances = y_pred * asked
+    chances = chances / ops.maximum(ops.sum(chances, axis=-1, keepdims=True), 1e-7)
+    return -ops.sum(ops.maximum(y_true, 0) * ops.log(ops.maximum(chances, 1e-7)), axis=-1)
+
+
 class Batches(keras.utils.PyDataset):
     """Shuffled, augmented batches; the order and the variations follow from the seed and the epoch."""
 
     def __init__(self, samples: Samples, recipe: Recipe, first_epoch: int = 0) -> None:
         super().__init__(workers=1, max_queue_size=8)
-        self._samples, self._batch_size, self._seed = samples, recipe.batch_size, recipe.seed
-        self._augmentation, self._strength, self._mixup = recipe.augmentation, recipe.strength, recipe.mixup
-        self._variations = recipe.variations
+        self._samples, self._recipe, self._epoch = samples, recipe, first_epoch
+        self._spec = CROPS[recipe.crop]
         self._copies = _TENFOLD if recipe.augmentation == "tenfold" else 1
-        self._epoch = first_epoch
+        self._often = times_shown(samples, recipe)
         self._order = self._shuffled()
 
     def _shuffled(self) -> NDArray[np.int64]:
-        return np.random.default_rng((self._seed, self._epoch)).permutation(len(self._samples) * self._copies)
+        rng = np.random.default_rng((self._recipe.seed, self._epoch))
+        if self._often is None:
+            return rng.permutation(len(self._samples) * self._copies)
+        whole = np.floor(self._often)
+        times = whole + (rng.random(len(whole)) < self._often - whole)
+        return rng.permutation(np.repeat(np.arange(len(whole)), times.astype(np.int64)))
 
     def __len__(self) -> int:
-        return len(self._order) // self._batch_size
+        # The same for every epoch, although chance decides over single pictures.
+        shown = len(self._samples) * self._copies if self._often is None else int(0.99 * self._often.sum())
+        return shown // self._recipe.batch_size
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
-        chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        recipe = self._recipe
+        chosen = self._order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
         rows = chosen % len(self._samples)
         crops = self._samples.crops[rows]
-        rng = np.random.default_rng((self._seed, self._epoch, index))
-        if self._augmentation == "online":
-            crops = augment(crops, rng, self._strength, self._variations)
-        elif self._augmentation == "tenfold":  # made when needed, the same every time: 150,000 crops are 5.6 GB
-            for i in np.nonzero(chosen >= len(self._samples))[0]:
-                own = np.random.default_rng((self._seed, int(chosen[i])))
-                crops[i] = augment(crops[i : i + 1], own, variations=self._variations)[0]
+        rng = np.random.default_rng((recipe.seed, self._epoch, index))
         targets = {head: values[rows] for head, values in self._samples.targets.items()}
         weights = {head: values[rows] for head, values in self._samples.weights.items()}
-        if rng.random() < self._mixup:
+        if "view" in recipe.heads:
+            crops, targets, weights = with_views(crops, targets, weights, rng, self._spec)
+        if recipe.augmentation == "online":
+            crops = augment(crops, rng, recipe.strength, recipe.variations, self._spec)
+        elif recipe.augmentation == "tenfold":  # made when needed, the same every time: 150,000 crops are 5.6 GB
+            for i in np.nonzero(chosen >= len(self._samples))[0]:
+                own = np.random.default_rng((recipe.seed, int(chosen[i])))
+                crops[i] = augment(crops[i : i + 1], own, variations=recipe.variations)[0]
+        if rng.random() < recipe.mixup:
             return _mixed(crops, targets, weights, rng)
         return crops, targets, weights
 
@@ -110,6 +139,50 @@ class Batches(keras.utils.PyDataset):
         """Shuffle anew."""
         self._epoch += 1
         self._order = self._shuffled()
+
+
+def times_shown(samples: Samples, recipe: Recipe) -> NDArray[np.float64] | None:
+    """(N,) how often an epoch shows each sample in the mean; None where each is shown once."""
+    if not recipe.shares:
+        return None
+    often = np.zeros(len(samples))
+    datasets = samples.datasets
+    for name, share in recipe.shares:
+        rows = np.nonzero(datasets == name)[0]
+        _, group, counts = np.unique(samples.groups[rows], return_inverse=True, return_counts=True)
+        rarity = counts[group] ** -recipe.evenness
+        often[rows] = share * len(rows) * rarity / rarity.sum()
+    return often
+
+
+def with_views(
+    crops: NDArray[np.uint8], targets: _ByHead, weights: _ByHead, rng: np.random.Generator, spec: CropSpec
+) -> tuple[NDArray[np.uint8], _ByHead, _ByHead]:
+    """Some of the faces covered, some upside down, with a target for the head "view".
+
+    What is covered answers for less, and not for its expression where the mouth is hidden; what is upside down answers
+    for nothing else.
+    """
+    crops = crops.copy()
+    views = np.zeros(len(crops), dtype=np.int64)
+    scale = np.ones(len(crops), dtype=np.float32)
+    silent = np.ones(len(crops), dtype=np.float32)
+    for i, chance in enumerate(rng.random(len(crops))):
+        if chance < _COVERED:
+            crops[i], hidden = cover(crops[i], rng, spec)
+            views[i], scale[i], silent[i] = 1, 0.5, 0.0 if hidden else 1.0
+        elif chance < _COVERED + _UPSIDE_DOWN:
+            crops[i] = crops[i, ::-1, ::-1]
+            views[i], scale[i] = 2, 0.0
+    identity: NDArray[np.float32] = np.eye(len(VIEWS), dtype=np.float32)
+    scaled = {
+        head: values * scale * (silent if head.startswith("expression") else 1) for head, values in weights.items()
+    }
+    return (
+        crops,
+        {**targets, "view": identity[views]},
+        {**scaled, "view": np.ones(len(crops), dtype=np.float32)},
+    )
 
 
 def _mixed(
@@ -186,6 +259,16 @@ def build(recipe: Recipe) -> keras.Model:
     if recipe.network == "lite0-transfer":
         (head,) = recipe.heads
         return build_transfer_network(crop_px, recipe.input_px, head, heads[head], recipe.trained_from, name)
+    if recipe.network == "face":
+        return build_face_network(
+            crop_px,
+            recipe.input_px,
+            heads,
+            recipe.dropout,
+            name,
+            recipe.trained_from,
+            recipe.train_depthwise,
+        )
     return build_network(
         crop_px,
         recipe.input_px,
@@ -226,9 +309,12 @@ def served_network(recipe: Recipe, file: Path) -> keras.Model:
 
 
 def _set_first_weights(
-    model: keras.Model, recipe: Recipe, runs: Path, models_dir: Path, crops: NDArray[np.uint8]
+    model: keras.Model, recipe: Recipe, runs: Path, models_dir: Path, data: Path, crops: NDArray[np.uint8]
 ) -> None:
     """Those of ImageNet, or those of the network that the recipe starts from, from its run or else its served file."""
+    if recipe.start == FACE_NETWORK:
+        load_face_weights(model, data / FACE_NETWORK)
+        return
     if not recipe.start:
         load_imagenet_weights(model)
         return
@@ -253,9 +339,14 @@ def _set_first_weights(
 
 def compiled(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> keras.Model:
     """The model with its losses, metrics and optimiser: Adam, or AdamW under a cosine schedule with warm-up."""
-    losses = {head: age_loss if head == "age" else recipe.loss for head in recipe.heads}
-    metrics = {head: [age_error] if head == "age" else ["categorical_accuracy"] for head in recipe.heads}
-    model.compile(_optimizer(recipe, steps_per_epoch), losses, weighted_metrics=metrics, jit_compile=_jit_compile())
+    classes = asked_crossentropy if recipe.shares else recipe.loss
+    model.compile(
+        _optimizer(recipe, steps_per_epoch),
+        {head: age_loss if head == "age" else classes for head in recipe.heads},
+        loss_weights={head: dict(recipe.loss_weights).get(head, 1.0) for head in recipe.heads},
+        weighted_metrics={head: [age_error] if head == "age" else ["categorical_accuracy"] for head in recipe.heads},
+        jit_compile=_jit_compile(),
+    )
     return model
 
 
@@ -283,18 +374,20 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimiz
 
 
 def load_samples(recipe: Recipe, split: str, data: Path, network: Path) -> Samples:
-    """Crops and targets of one split for all data sets that the recipe needs."""
+    """Crops and targets of one split for all data sets that the recipe needs, without the head "view"."""
     spec = CROPS[recipe.crop]
-    parts = []
-    if "utkface" in recipe.datasets:
-        parts.append(utkface_samples(load_utkface(data, network), split, spec))
-    if "fer2013" in recipe.datasets:
-        parts.append(fer2013_samples(*load_fer2013(data, network), split, spec))
-    samples = parts[0] if len(parts) == 1 else parts[0].joined(parts[1])
-    return Samples(
-        samples.crops,
-        {head: samples.targets[head] for head in recipe.heads},
-        {head: samples.weights[head] for head in recipe.heads},
+    load: Mapping[str, Callable[[], Samples]] = {
+        "utkface": lambda: utkface_samples(load_utkface(data, network), split, spec),
+        "all-age-faces": lambda: all_age_faces_samples(load_all_age_faces(data, network), split, spec),
+        "fer2013": lambda: fer2013_samples(*load_fer2013(data, network), split, spec),
+        "raf-db": lambda: raf_db_samples(load_raf_db(data, network), split, spec),
+    }
+    samples = reduce(Samples.joined, [load[name]() for name in recipe.datasets])
+    heads = [head for head in recipe.heads if head != "view"]
+    return replace(
+        samples,
+        targets={head: samples.targets[head] for head in heads},
+        weights={head: samples.weights[head] for head in heads},
     )
 
 
@@ -346,13 +439,13 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
     model = build(recipe)
     keras.config.set_dtype_policy("float32")  # the layers have it now; whatever is built next should not
     if recipe.network not in REFERENCE_CNNS:
-        _set_first_weights(model, recipe, runs, models_dir, training.crops)
+        _set_first_weights(model, recipe, runs, models_dir, data, training.crops)
     compiled(model, recipe, len(batches))
     best_loss = min((float(row["val_loss"]) for row in rows), default=None)
     model.fit(
         batches,
         epochs=recipe.epochs,
-        validation_data=(validation.crops, dict(validation.targets), dict(validation.weights)),
+        validation_data=_held_back(validation, recipe),
         validation_batch_size=256,
         verbose=0,
         callbacks=[
@@ -369,6 +462,14 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
     model.save(run / "last.keras")
     _write_record(run, recipe, {"train": len(training), "validation": len(validation)}, origin)
     return run
+
+
+def _held_back(samples: Samples, recipe: Recipe) -> tuple[NDArray[np.uint8], _ByHead, _ByHead]:
+    """What validation asks: with the head "view", some of the faces covered or upside down, the same every epoch."""
+    crops, targets, weights = samples.crops, dict(samples.targets), dict(samples.weights)
+    if "view" not in recipe.heads:
+        return crops, targets, weights
+    return with_views(crops, targets, weights, np.random.default_rng(recipe.seed), CROPS[recipe.crop])
 
 
 def _teacher_file(recipe: Recipe, runs: Path, models_dir: Path) -> Path:

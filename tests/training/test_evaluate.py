@@ -106,7 +106,12 @@ def test_the_smile_detector_learns_smiles_and_is_judged(
     def samples(fer: object, detections: object, split: str, spec: object) -> Samples:
         crops, labels = drawn(160 if split == "train" else 60, len(split))
         ones = np.ones(len(labels), dtype=np.float32)
-        return Samples(crops, {"smile": np.eye(2, dtype=np.float32)[labels]}, {"smile": ones})
+        return Samples(
+            crops,
+            {"smile": np.eye(2, dtype=np.float32)[labels]},
+            {"smile": ones},
+            np.full(len(labels), "fer2013 happy"),
+        )
 
     monkeypatch.setattr(smile, "load_fer2013", lambda data, detector: (None, None))
     monkeypatch.setattr(smile, "fer2013_samples", samples)
