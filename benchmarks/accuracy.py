@@ -33,7 +33,7 @@ from facetraits.training.counting import Answers, Counted, count
 from facetraits.training.datasets import DatasetError
 from facetraits.training.evaluate import write_report
 from facetraits.training.faces import Faces, load_faces
-from facetraits.training.recipes import CLASS_NAMES
+from facetraits.training.recipes import CLASS_NAMES, COUNTED_CLASSES
 
 _GREY = (127, 127, 127)
 _UTKFACE_BORDER_PX = 50
@@ -64,9 +64,9 @@ def age_and_gender_crops(faces: Faces) -> Iterator[Shown]:
     (25 and 100 px: the same), 6.18 and 91.1% with a grey one. Squared and lowered boxes, more like those of its own
     detector, brought nothing on 400 pictures.
     """
-    assert faces.boxes is not None
-    usual = np.nanmedian(faces.boxes, axis=0)
-    for picture, box in zip(faces.pictures, faces.boxes, strict=True):
+    boxes = faces.boxes
+    usual = np.nanmedian(boxes, axis=0)
+    for picture, box in zip(faces.pictures, boxes, strict=True):
         moved = np.round((usual if np.isnan(box[0]) else box) + _UTKFACE_BORDER_PX)
         yield bordered(picture, _UTKFACE_BORDER_PX, cv2.BORDER_REPLICATE), [int(v) for v in moved]
 
@@ -108,7 +108,7 @@ def some_of(faces: Faces, limit: int) -> Faces:
         labels={name: (values[rows], known[rows]) for name, (values, known) in faces.labels.items()},
         duplicated=faces.duplicated[rows],
         people={axis: (indices[rows], names) for axis, (indices, names) in faces.people.items()},
-        boxes=None if faces.boxes is None else faces.boxes[rows],
+        detections=[faces.detections[i] for i in rows] if faces.detections else (),
     )
 
 
@@ -175,11 +175,14 @@ def both(first: Counted, second: Counted) -> Counted:
 
 
 def count_fer(told: Sequence[Told], faces: Faces, axes_at_once: int) -> Counted:
-    output = "expression_fer2013"
-    rows = [by_name(face["expression"], CLASS_NAMES[output]) for face in told if face is not None]
+    """Its seven expressions are those of FER2013; RAF-DB has the same in another order."""
+    output = next(name for name in ("expression_fer2013", "expression_raf_db") if name in faces.labels)
+    names = CLASS_NAMES["expression_fer2013"]
+    rows = [by_name(face["expression"], names) for face in told if face is not None]
+    order = [names.index(name) for name in COUNTED_CLASSES[output]]
     # Rounded to hundredths: 0 stands for less than half of one, and is not held against the package as certainty.
     shares = np.maximum(np.array(rows), 0.0025)
-    probabilities = shares / shares.sum(axis=1, keepdims=True)
+    probabilities = (shares / shares.sum(axis=1, keepdims=True))[:, order]
     return count(Answers(np.array([face is not None for face in told]), {output: probabilities}), faces, axes_at_once)
 
 
@@ -191,25 +194,27 @@ PROTOCOLS = ("crops", "photos")
 
 @dataclass(frozen=True)
 class Examination:
-    """How a package is judged: on which set, what it is shown under each protocol, how its answers are counted."""
+    """How a package is judged: on which sets, what it is shown under each protocol, how its answers are counted."""
 
-    dataset: str
+    datasets: tuple[str, ...]
     shown: Mapping[str, Callable[[Faces], Iterator[Shown]]]
     count: Callable[[Sequence[Told], Faces, int], Counted]
 
 
 EXAMINATIONS = {
     "age-and-gender": Examination(
-        "utkface", {"crops": age_and_gender_crops, "photos": age_and_gender_photos}, count_age_and_gender
+        ("utkface", "all-age-faces"),
+        {"crops": age_and_gender_crops, "photos": age_and_gender_photos},
+        count_age_and_gender,
     ),
-    "fer": Examination("fer2013", {"crops": fer_crops, "photos": fer_photos}, count_fer),
+    "fer": Examination(("fer2013", "raf-db"), {"crops": fer_crops, "photos": fer_photos}, count_fer),
 }
 
 
 def examine(
-    name: str, faces: Faces, split: str, models_dir: Path, protocols: Sequence[str] = PROTOCOLS
+    name: str, dataset: str, faces: Faces, split: str, models_dir: Path, protocols: Sequence[str] = PROTOCOLS
 ) -> Iterator[Path]:
-    """Judge one package and write a report per protocol.
+    """Judge one package on one data set's faces and write a report per protocol.
 
     Raises:
         ProgramError: it cannot be installed, or does not run.
@@ -218,13 +223,13 @@ def examine(
     with Process(program_of(name, python, JUDGE)) as process:
         for protocol in protocols:
             shown = examination.shown[protocol](faces)
-            progress = tqdm(shown, total=len(faces.pictures), desc=f"{name}: {protocol}", unit=" pictures")
+            progress = tqdm(shown, total=len(faces.pictures), desc=f"{name}, {dataset}: {protocol}", unit=" pictures")
             told = [ask(process, picture) for picture in progress]
             yield write_report(
                 models_dir,
                 model=name,
                 kind="peer",
-                dataset=examination.dataset,
+                dataset=dataset,
                 split=split,
                 protocol=protocol,
                 weights_sha256=weights_sha256(name, python),
@@ -263,13 +268,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         models_dir = manifest.models_dir if arguments.limit is None else Path(scratch)
         for name in [arguments.only] if arguments.only else EXAMINATIONS:
-            faces = loaded[EXAMINATIONS[name].dataset]
-            chosen = faces if arguments.limit is None else some_of(faces, arguments.limit)
-            try:
-                for path in examine(name, chosen, arguments.split, models_dir, protocols):
-                    print(figures_of(EvaluationReport.from_json(path.read_text(encoding="utf-8"))))
-            except ProgramError as error:
-                print(f"skipped: {error}", file=sys.stderr)
+            for dataset in EXAMINATIONS[name].datasets:
+                faces = loaded[dataset]
+                chosen = faces if arguments.limit is None else some_of(faces, arguments.limit)
+                try:
+                    for path in examine(name, dataset, chosen, arguments.split, models_dir, protocols):
+                        print(figures_of(EvaluationReport.from_json(path.read_text(encoding="utf-8"))))
+                except ProgramError as error:
+                    print(f"skipped: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

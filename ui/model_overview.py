@@ -31,7 +31,7 @@ class Tile(NamedTuple):
 
 
 def headline_tiles(reports: Iterable[EvaluationReport]) -> list[Tile]:
-    """How well the photo profile does on test pictures, from picture to answer.
+    """How well the photo profile does on test pictures: the figure that every page and the README name.
 
     Args:
         reports: those that belong to the installed networks.
@@ -40,12 +40,12 @@ def headline_tiles(reports: Iterable[EvaluationReport]) -> list[Tile]:
     tiles = []
     for trait, key in HEADLINE_KEYS.items():
         figure = FIGURE[key]
-        report = find_report(reports, "accurate", figure.dataset, protocol="photos")
+        report = find_report(reports, "accurate", figure.dataset)
         measured = figure.of(report) if report is not None else None
         if measured is not None:
             dataset = DATASET_WORDS.get(figure.dataset, figure.dataset)
             how = "mean error on" if figure.in_years else "right on"
-            basis = f"{how} {measured.n:,} test pictures of {dataset}"
+            basis = f"{how} {measured.n:,} test faces of {dataset}"
             tiles.append(Tile(TRAIT_LABELS[trait], figure.formatted(measured.value), basis))
     return tiles
 

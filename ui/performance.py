@@ -31,6 +31,7 @@ OUTPUTS: Final[Mapping[TraitName, Mapping[str, str]]] = {
     "ethnicity": {"ethnicity": "Five ethnicities"},
     "expression": {
         "expression": "Eight expressions (FER+)",
+        "expression_raf_db": "Seven expressions (RAF-DB)",
         "expression_fer2013": "Seven expressions (FER2013)",
         "mood": "Three moods",
         "smile": "Smile or not",
@@ -40,13 +41,19 @@ OUTPUTS: Final[Mapping[TraitName, Mapping[str, str]]] = {
         "smile_without_duplicates": "Smile or not, without pictures that occur twice",
     },
 }
-DATASET_OF_TRAIT: Final[Mapping[TraitName, str]] = {
-    "age": "utkface",
-    "gender": "utkface",
-    "ethnicity": "utkface",
-    "expression": "fer2013",
+# The first is the one that the headline was measured on.
+DATASETS_OF_TRAIT: Final[Mapping[TraitName, tuple[str, ...]]] = {
+    "age": ("utkface", "all-age-faces"),
+    "gender": ("utkface", "all-age-faces"),
+    "ethnicity": ("utkface",),
+    "expression": ("fer2013", "raf-db"),
 }
-AXIS_WORDS: Final[Mapping[str, str]] = {"gender": "gender", "ethnicity": "ethnicity", "age_group": "age group"}
+AXIS_WORDS: Final[Mapping[str, str]] = {
+    "gender": "gender",
+    "ethnicity": "ethnicity",
+    "age_group": "age group",
+    "youth": "age of the young",
+}
 
 
 # ---------------------------------------------------------------------------------------------------- who, on what, how

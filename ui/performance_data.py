@@ -13,6 +13,7 @@ from facetraits.history import TrainingRun, load_runs
 from facetraits.metrics import EvaluationReport
 from facetraits.registry import Manifest, ModelIntegrityError, load_manifest
 from facetraits.results import check_report
+from facetraits.steadiness import SteadinessReport, check_steadiness, load_steadiness
 
 # Everything below the models' folder that the pages about performance are made from.
 _SOURCES: Final = (
@@ -20,13 +21,19 @@ _SOURCES: Final = (
     "published.json",
     "datasets.json",
     "reports/*.json",
+    "steadiness/*.json",
     "*/network.*",
     "*/history.csv",
     "*/record.json",
     "references/*/history.csv",
     "references/*/record.json",
 )
-DATASET_WORDS: Final[Mapping[str, str]] = {"utkface": "UTKFace", "fer2013": "FER2013 with FER+ labels"}
+DATASET_WORDS: Final[Mapping[str, str]] = {
+    "utkface": "UTKFace",
+    "all-age-faces": "All-Age-Faces",
+    "fer2013": "FER2013 with FER+ labels",
+    "raf-db": "RAF-DB",
+}
 _MOST_NAMED: Final = 2
 _Loaded = TypeVar("_Loaded")
 
@@ -40,6 +47,7 @@ class Evidence(NamedTuple):
         published: figures of others; runs: trainings; summaries: data sets.
         problems: a sentence for everything that is left out.
         coverage: name of a profile to the share of labels that its age interval is meant to hold.
+        steadiness: how steady the installed networks answer.
     """
 
     version: str
@@ -48,6 +56,7 @@ class Evidence(NamedTuple):
     runs: tuple[TrainingRun, ...] = ()
     summaries: tuple[DataSummary, ...] = ()
     coverage: Mapping[str, float] = MappingProxyType({})
+    steadiness: tuple[SteadinessReport, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
@@ -86,6 +95,7 @@ def read_evidence(models_dir: Path, version: str = "") -> Evidence:
         runs=_or_nothing(load_runs, models_dir, "The learning curves", problems),
         summaries=_or_nothing(load_data_summaries, models_dir, "The description of the data sets", problems),
         coverage={} if manifest is None else _coverage(manifest),
+        steadiness=() if manifest is None else _steadiness(models_dir, manifest, problems),
         problems=tuple(problems),
     )
 
@@ -128,6 +138,17 @@ def _trusted(reports: list[EvaluationReport], manifest: Manifest, problems: list
     if refused:
         what = "measured with other networks or settings than those that are here"
         problems.append(_left_out(refused, f"was {what}", f"were {what}"))
+    return tuple(kept)
+
+
+def _steadiness(models_dir: Path, manifest: Manifest, problems: list[str]) -> tuple[SteadinessReport, ...]:
+    kept = []
+    for report in _or_nothing(load_steadiness, models_dir, "The reports of steadiness", problems):
+        try:
+            check_steadiness(report, manifest)
+            kept.append(report)
+        except ModelIntegrityError as error:
+            problems.append(str(error))
     return tuple(kept)
 
 

@@ -26,7 +26,7 @@ from ui.performance import (
 )
 from ui.performance_data import Evidence
 from ui.performance_figure import draw, explain, legend, numbers, origin_of_reports, sentence, subheading
-from ui.performance_views import choose_model
+from ui.performance_views import choose_report
 
 _AGE_BIN_YEARS: Final = 5
 
@@ -37,7 +37,9 @@ def show_age_error(evidence: Evidence, trait: TraitName) -> None:
     if not reports:
         notice("hint", "Not measured yet", "There is no report of a model that answers in years.")
         return
-    report = choose_model(reports)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        report = choose_report(reports)
+    reports = [other for other in reports if other.dataset == report.dataset]
     said = performance_answers.age_sentence(report.ages)
     sentence(said)
     table = performance_answers.age_table(report.ages)
@@ -99,8 +101,8 @@ def show_fairness(evidence: Evidence, trait: TraitName) -> None:
         notice(
             "hint",
             "This cannot be measured",
-            "FER2013, the set of pictures for facial expressions, does not say of what gender, ethnicity or age the "
-            "people are. So nobody can tell from it for whom expressions are recognised worse; that they are "
+            "FER2013 and RAF-DB, the sets of pictures for facial expressions, do not say of what gender, ethnicity or "
+            "age the people are. So nobody can tell from it for whom expressions are recognised worse; that they are "
             "recognised equally well for everybody must not be assumed.",
         )
         return
@@ -109,8 +111,12 @@ def show_fairness(evidence: Evidence, trait: TraitName) -> None:
         notice("hint", "Not measured yet", "There is no report with groups of people for this trait.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        report = choose_model(reports)
-        figures = [f for f in FIGURES if f.trait == trait and f.of(report.subgroups[0]) is not None]
+        report = choose_report(reports)
+        figures = [
+            f
+            for f in FIGURES
+            if (f.trait, f.dataset) == (trait, report.dataset) and f.of(report.subgroups[0]) is not None
+        ]
         key = st.selectbox(
             "What is compared",
             [figure.key for figure in figures],
@@ -169,8 +175,9 @@ def _show_groups(
     mark = overall.value if overall is not None and not adults else None
     draw(charts.dot_plot(dots, title, not figure.in_years, mark, dense=len(dots) > 6), said)
     explain(
-        "The number of people stands in brackets. The groups are those of UTKFace's labels: impressions of other "
-        "people, in two genders and five coarse ethnicities."
+        "The number of people stands in brackets. The groups are those of the data set's labels: UTKFace's are "
+        "impressions of other people, in two genders and five coarse ethnicities; All-Age-Faces knows ages and two "
+        "genders, of mostly East Asian people."
     )
     table = fairness_table(rows, figure)
     numbers(table)

@@ -163,7 +163,7 @@ _LABELS_OF_TRAIT: Final[Mapping[TraitName, tuple[str, ...]]] = {
     "age": ("age", "age_group"),
     "gender": ("gender",),
     "ethnicity": ("ethnicity",),
-    "expression": ("expression", "expression_fer2013"),
+    "expression": ("expression", "expression_raf_db", "expression_fer2013"),
 }
 LABEL_WORDS: Final[Mapping[str, str]] = {
     "age": "Age, in steps of five years",

@@ -13,7 +13,7 @@ from facetraits.history import TrainingRun
 from facetraits.types import TraitName
 from ui import charts
 from ui.components import notice
-from ui.performance import DATASET_OF_TRAIT
+from ui.performance import DATASETS_OF_TRAIT, dataset_words
 from ui.performance_data import Evidence
 from ui.performance_figure import draw, explain, legend, numbers, origin_of_facts, sentence, subheading
 from ui.performance_tables import code_words
@@ -115,11 +115,17 @@ def _draw_chart(drawn: Sequence[tuple[TrainingRun, str]], words: str, said: str,
 
 def show_data(evidence: Evidence, trait: TraitName) -> None:
     """What the networks learned from and were tested on."""
-    summary = next((s for s in evidence.summaries if s.name == DATASET_OF_TRAIT[trait]), None)
-    labels = [] if summary is None else labels_of(trait, summary)
-    if summary is None or not labels:
+    summaries = {s.name: s for s in evidence.summaries if s.name in DATASETS_OF_TRAIT[trait] and labels_of(trait, s)}
+    if not summaries:
         notice("hint", "No description of the data", "The data behind this trait have not been counted yet.")
         return
+    chosen = next(iter(summaries))
+    if len(summaries) > 1:
+        chosen = st.selectbox(
+            "Data set", list(summaries), format_func=dataset_words, key="data", bind="query-params", width=360
+        )
+    summary = summaries[chosen]
+    labels = labels_of(trait, summary)
     label = labels[0]
     if len(labels) > 1:
         label = st.selectbox(

@@ -15,7 +15,7 @@ from ui import charts, performance_answers, resources
 from ui.charts import KIND_COLOURS, Norm
 from ui.components import notice
 from ui.performance import (
-    DATASET_OF_TRAIT,
+    DATASETS_OF_TRAIT,
     KIND_WORDS,
     OUTPUTS,
     choice_words,
@@ -29,7 +29,7 @@ from ui.performance import (
     reports_of,
     unfinished_sentence,
 )
-from ui.performance_data import Evidence
+from ui.performance_data import DATASET_WORDS, Evidence
 from ui.performance_figure import draw, explain, legend, numbers, origin_of_reports, sentence, subheading, tiles
 
 _NORM_WORDS: Final[Mapping[Norm, str]] = {
@@ -41,23 +41,30 @@ _NORM_WORDS: Final[Mapping[Norm, str]] = {
 
 def headlines(evidence: Evidence, trait: TraitName) -> None:
     """How good the profile of the Photo page is."""
-    report = find_report(evidence.reports, "accurate", DATASET_OF_TRAIT[trait])
+    reports = {
+        dataset: report
+        for dataset in DATASETS_OF_TRAIT[trait]
+        if (report := find_report(evidence.reports, "accurate", dataset)) is not None
+    }
     entries = []
-    if report is not None:
-        for figure in (figure for figure in FIGURES if figure.trait == trait):
-            measured = resources.get_measured(evidence, report, figure.key)
-            if measured is not None:
-                basis = f"95% interval {interval_words(measured, figure)}, {measured.n:,} pictures"
-                entries.append((figure.label, figure.formatted(measured.value), basis))
+    for figure in (figure for figure in FIGURES if figure.trait == trait and figure.dataset in reports):
+        measured = resources.get_measured(evidence, reports[figure.dataset], figure.key)
+        if measured is not None:
+            basis = f"95% interval {interval_words(measured, figure)}, {measured.n:,} pictures"
+            entries.append((figure.label, figure.formatted(measured.value), basis))
     if not entries:
         notice("hint", "Not measured yet", "There is no report of the app's own networks for this trait.")
         return
-    if resources.get_measured(evidence, report, HEADLINE_KEYS[trait]) is not None:
-        sentence(performance_answers.plain_words(report, trait))
+    said = [
+        f"{dataset_words(dataset)}: {performance_answers.plain_words(report, trait)}"
+        for dataset, report in reports.items()
+    ]
+    sentence(" ".join(said))
     tiles(entries)
     explain(
-        f"The app's accurate profile on test pictures of {dataset_words(DATASET_OF_TRAIT[trait])}. The 95% interval "
-        "says how far chance may have moved the figure: it narrows with more pictures."
+        "The app's accurate profile on faces of test pictures; a figure that names no data set was measured on "
+        f"{dataset_words(DATASETS_OF_TRAIT[trait][0])}. The 95% interval says how far chance may have moved it: it "
+        "narrows with more pictures. A data set is not the world: photos of other kinds may be answered worse."
     )
 
 
@@ -122,8 +129,16 @@ def _choose_figure(figures: Sequence[Figure], default: str) -> str:
 # ------------------------------------------------------------------------------------------- one model, and its answers
 
 
-def choose_model(reports: Sequence[EvaluationReport]) -> EvaluationReport:
-    """One of several, by the address or from a list."""
+def choose_report(reports: Sequence[EvaluationReport]) -> EvaluationReport:
+    """One of several, by the address or from two lists: data set and model."""
+    found = {report.dataset for report in reports}
+    datasets = [dataset for dataset in DATASET_WORDS if dataset in found]
+    dataset = datasets[0]
+    if len(datasets) > 1:
+        dataset = st.selectbox(
+            "Data set", datasets, format_func=dataset_words, key="data", bind="query-params", width=240
+        )
+    reports = [report for report in reports if report.dataset == dataset]
     by_key = {report_key(report): report for report in reports}
     key = st.selectbox(
         "Model",
@@ -143,7 +158,7 @@ def _choose_counts(evidence: Evidence, trait: TraitName) -> tuple[EvaluationRepo
         notice("hint", "Not measured yet", "There are no reports for this trait.")
         return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        report = choose_model(reports)
+        report = choose_report(reports)
         outputs = [output for output in OUTPUTS[trait] if output in report.classes]
         output = outputs[0]
         if len(outputs) > 1:

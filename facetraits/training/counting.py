@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from facetraits.age import AGE_GROUPS_7, group_probabilities
 from facetraits.metrics import AgeErrors, ClassCounts, Subgroup, age_errors, class_counts, sum_of_errors
+from facetraits.training.datasets import FERPLUS_CLASSES, RAF_DB_CLASSES
 from facetraits.training.faces import Faces
-from facetraits.training.recipes import CLASS_NAMES
+from facetraits.training.recipes import COUNTED_CLASSES
 from facetraits.training.samples import MOOD_MATRIX, SMILE_MATRIX
 
 
@@ -45,7 +46,7 @@ class Counted:
 
 
 def with_derived(probabilities: Mapping[str, NDArray[np.floating]]) -> dict[str, NDArray[np.floating]]:
-    """The same with what follows from it: age groups from years, mood and smile from expressions."""
+    """The same with what follows from it: age groups from years; mood, smile and RAF-DB's classes from expressions."""
     out = dict(probabilities)
     if (years := out.pop("age", None)) is not None:
         out["age_group"] = group_probabilities(years)
@@ -53,7 +54,15 @@ def with_derived(probabilities: Mapping[str, NDArray[np.floating]]) -> dict[str,
     if (expressions := out.get("expression")) is not None:
         out["mood"] = expressions @ MOOD_MATRIX
         out["smile"] = expressions @ SMILE_MATRIX
+        out["expression_raf_db"] = of_raf_db(expressions)
     return out
+
+
+def of_raf_db(expressions: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(N, 7) probabilities of ``RAF_DB_CLASSES``, from (N, 8) of ``FERPLUS_CLASSES``: given that it is not contempt."""
+    chosen = expressions[:, [FERPLUS_CLASSES.index(name) for name in RAF_DB_CLASSES]]
+    probabilities: NDArray[np.floating] = chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1e-9)
+    return probabilities
 
 
 def count(answers: Answers, faces: Faces, axes_at_once: int = 0) -> Counted:
@@ -90,13 +99,15 @@ def _classes(
     """Counts over the faces of the mask ``of``."""
     out = {}
     for name, values in probabilities.items():
+        if name not in faces.labels:
+            continue
         labels, known = faces.labels[name]
         chosen = known & of
         answered = chosen & answers.seen
         out[name] = class_counts(
             labels[answered],
             values[answered[answers.seen]],
-            CLASS_NAMES[name],
+            COUNTED_CLASSES[name],
             undetected=int((chosen & ~answers.seen).sum()),
             confident=answers.confident,
         )

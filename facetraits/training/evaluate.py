@@ -30,10 +30,11 @@ from facetraits.registry import (
 )
 from facetraits.training.counting import Answers, Counted, count
 from facetraits.training.errors import TrainingError
-from facetraits.training.faces import Faces, load_faces
+from facetraits.training.faces import Faces, load_faces, output_of
 from facetraits.training.prepare import distance_from_middle
 from facetraits.training.provenance import code_commit
 from facetraits.training.recipes import SMILE_SVC
+from facetraits.training.steadying import measure_steadiness
 
 REFERENCE_NETWORKS: Final = Path("build/references")
 _BATCH: Final = 64
@@ -51,6 +52,8 @@ def evaluate(
     references: Path = REFERENCE_NETWORKS,
 ) -> Iterator[Path]:
     """Judge every profile, member and reference on one split: `crops` for all; on test, `photos` for the profiles.
+
+    Of the profiles it is also measured how steady they are.
 
     Args:
         data: folder of the data sets.
@@ -73,6 +76,9 @@ def evaluate(
     faces = load_faces(data, manifest.detector, split)
     yield from _profiles(manifest, [name for name in PROFILES if name in chosen], faces, split)
     yield from _members(manifest, [name for name in manifest.members if name in chosen], faces, split)
+    for profile in PROFILES:
+        if profile in chosen:
+            yield from measure_steadiness(manifest, profile, faces, split)
     chosen_references = [name for name in folders if name in chosen]
     yield from _references(models_dir, references, chosen_references, faces, split, asked=bool(names))
 
@@ -119,7 +125,7 @@ def _profiles(
         files = profile_files(manifest, profile)
         analyzer = FaceAnalyzer(manifest, profile)
         for dataset, of in faces.items():
-            outputs = [output for output in of.labels if output in entry.traits]
+            outputs = [output for output in _outputs(of) if output in entry.traits]
             counted = _count_crops(
                 analyzer.ensemble.predict(of.crops, outputs), of, entry.traits.get("age"), 2 * on_test
             )
@@ -127,6 +133,11 @@ def _profiles(
             if on_test:
                 counted = count(_answers_to_photos(analyzer, of), of)
                 yield write_report(manifest.models_dir, profile, "profile", dataset, split, "photos", files, counted)
+
+
+def _outputs(faces: Faces) -> list[str]:
+    """What has to be asked for the labels of some faces."""
+    return list(dict.fromkeys(output_of(label) for label in faces.labels))
 
 
 def _members(manifest: Manifest, names: Sequence[str], faces: Mapping[str, Faces], split: str) -> Iterator[Path]:
@@ -139,9 +150,10 @@ def _members(manifest: Manifest, names: Sequence[str], faces: Mapping[str, Faces
             continue
         ensemble = Ensemble(manifest, profile)
         for dataset, of in faces.items():
-            able = {member for member in members if set(manifest.members[member].outputs) & set(of.labels)}
+            wanted = _outputs(of)
+            able = {member for member in members if set(manifest.members[member].outputs) & set(wanted)}
             for member, answers in ensemble.member_answers(of.crops, able).items():
-                known = {name: values for name, values in answers.items() if name in of.labels}
+                known = {name: values for name, values in answers.items() if name in wanted}
                 files = {f"{member}/network.tflite": manifest.members[member].sha256}
                 counted = _count_crops(known, of, profile.traits["age"], int(split == "test"))
                 yield write_report(manifest.models_dir, member, "member", dataset, split, "crops", files, counted)
@@ -207,10 +219,10 @@ def _answers_to_photos(analyzer: FaceAnalyzer, faces: Faces) -> Answers:
         distances = [(distance_from_middle(f.detection, picture), f) for f in analyzer.analyze(picture).faces]
         found.append(min(distances, key=itemgetter(0), default=(0.0, None))[1])
     traits = [face.traits for face in found if face is not None]
-    probabilities = {
+    probabilities: dict[str, NDArray[np.floating]] = {
         output: np.array([getattr(t, output).probabilities for t in traits])
         for output in ("gender", "ethnicity", "expression")
-        if output in faces.labels
+        if output in _outputs(faces)
     }
     years = intervals = None
     if "age" in faces.labels:

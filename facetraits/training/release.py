@@ -18,11 +18,12 @@ from facetraits.ensemble import Ensemble, apply_temperature
 from facetraits.history import read_record
 from facetraits.inside.architecture import write_architecture
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
+from facetraits.training.datasets import RAF_DB_CLASSES
 from facetraits.training.evaluate import REFERENCE_NETWORKS
 from facetraits.training.export import Precision, export
 from facetraits.training.faces import Faces, load_faces
 from facetraits.training.networks import AGE_BINS
-from facetraits.training.recipes import CLASS_NAMES, DATASET_OF_HEAD, RECIPES, REFERENCES, SMILE_SVC, Recipe
+from facetraits.training.recipes import CLASS_NAMES, RECIPES, REFERENCES, SMILE_SVC, Recipe
 from facetraits.training.served_weights import served_file
 from facetraits.training.train import RUNS, finished_network, load_samples, served_network
 
@@ -34,9 +35,18 @@ _UNSURE_BELOW: Final = {"gender": 0.75}
 _UNSURE_BELOW_DEFAULT: Final = 0.5
 _LICENCE_OF_DATA: Final = {
     "utkface": "non-commercial research only (UTKFace)",
+    "all-age-faces": "All-Age-Faces states no licence and asks to be cited",
     "fer2013": "Kaggle terms of FER2013; FER+ labels MIT",
+    "raf-db": "non-commercial research only (RAF-DB)",
+    "faceres": "start: MIT and Apache-2.0, learned from VGGFace2",
 }
-_DATA_NAMES: Final = {"utkface": ("UTKFace",), "fer2013": ("FER2013", "FER+")}
+_DATA_NAMES: Final = {
+    "utkface": ("UTKFace",),
+    "all-age-faces": ("All-Age-Faces",),
+    "fer2013": ("FER2013", "FER+"),
+    "raf-db": ("RAF-DB",),
+    "faceres": ("VGGFace2",),
+}
 # detector settings, mirrored faces averaged in
 _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
     "accurate": {"detector": {"long_sides_px": [160, 320, 640, 1600], "tile_small_faces": True}, "flip": True},
@@ -121,15 +131,10 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     for name in _PROFILES:  # fitted through the code that serves
         loaded = load_manifest(models_dir)
         ensemble = Ensemble(loaded, loaded.profiles[name])
-        able = {
-            dataset: {m["name"] for m in members if set(m["outputs"]) & set(of.labels)} for dataset, of in faces.items()
-        }
-        answers = {dataset: ensemble.member_answers(faces[dataset].crops, able[dataset]) for dataset in faces}
+        answers = {dataset: ensemble.member_answers(of.crops) for dataset, of in faces.items()}
         traits = manifest["profiles"][name]["traits"]
         for trait in traits:
-            dataset = DATASET_OF_HEAD[trait]
-            by_member = {member: answers[dataset][member][trait] for member in traits[trait]["weights"]}
-            traits[trait] = fit_trait(trait, by_member, faces[dataset])
+            traits[trait] = fit_trait(trait, judged(trait, list(traits[trait]["weights"]), answers, faces))
     fitted = manifest["profiles"].values()
     used = {name for profile in fitted for trait in profile["traits"].values() for name in trait["weights"]}
     used |= {member["copy_of"] for member in members if member["name"] in used and "copy_of" in member}
@@ -306,57 +311,108 @@ def _uniform_profile(name: str, members: Sequence[Mapping[str, Any]]) -> dict[st
     return {**_PROFILES[name], "traits": traits}
 
 
-def fit_trait(trait: str, by_member: Mapping[str, NDArray[np.float32]], faces: Faces) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What members say of one data set's labelled validation faces.
+
+    Attributes:
+        by_member: member to (N, C) probabilities.
+        truth: (N,) class indices, or years.
+        asked: (C,) False for classes that the data set does not know.
+    """
+
+    by_member: Mapping[str, NDArray[np.float32]]
+    truth: NDArray[np.int64]
+    asked: NDArray[np.bool_]
+
+    def mixed(self, weights: Mapping[str, float], temperature: float) -> NDArray[np.floating]:
+        """(N, C) the ensemble's probabilities, over the classes that were asked for."""
+        mean = np.sum([share * self.by_member[name] for name, share in weights.items()], axis=0)
+        calibrated = apply_temperature(mean, temperature) * self.asked
+        probabilities: NDArray[np.floating] = calibrated / np.maximum(calibrated.sum(axis=1, keepdims=True), 1e-9)
+        return probabilities
+
+
+def judged(
+    trait: str,
+    members: Sequence[str],
+    answers: Mapping[str, Mapping[str, Mapping[str, NDArray[np.float32]]]],
+    faces: Mapping[str, Faces],
+) -> list[Judged]:
+    """The data sets that label a trait, with what members say of it there.
+
+    Args:
+        answers: data set to member to output to (N, C).
+    """
+    parts = []
+    classes = len(CLASS_NAMES[trait])
+    for dataset, of in faces.items():
+        label = trait if trait in of.labels else "expression_raf_db" if trait == "expression" else ""
+        if label not in of.labels:
+            continue
+        truth, known = of.labels[label]
+        asked = np.ones(classes, dtype=bool)
+        if label == "expression_raf_db":
+            order = np.array([CLASS_NAMES[trait].index(name) for name in RAF_DB_CLASSES])
+            truth, asked = order[truth], np.isin(np.arange(classes), order)
+        by_member = {member: answers[dataset][member][trait][known] for member in members}
+        parts.append(Judged(by_member, truth[known], asked))
+    return parts
+
+
+def fit_trait(trait: str, parts: Sequence[Judged]) -> dict[str, Any]:
     """Weights, temperature and (age) interval of one trait, from its members' answers on validation.
 
     Args:
         trait: name of the output.
-        by_member: member to (N, C) probabilities.
-        faces: the same N faces with their labels.
+        parts: the data sets that label it; each counts as much as the next, however many faces it has.
 
     Returns:
         The manifest's entry.
     """
-    labels, known = faces.labels[trait]
-    probabilities = {name: values[known] for name, values in by_member.items()}
-    truth = labels[known]
     weights: dict[str, float] = {}
     temperature = 1.0
     for _ in range(_FITS):  # one changes what is best for the other
-        before, weights = weights, _best_weights(probabilities, truth, temperature)
+        before, weights = weights, _best_weights(parts, temperature)
         if weights == before:
             break
-        mixed = np.sum([share * probabilities[name] for name, share in weights.items()], axis=0)
-        temperature = _best_temperature(mixed, np.minimum(truth, mixed.shape[1] - 1))
+        temperature = _best_temperature(parts, weights)
     entry: dict[str, Any] = {
         "weights": weights,
         "temperature": temperature,
         "unsure_below": _UNSURE_BELOW.get(trait, _UNSURE_BELOW_DEFAULT),
     }
     if trait == "age":
-        entry["interval_mass"] = _interval_mass(apply_temperature(mixed, temperature), truth)
+        entry["interval_mass"] = _interval_mass(parts, weights, temperature)
         entry["interval_coverage"] = INTERVAL_COVERAGE
     return entry
 
 
-def _loss(probabilities: NDArray[np.floating], truth: NDArray[np.integer], temperature: float) -> float:
-    """Mean absolute error for years, which hardly depends on the temperature; log-loss for classes."""
-    if probabilities.shape[1] == AGE_BINS:
-        return float(np.abs(median_years(probabilities) - truth).mean())
-    calibrated = probabilities if temperature == 1 else apply_temperature(probabilities, temperature)
-    return float(-np.log(np.maximum(calibrated[np.arange(len(truth)), truth], 1e-12)).mean())
+def mean_loss(parts: Sequence[Judged], weights: Mapping[str, float], temperature: float) -> float:
+    """Mean over data sets of the mean absolute error for years, or of the log-loss for classes."""
+
+    def loss(part: Judged) -> float:
+        probabilities = part.mixed(weights, temperature)
+        if probabilities.shape[1] == AGE_BINS:
+            return float(np.abs(median_years(probabilities) - part.truth).mean())
+        return _log_loss(probabilities, part.truth)
+
+    return float(np.mean([loss(part) for part in parts]))
 
 
-def _best_weights(
-    probabilities: Mapping[str, NDArray[np.float32]], truth: NDArray[np.integer], temperature: float
-) -> dict[str, float]:
+def _log_loss(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+    of_truth = probabilities[np.arange(len(truth)), np.minimum(truth, probabilities.shape[1] - 1)]
+    return float(-np.log(np.maximum(of_truth, 1e-12)).mean())
+
+
+def _best_weights(parts: Sequence[Judged], temperature: float) -> dict[str, float]:
     """Shares in steps of 0.05 with the lowest loss, found by moving one step at a time between two members."""
-    names = list(probabilities)
+    names = list(parts[0].by_member)
     steps = dict.fromkeys(names, 20 // len(names))
     steps[names[0]] += 20 - sum(steps.values())
 
     def loss(trial: Mapping[str, int]) -> float:
-        return _loss(np.sum([n / 20 * probabilities[name] for name, n in trial.items()], axis=0), truth, temperature)
+        return mean_loss(parts, {name: n / 20 for name, n in trial.items() if n}, temperature)
 
     best = loss(steps)
     improved = True
@@ -370,18 +426,21 @@ def _best_weights(
     return {name: n / 20 for name, n in steps.items() if n}
 
 
-def _best_temperature(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+def _best_temperature(parts: Sequence[Judged], weights: Mapping[str, float]) -> float:
     """The temperature with the lowest log-loss, in steps of 1%."""
     grid = np.exp(np.arange(-110, 110) / 100)
-    rows = np.arange(len(truth))
-    losses = [-np.log(np.maximum(apply_temperature(probabilities, t)[rows, truth], 1e-12)).mean() for t in grid]
+    losses = [np.mean([_log_loss(part.mixed(weights, t), part.truth) for part in parts]) for t in grid]
     return round(float(grid[int(np.argmin(losses))]), 4)
 
 
-def _interval_mass(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+def _interval_mass(parts: Sequence[Judged], weights: Mapping[str, float], temperature: float) -> float:
     """Smallest central mass, in steps of 0.005, whose interval covers ``INTERVAL_COVERAGE`` of the labels."""
+    answers = [(part.mixed(weights, temperature), part.truth) for part in parts]
     for mass in np.arange(0.4, 0.996, 0.005):
-        ends = central_interval(probabilities, float(mass))
-        if ((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean() >= INTERVAL_COVERAGE:
+        shares = []
+        for probabilities, truth in answers:
+            low, high = central_interval(probabilities, float(mass)).T
+            shares.append(((low <= truth) & (truth <= high)).mean())
+        if np.mean(shares) >= INTERVAL_COVERAGE:
             return round(float(mass), 3)
     return 0.995
