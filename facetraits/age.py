@@ -71,9 +71,24 @@ def _quantiles(probabilities: NDArray[np.floating], shares: Sequence[float]) -> 
 
 
 def age_predictions(
-    probabilities: NDArray[np.floating], interval_mass: float, coverage: float, unsure_below: float
+    probabilities: NDArray[np.floating],
+    interval_mass: float,
+    coverage: float,
+    unsure_below: float,
+    unsure_wider_than: float | None = None,
+    clear: Sequence[bool] | None = None,
 ) -> tuple[AgePrediction, ...]:
-    """One ``AgePrediction`` per row of (N, C) probabilities over whole years."""
+    """One ``AgePrediction`` per row.
+
+    Args:
+        probabilities: (N, C) over whole years.
+        interval_mass: probability mass between the interval's ends, in (0, 1).
+        coverage: nominal coverage of the interval, in (0, 1).
+        unsure_below: for the age groups, as of ``ClassPrediction``.
+        unsure_wider_than: as of ``AgePrediction``.
+        clear: N times whether the face can be seen clearly; None where all can.
+    """
+    clear = [True] * len(probabilities) if clear is None else clear
     groups = group_probabilities(probabilities)
     intervals = central_interval(probabilities, interval_mass)
     return tuple(
@@ -82,6 +97,10 @@ def age_predictions(
             interval=(float(low), float(high)),
             coverage=coverage,
             groups=ClassPrediction(AGE_GROUP_NAMES, group, unsure_below),
+            unsure_wider_than=unsure_wider_than,
+            clear=is_clear,
         )
-        for years, (low, high), group in zip(median_years(probabilities), intervals, groups, strict=True)
+        for years, (low, high), group, is_clear in zip(
+            median_years(probabilities), intervals, groups, clear, strict=True
+        )
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from facetraits.types import AnalysisResult, ClassPrediction, FaceTraits
+from facetraits.types import AgePrediction, AnalysisResult, ClassPrediction, FaceTraits, whole_years
 
 # Amber with a nearly black casing: one of the two stands out against any background, in grey pictures too.
 _ACCENT: Final = (255, 196, 0)
@@ -49,7 +49,7 @@ def annotate(
     """Draw a numbered box around every face.
 
     A short summary stands beside the number where it covers neither another face nor another label; a question mark in
-    it means "unsure". Lines and letters grow with the picture.
+    it means "unsure"; an age that is unsure stands there as its range. Lines and letters grow with the picture.
 
     Args:
         image: (H, W, 3) RGB, the analysed picture or the same picture at another size; it is not changed.
@@ -97,11 +97,18 @@ def _label_texts(number: int, traits: FaceTraits, roomy: bool) -> list[str]:
     """Texts to try for one label, the fullest first, the bare number last."""
     words = [str(number)]
     if traits.age is not None:
-        words.append(str(round(traits.age.years)))
+        words.append(_age_word(traits.age))
     with_age = " · ".join(words)
     if roomy:
         words += [_word(prediction) for prediction in (traits.gender, traits.expression) if prediction is not None]
     return list(dict.fromkeys([" · ".join(words), with_age, str(number)]))
+
+
+def _age_word(age: AgePrediction) -> str:
+    if not age.unsure:
+        return str(whole_years(age.years))
+    low, high = (whole_years(v) for v in age.interval)
+    return f"{low}-{high}?"
 
 
 def _word(prediction: ClassPrediction) -> str:

@@ -60,6 +60,7 @@ class TraitEntry:
         interval_mass: age only: probability mass between the interval's ends, chosen on validation so that the interval
             covers ``interval_coverage`` of the labels.
         interval_coverage: age only: nominal coverage.
+        unsure_wider_than: age only: a wider interval, in years, is shown as unsure; > 0; None where no width is.
     """
 
     classes: tuple[str, ...]
@@ -68,6 +69,7 @@ class TraitEntry:
     unsure_below: float
     interval_mass: float | None = None
     interval_coverage: float | None = None
+    unsure_wider_than: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,11 @@ def profile_files(manifest: Manifest, profile: str) -> dict[str, str]:
     entry = manifest.profiles.get(profile)
     if entry is None:
         raise ModelIntegrityError(f"There is no profile {profile!r}.")
-    settings = json.dumps(asdict(entry), sort_keys=True).encode()
+    described = asdict(entry)
+    for trait in described["traits"].values():
+        if trait["unsure_wider_than"] is None:  # as if the manifest could not name it: reports of before stay valid
+            del trait["unsure_wider_than"]
+    settings = json.dumps(described, sort_keys=True).encode()
     members = sorted({member for trait in entry.traits.values() for member in trait.weights})
     return {
         f"{manifest.detector.relative_to(manifest.models_dir).as_posix()}": manifest.detector_sha256,
@@ -221,6 +227,8 @@ def _check(manifest: Manifest, path: Path) -> None:
                 raise ModelIntegrityError(f"{where}: the members' weights must be > 0 and sum to 1.")
             if not entry.temperature > 0 or not 0 <= entry.unsure_below <= 1:
                 raise ModelIntegrityError(f"{where}: temperature must be > 0 and unsure_below in [0, 1].")
+            if entry.unsure_wider_than is not None and not entry.unsure_wider_than > 0:
+                raise ModelIntegrityError(f"{where}: unsure_wider_than must be > 0.")
             for member_name in entry.weights:
                 if trait not in getattr(manifest.members.get(member_name), "outputs", ()):
                     raise ModelIntegrityError(f"{where}: there is no member {member_name!r} with that output.")

@@ -39,7 +39,8 @@ def view_weight(face: FaceResult) -> float:
 class TraitSmoother:
     """Running combination of the single-frame answers about one person, weighted by ``view_weight``.
 
-    Probabilities, years and both ends of the age's interval are averaged as they are. Older answers fade: the averages
+    Probabilities, years and both ends of the age's interval are averaged as they are. The age is that of a clear view
+    unless poor views outweigh the clear ones. Older answers fade: the averages
     follow the last ``memory_s`` (expression: ``expression_memory_s``) seconds. Not thread-safe.
 
     Args:
@@ -59,6 +60,7 @@ class TraitSmoother:
         self.analyses = 0
         self._age = _Average(memory_s)
         self._coverage = 0.0
+        self._unsure_wider_than: float | None = None
         self._gender = _Average(memory_s)
         self._ethnicity = _Average(memory_s)
         self._expression = _Average(expression_memory_s)
@@ -70,8 +72,8 @@ class TraitSmoother:
         weight = view_weight(face)
         age = face.traits.age
         if age is not None:
-            self._coverage = age.coverage
-            self._age.add(age.groups, weight, time_s, (age.years, *age.interval))
+            self._coverage, self._unsure_wider_than = age.coverage, age.unsure_wider_than
+            self._age.add(age.groups, weight, time_s, (age.years, *age.interval, float(age.clear)))
         for average, prediction in (
             (self._gender, face.traits.gender),
             (self._ethnicity, face.traits.ethnicity),
@@ -96,8 +98,8 @@ class TraitSmoother:
         age = None
         groups = self._age.prediction()
         if groups is not None:
-            years, low, high = (float(v) for v in self._age.numbers())
-            age = AgePrediction(years, (low, high), self._coverage, groups)
+            years, low, high, clear = (float(v) for v in self._age.numbers())
+            age = AgePrediction(years, (low, high), self._coverage, groups, self._unsure_wider_than, clear >= 0.5)
         return FaceTraits(age, self._gender.prediction(), self._ethnicity.prediction(), self._expression.prediction())
 
 

@@ -20,7 +20,7 @@ CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 _LOCATION_COLUMNS: Final = ("box_x1", "box_y1", "box_x2", "box_y2")
-_AGE_COLUMNS: Final = ("age", "age_low", "age_high", "age_group")
+_AGE_COLUMNS: Final = ("age", "age_low", "age_high", "age_unsure", "age_group")
 TRAIT_COLUMNS: Final[tuple[str, ...]] = (
     *_AGE_COLUMNS,
     *(
@@ -132,7 +132,7 @@ def trait_cells(face: Mapping[str, Any]) -> dict[str, Any]:
     cells: dict[str, Any] = {}
     if "age" in face:
         age = face["age"]
-        cells |= dict(zip(_AGE_COLUMNS, (age["years"], *age["interval"], age["group"]), strict=True))
+        cells |= dict(zip(_AGE_COLUMNS, (age["years"], *age["interval"], age["unsure"], age["group"]), strict=True))
     for trait in (*CLASSES, "mood"):
         if trait in face:
             answer = face[trait]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -66,6 +67,18 @@ def age_group(years: float) -> str:
         if upper is None or int(years) <= upper:
             return name
     raise AssertionError("unreachable: the last age group is open")
+
+
+def whole_years(years: float) -> int:
+    """An estimate of the age as it is shown: in whole years, half a year and more rounded up.
+
+    Year k stands for [k - 0.5, k + 0.5). Stored are tenths of years, so they are rounded first: whoever rounds what is
+    stored gets what is shown.
+
+    Args:
+        years: finite, >= 0.
+    """
+    return floor(round(years, 1) + 0.5)
 
 
 def _frozen(values: object, shape: tuple[int, ...], name: str) -> NDArray[np.float32]:
@@ -172,12 +185,16 @@ class AgePrediction:
         interval: (low, high) in years; holds the true age in ``coverage`` of validation faces.
         coverage: nominal coverage of ``interval``, in (0, 1).
         groups: probability of each of the five age groups.
+        unsure_wider_than: an interval that is wider, in years, is called unsure; None where no width is; > 0.
+        clear: False where the face is covered or upside down, so that the networks never learned from its like.
     """
 
     years: float
     interval: tuple[float, float]
     coverage: float
     groups: ClassPrediction
+    unsure_wider_than: float | None = None
+    clear: bool = True
 
     def __post_init__(self) -> None:
         low, high = self.interval
@@ -187,18 +204,35 @@ class AgePrediction:
             raise ValueError(f"interval must satisfy 0 <= low <= high and be finite, got {self.interval}")
         if not 0 < self.coverage < 1:
             raise ValueError(f"coverage must lie in (0, 1), got {self.coverage}")
+        if self.unsure_wider_than is not None and not self.unsure_wider_than > 0:
+            raise ValueError(f"unsure_wider_than must be > 0 or None, got {self.unsure_wider_than}")
+
+    @property
+    def unsure(self) -> bool:
+        """True where the interval is too wide, or the view of the face too poor, to answer with one number."""
+        low, high = self.interval
+        return not self.clear or (self.unsure_wider_than is not None and high - low > self.unsure_wider_than)
 
     @property
     def group(self) -> str:
-        """The most probable age group."""
-        return self.groups.top1
+        """The age group of the years as they are shown.
+
+        Where the distribution straddles a border it may be the less probable of two.
+        """
+        return age_group(whole_years(self.years))
+
+    @property
+    def group_confidence(self) -> float:
+        """Probability of ``group``, in [0, 1]."""
+        return float(self.groups.probabilities[self.groups.classes.index(self.group)])
 
     def to_dict(self) -> dict[str, Any]:
-        """``years``, ``interval``, ``coverage``, ``group`` and ``groups``, ready for JSON."""
+        """``years``, ``interval``, ``coverage``, ``unsure``, ``group`` and ``groups``, ready for JSON."""
         return {
             "years": round(self.years, 1),
             "interval": [round(v, 1) for v in self.interval],
             "coverage": self.coverage,
+            "unsure": self.unsure,
             "group": self.group,
             "groups": self.groups.to_dict()["probabilities"],
         }

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from facetraits import annotate
-from facetraits.types import AnalysisResult, FaceDetection, FaceResult
-from tests.builders import make_detection, make_face, make_result, make_traits
+from facetraits.types import AgePrediction, AnalysisResult, FaceDetection, FaceResult, FaceTraits
+from tests.builders import AGE_GROUP_NAMES, make_classes, make_detection, make_face, make_result, make_traits
 
 module = importlib.import_module("facetraits.annotate")  # the package's attribute of that name is the function
 
@@ -108,6 +108,12 @@ def test_a_hidden_trait_is_not_in_the_summary(labels: list[str]) -> None:
     face = FaceResult(make_detection(200, 150, 200), (), make_traits(traits=("gender",)))
     annotate(grey(), make_result(face))
     assert labels == ["1 · female"]
+
+
+def test_an_age_that_is_unsure_shows_its_range(labels: list[str]) -> None:
+    age = AgePrediction(30.4, (14.6, 52.4), 0.8, make_classes(AGE_GROUP_NAMES, "21-40"), clear=False)
+    annotate(grey(), make_result(FaceResult(make_detection(200, 150, 200), (), FaceTraits(age=age))))
+    assert labels == ["1 · 15-52?"]
 
 
 def test_numbers_follow_the_order_of_the_result(labels: list[str]) -> None:

@@ -1,9 +1,11 @@
+import hashlib
 import json
 import shutil
+from dataclasses import asdict
 
 import pytest
 
-from facetraits.registry import ModelIntegrityError, check_file, load_manifest
+from facetraits.registry import ModelIntegrityError, check_file, load_manifest, profile_files
 from tests.builders import MODELS
 
 
@@ -92,3 +94,26 @@ def test_a_manifest_that_makes_no_sense_is_refused(tmp_path, raw, damage, messag
     damage(raw)
     with pytest.raises(ModelIntegrityError, match=message):
         load_manifest(written(tmp_path, raw))
+
+
+def test_the_widest_interval_that_is_sure_is_read_and_checked(tmp_path, raw):
+    raw["profiles"]["accurate"]["traits"]["age"]["unsure_wider_than"] = 28.5
+    manifest = load_manifest(written(tmp_path, raw))
+    assert manifest.profiles["accurate"].traits["age"].unsure_wider_than == 28.5
+    raw["profiles"]["fast"]["traits"]["age"]["unsure_wider_than"] = 0
+    with pytest.raises(ModelIntegrityError, match="unsure_wider_than must be > 0"):
+        load_manifest(written(tmp_path, raw))
+
+
+def test_settings_are_another_only_where_the_limit_is_named(tmp_path, raw):
+    for profile in raw["profiles"].values():
+        profile["traits"]["age"].pop("unsure_wider_than", None)
+    name = "manifest.json, profile fast"
+    before = profile_files(load_manifest(written(tmp_path, raw)), "fast")[name]
+    # The sum is that of the settings as they were written before the limit could be named.
+    entry = asdict(load_manifest(tmp_path).profiles["fast"])
+    for trait in entry["traits"].values():
+        del trait["unsure_wider_than"]
+    assert before == hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
+    raw["profiles"]["fast"]["traits"]["age"]["unsure_wider_than"] = 28.5
+    assert profile_files(load_manifest(written(tmp_path, raw)), "fast")[name] != before

@@ -206,6 +206,34 @@ def test_the_newest_coverage_and_thresholds_are_kept():
     assert (combined.age.coverage, combined.age.groups.unsure_below, combined.gender.unsure_below) == (0.9, 0.75, 0.75)
 
 
+def seen(quality=(), width=12.0, limit=None):
+    """A face whose age is unsure where the face is covered."""
+    groups = make_classes(AGE_GROUP_NAMES, "21-40")
+    age = AgePrediction(30.0, (30 - width / 2, 30 + width / 2), 0.8, groups, limit, clear="covered" not in quality)
+    return FaceResult(make_detection(), quality, FaceTraits(age=age))
+
+
+def test_an_age_is_unsure_of_who_is_mostly_seen_covered():
+    covered, clear = seen(("covered",)), seen()
+    assert smoothed(*[covered] * 5).age.unsure
+    assert not smoothed(*[clear] * 5, *[covered] * 20).age.unsure  # a hand before the face takes nothing back
+    assert not smoothed(*[covered] * 5, clear).age.unsure
+
+
+def test_an_age_is_unsure_where_the_mean_interval_is_too_wide():
+    assert smoothed(seen(width=40.0, limit=30.0)).age.unsure
+    assert smoothed(seen(width=40.0, limit=30.0), seen(width=26.0, limit=30.0)).age.unsure
+    assert not smoothed(seen(width=40.0, limit=30.0), seen(width=10.0, limit=30.0)).age.unsure
+
+
+def test_years_and_group_of_an_average_do_not_contradict_each_other():
+    groups = make_classes(AGE_GROUP_NAMES, "0-20", 0.9)
+    ages = [AgePrediction(years, (10, 30), 0.8, groups) for years in (20.2, 21.2)]
+    age = smoothed(*[FaceResult(make_detection(), (), FaceTraits(age=age)) for age in ages], interval_s=0.0).age
+    assert age.years == pytest.approx(20.7)
+    assert (age.groups.top1, age.group) == ("0-20", "21-40")
+
+
 @pytest.mark.parametrize("memories", [(0.0, 1.0), (1.0, 0.0), (-1.0, 1.0), (float("nan"), 1.0)])
 def test_memory_must_be_positive(memories):
     with pytest.raises(ValueError, match="memor"):

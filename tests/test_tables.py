@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 
 from facetraits.tables import CLASSES, CSV_COLUMNS, NO_FACE, csv_lines, csv_text, json_lines, picture_record
-from facetraits.types import TRAITS, FaceDetection, FaceResult
-from tests.builders import ETHNICITIES, EXPRESSIONS, GENDERS, make_detection, make_face, make_result, make_traits
+from facetraits.types import TRAITS, AgePrediction, FaceDetection, FaceResult, FaceTraits
+from tests.builders import (
+    AGE_GROUP_NAMES,
+    ETHNICITIES,
+    EXPRESSIONS,
+    GENDERS,
+    make_classes,
+    make_detection,
+    make_face,
+    make_result,
+    make_traits,
+)
 
 PATHS = [
     "photo.jpg",
@@ -78,7 +88,7 @@ def test_csv_columns_are_the_contract():
     assert len(set(CSV_COLUMNS)) == len(CSV_COLUMNS)
     expected = (
         *("path", "width", "height", "face", "error", "box_x1", "box_y1", "box_x2", "box_y2", "score", "quality"),
-        *("age", "age_low", "age_high", "age_group"),
+        *("age", "age_low", "age_high", "age_unsure", "age_group"),
         *("gender", "gender_confidence", "gender_unsure", "p_male", "p_female"),
         *("ethnicity", "ethnicity_confidence", "ethnicity_unsure"),
         *("p_white", "p_black", "p_asian", "p_indian", "p_other"),
@@ -104,6 +114,7 @@ def test_a_face_fills_every_column_but_the_error():
         "age": "34.0",
         "age_low": "28.0",
         "age_high": "40.0",
+        "age_unsure": "false",
         "age_group": "21-40",
         "gender": "female",
         "gender_confidence": "0.9",
@@ -119,6 +130,14 @@ def test_a_face_fills_every_column_but_the_error():
 def test_unsure_is_said_in_the_words_of_json():
     (row,) = rows_of(record_of(make_face(confidence=0.4)))
     assert row["ethnicity_unsure"] == row["expression_unsure"] == "true"
+
+
+def test_an_age_that_is_unsure_says_so():
+    age = AgePrediction(21.3, (9, 52), 0.8, make_classes(AGE_GROUP_NAMES, "0-20", 0.6), 30.0)
+    (row,) = rows_of(record_of(FaceResult(make_detection(), (), FaceTraits(age=age))))
+    assert [row[name] for name in ("age", "age_low", "age_high", "age_unsure", "age_group")] == [
+        *("21.3", "9", "52", "true", "21-40")
+    ]
 
 
 def test_one_row_per_face_numbered_from_one():

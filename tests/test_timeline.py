@@ -56,7 +56,7 @@ def test_each_second_and_the_whole_stay_are_told() -> None:
     assert [second["time_s"] for second in person["timeline"]] == [0, 1, 2, 3, 4]
     assert [second["mood"]["top1"] for second in person["timeline"]] == ["positive"] * 3 + ["negative"] * 2
     assert list(person["timeline"][0]) == ["time_s", "age", "gender", "ethnicity", "expression", "mood"]
-    assert list(person["age"]) == ["years", "interval", "coverage", "group", "groups"]
+    assert list(person["age"]) == ["years", "interval", "coverage", "unsure", "group", "groups"]
     assert list(person["timeline"][0]["gender"]) == ["top1", "confidence", "unsure", "probabilities"]
 
 

@@ -2,6 +2,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from facetraits.types import (
     AGE_GROUPS,
@@ -15,6 +17,7 @@ from facetraits.types import (
     FaceResult,
     FaceTraits,
     age_group,
+    whole_years,
 )
 from tests.builders import (
     AGE_GROUP_NAMES,
@@ -66,6 +69,56 @@ def test_age_group_refuses_what_is_no_age(years):
 
 
 @pytest.mark.parametrize(
+    ("years", "shown"),
+    [
+        (0, 0),
+        (0.49, 1),
+        (0.44, 0),
+        (20.4, 20),
+        (20.44, 20),
+        (20.46, 21),
+        (20.5, 21),
+        (21.3, 21),
+        (21.5, 22),
+        (99.9, 100),
+    ],
+)
+def test_whole_years_are_those_of_the_tenths_that_are_stored(years, shown):
+    assert whole_years(years) == whole_years(round(years, 1)) == shown
+
+
+@given(st.floats(0, 120))
+def test_whole_years_are_within_half_a_year_of_what_is_stored(years):
+    assert round(years, 1) - 0.5 <= whole_years(years) <= round(years, 1) + 0.5
+    assert isinstance(whole_years(years), int)
+
+
+@given(st.floats(0, 120), st.sampled_from(AGE_GROUP_NAMES))
+def test_years_and_group_never_contradict_each_other(years, likeliest):
+    age = AgePrediction(years, (0, 120), 0.8, make_classes(AGE_GROUP_NAMES, likeliest))
+    found = age.to_dict()
+    assert found["group"] == age.group == age_group(whole_years(years)) == age_group(whole_years(found["years"]))
+    assert age.group_confidence == pytest.approx(found["groups"][age.group], abs=1e-4)
+
+
+def test_just_over_twenty_is_not_called_under_twenty_one():
+    """Most of what the networks think is under 21, and the median is not."""
+    age = AgePrediction(21.3, (15, 26), 0.8, make_classes(AGE_GROUP_NAMES, "0-20", 0.6))
+    assert age.group == "21-40"
+    assert age.groups.top1 == "0-20"
+    assert age.group_confidence == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "clear", "unsure"),
+    [(None, True, False), (20.0, True, False), (19.9, True, True), (None, False, True), (50.0, False, True)],
+)
+def test_an_age_is_unsure_where_its_interval_is_too_wide_or_the_view_is_poor(limit, clear, unsure):
+    age = AgePrediction(30.0, (20, 40), 0.8, GROUPS, limit, clear)
+    assert age.unsure is age.to_dict()["unsure"] is unsure
+
+
+@pytest.mark.parametrize(
     ("build", "arguments", "message"),
     [
         (FaceDetection, (BOX[:3], LANDMARKS, 0.9), r"box_xyxy must have shape \(4,\), got \(3,\)"),
@@ -96,6 +149,8 @@ def test_age_group_refuses_what_is_no_age(years):
         (AgePrediction, (30.0, (20, INF), 0.8, GROUPS), "low <= high and be finite"),
         (AgePrediction, (30.0, (20, 40), 0.0, GROUPS), r"coverage must lie in \(0, 1\)"),
         (AgePrediction, (30.0, (20, 40), 1.0, GROUPS), r"coverage must lie in \(0, 1\)"),
+        (AgePrediction, (30.0, (20, 40), 0.8, GROUPS, 0.0), "unsure_wider_than must be > 0"),
+        (AgePrediction, (30.0, (20, 40), 0.8, GROUPS, NAN), "unsure_wider_than must be > 0"),
         (AnalysisResult, ((0, 480), (), {}), "size_wh must be positive"),
         (AnalysisResult, ((640, -1), (), {}), "size_wh must be positive"),
     ],
@@ -199,7 +254,8 @@ def test_class_prediction_as_a_dict_rounds_to_four_digits():
 
 def test_age_as_a_dict_rounds_to_a_tenth():
     found = AgePrediction(34.5678, (28.04, 40.06), 0.8, GROUPS).to_dict()
-    assert list(found) == ["years", "interval", "coverage", "group", "groups"]
+    assert list(found) == ["years", "interval", "coverage", "unsure", "group", "groups"]
+    assert found["unsure"] is False
     assert found["years"] == 34.6
     assert found["interval"] == [28.0, 40.1]
     assert found["coverage"] == 0.8

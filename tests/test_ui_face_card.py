@@ -107,6 +107,19 @@ def test_age_is_a_number_with_its_interval(years: float, low: float, high: float
     assert all(0 <= position <= 100 for position in positions)
 
 
+@pytest.mark.parametrize(("years", "expected"), [(20.4, "20 years"), (20.46, "21 years"), (20.5, "21 years")])
+def test_years_are_rounded_as_their_group_is(years: float, expected: str) -> None:
+    assert headline(FaceResult(make_detection(), (), age(years, 10, 30))) == expected
+    assert f"Apparent age {expected}" in text(card(age(years, 10, 30)))
+
+
+def test_an_age_that_is_unsure_shows_its_range_first() -> None:
+    wide = AgePrediction(30.4, (14.6, 52.4), 0.8, make_classes(AGE_GROUP_NAMES, "21-40"), unsure_wider_than=30.0)
+    traits = FaceTraits(age=wide)
+    assert "Apparent age Unsure 15 to 52 years? 30 years in the middle (80% interval)" in text(card(traits))
+    assert headline(FaceResult(make_detection(), (), traits)) == "15 to 52 years (unsure)"
+
+
 def test_bars_carry_their_value_as_text_for_those_who_cannot_see_them() -> None:
     markup = card(make_traits())
     tracks = re.findall(r'<span class="ft-track"[^>]*>', markup)

@@ -53,6 +53,11 @@ def test_an_age_group_put_in_by_hand_has_no_years() -> None:
     assert (visit.age_group, visit.age, visit.age_confidence, visit.corrected) == ("61-80", None, None, True)
 
 
+@pytest.mark.parametrize(("age", "shown"), [(20.4, 20), (20.46, 21), (20.5, 21), (34.0, 34)])
+def test_years_are_rounded_as_their_group_is(age: float, shown: int) -> None:
+    assert visit_rows([make_visit(age=age)], BERLIN, False)["Age"].tolist() == [shown]
+
+
 def test_a_trait_can_be_emptied_and_one_that_stays_is_no_correction() -> None:
     visit = edited(make_visit(), {"Mood": None, "Gender": "female"})
     assert (visit.mood, visit.mood_confidence) == (None, None)

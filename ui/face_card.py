@@ -18,6 +18,7 @@ from facetraits.types import (
     ClassPrediction,
     FaceResult,
     QualityIssue,
+    whole_years,
 )
 
 _MOOD_LABEL: Final = "Mood"
@@ -54,8 +55,10 @@ def face_cards(result: AnalysisResult, crops: Sequence[bytes]) -> str:
 
 
 def headline(face: FaceResult) -> str:
-    """The answers in one line, as in "34 years, female, happy"; what is unsure says so."""
-    words = [] if face.traits.age is None else [_years(face.traits.age)]
+    """The answers in one line, as in "34 years, female, happy"; what is unsure says so, an age with its range."""
+    words = []
+    if face.traits.age is not None:
+        words.append(f"{_range(face.traits.age)} (unsure)" if face.traits.age.unsure else _years(face.traits.age))
     for prediction in (face.traits.gender, face.traits.ethnicity, face.traits.expression):
         if prediction is not None:
             words.append(f"{prediction.top1} (unsure)" if prediction.unsure else prediction.top1)
@@ -114,16 +117,23 @@ def _age(age: AgePrediction) -> str:
         f'<i class="ft-dot" style="left:{middle:.1f}%"></i></div>'
         '<div class="ft-ticks" aria-hidden="true"><span>0</span><span>50</span><span>100</span></div>'
     )
-    return _trait(TRAIT_LABELS["age"], _years(age), _interval(age), scale)
+    if age.unsure:
+        value = f'<span class="ft-unsure">Unsure</span> {_range(age)}?'
+        return _trait(TRAIT_LABELS["age"], value, f"{_years(age)} in the middle ({age.coverage:.0%} interval)", scale)
+    return _trait(TRAIT_LABELS["age"], _years(age), f"{_ends(age)} ({age.coverage:.0%} interval)", scale)
 
 
-def _interval(age: AgePrediction) -> str:
-    low, high = (round(v) for v in age.interval)
-    return f"{low} to {high} ({age.coverage:.0%} interval)"
+def _range(age: AgePrediction) -> str:
+    return f"{_ends(age)} years"
+
+
+def _ends(age: AgePrediction) -> str:
+    low, high = (whole_years(v) for v in age.interval)
+    return f"{low} to {high}"
 
 
 def _years(age: AgePrediction) -> str:
-    years = round(age.years)
+    years = whole_years(age.years)
     return f"{years} year" if years == 1 else f"{years} years"
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from facetraits.types import whole_years
 from facetraits.visitors.visit import CONFIDENCE_OF, OUTCOMES, VISIT_CLASSES, Visit, VisitTrait, checked_basket
 
 DELETE: Final = "Delete"
@@ -42,7 +43,7 @@ def visit_rows(
         **{
             title: [getattr(v, trait) for v in visits] for title, trait in TRAIT_COLUMNS.items() if title != "Ethnicity"
         },
-        "Age": pd.array([None if v.age is None else round(v.age) for v in visits], dtype="Int64"),
+        "Age": pd.array([None if v.age is None else whole_years(v.age) for v in visits], dtype="Int64"),
         "Minutes": [round(visit.duration_s / 60, 1) for visit in visits],
     }
     if any(visit.ethnicity for visit in visits):

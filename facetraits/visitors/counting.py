@@ -187,7 +187,7 @@ class VisitCounter:
             duration_s=stay.last_s - stay.first_s,
             age=None if traits.age is None else traits.age.years,
             age_group=None if traits.age is None else traits.age.group,
-            age_confidence=_confidence(None if traits.age is None else traits.age.groups),
+            age_confidence=None if traits.age is None else traits.age.group_confidence,
             gender=_top1(traits.gender),
             gender_confidence=_confidence(traits.gender),
             ethnicity=_top1(ethnicity),

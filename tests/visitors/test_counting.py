@@ -164,6 +164,18 @@ def test_traits_are_the_tracks_and_the_mood_is_that_of_the_whole_visit() -> None
     assert now.mood_confidence == pytest.approx((15 * (0.9 + 0.1 / 7) + 5 * 0.2 / 7) / 20, abs=1e-3)
 
 
+def test_the_age_group_is_that_of_the_years_and_the_confidence_that_of_the_group() -> None:
+    """Even where the networks think another group likelier."""
+    counting = counter()
+    counting.see([], 0.0)
+    show(counting, 1, 10.0, 13.0, years=40.6)
+
+    (now,) = counting.current()
+
+    assert (now.age, now.age_group) == (40.6, "41-60")
+    assert now.age_confidence == pytest.approx(0.025)
+
+
 def test_bad_views_say_little_about_the_mood() -> None:
     counting = counter()
     counting.see([], 0.0)
