@@ -6,7 +6,7 @@ PORT ?= 8501
 # More arguments for the command behind a target, for example: make test ARGS="-k images"
 ARGS ?=
 
-# The folder that holds utkface/ and fer2013/.
+# The folder that holds the data sets, as README.md lays them out.
 FACETRAITS_DATA ?= $(abspath $(if $(wildcard ../shared/data/.),../shared/data,data))
 export FACETRAITS_DATA
 

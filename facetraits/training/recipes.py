@@ -222,8 +222,7 @@ _ALL_TRAITS: Final[Mapping[str, Any]] = {
     "network": "face",
     # The first layers' maps are the largest; what they look for in a face is known already.
     "trained_from": "block1_depthwise",
-    "learning_rate": 4e-4,
-    "warmup_steps": 300,
+    "learning_rate": 1.5e-4,
     "weight_decay": 0.02,
     # Not "erase": a patch on a face would count as clear for the head that learns what is covered.
     "variations": tuple(kind for kind in VARIATIONS if kind != "erase"),
@@ -250,7 +249,7 @@ RECIPES: Final = {
             "face-tight-96",
             heads=(*_TRAITS, *_EXPRESSIONS, "view"),
             input_px=96,
-            epochs=4,
+            epochs=3,
             **_ALL_TRAITS,
             teachers=("expression-lite0-112-forehead",),
             seed=22,

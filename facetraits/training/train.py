@@ -61,6 +61,7 @@ _ByHead = dict[str, NDArray[np.float32]]
 RUNS: Final = Path("build/runs")
 _TENFOLD: Final = 10  # age-gender-mood enlarged its training pictures to that many times their number
 _MIXUP_BETA: Final = 0.4  # both parameters of the distribution of shares: mostly near 0 or 1
+_HEAD_BATCHES, _HEAD_EPOCHS, _HEAD_LEARNING_RATE = 120, 25, 2e-3
 _COVERED: Final = 0.18  # share of the faces that training covers
 _UPSIDE_DOWN: Final = 0.05
 _AGE_ERROR_WEIGHT: Final = 0.05  # loss per year of absolute error, beside the cross-entropy
@@ -337,17 +338,40 @@ def _set_first_weights(
             model.get_layer(layer.name).set_weights(layer.get_weights())
 
 
+def fit_heads(model: keras.Model, batches: Batches, recipe: Recipe) -> None:
+    """Train the heads alone, on features that stay as they are.
+
+    Heads that know nothing would send large errors through all layers and undo what those had learned: after an epoch
+    from there, networks were worse than these heads on the first features (Kumar et al. 2022 say why).
+    """
+    heads = recipe.heads
+    features = keras.Model(model.input, model.get_layer("pool").output)
+    inputs = keras.Input(features.output_shape[1:], name="features")
+    alone = keras.Model(inputs, {head: model.get_layer(head)(inputs) for head in heads})
+    shown = [batches[i] for i in range(min(len(batches), _HEAD_BATCHES))]
+    seen = np.concatenate([features.predict(crops, verbose=0) for crops, _, _ in shown])
+    targets, weights = (
+        {head: np.concatenate([batch[part][head] for batch in shown]) for head in heads} for part in (1, 2)
+    )
+    _compile(alone, keras.optimizers.Adam(_HEAD_LEARNING_RATE), recipe)
+    alone.fit(seen, targets, sample_weight=weights, batch_size=recipe.batch_size, epochs=_HEAD_EPOCHS, verbose=0)
+
+
 def compiled(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> keras.Model:
     """The model with its losses, metrics and optimiser: Adam, or AdamW under a cosine schedule with warm-up."""
+    _compile(model, _optimizer(recipe, steps_per_epoch), recipe)
+    return model
+
+
+def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, recipe: Recipe) -> None:
     classes = asked_crossentropy if recipe.shares else recipe.loss
     model.compile(
-        _optimizer(recipe, steps_per_epoch),
+        optimizer,
         {head: age_loss if head == "age" else classes for head in recipe.heads},
         loss_weights={head: dict(recipe.loss_weights).get(head, 1.0) for head in recipe.heads},
         weighted_metrics={head: [age_error] if head == "age" else ["categorical_accuracy"] for head in recipe.heads},
         jit_compile=_jit_compile(),
     )
-    return model
 
 
 def _jit_compile() -> bool | str:
@@ -440,6 +464,8 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
     keras.config.set_dtype_policy("float32")  # the layers have it now; whatever is built next should not
     if recipe.network not in REFERENCE_CNNS:
         _set_first_weights(model, recipe, runs, models_dir, data, training.crops)
+    if recipe.start == FACE_NETWORK and not rows:
+        fit_heads(model, batches, recipe)
     compiled(model, recipe, len(batches))
     best_loss = min((float(row["val_loss"]) for row in rows), default=None)
     model.fit(
