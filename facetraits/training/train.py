@@ -62,8 +62,8 @@ RUNS: Final = Path("build/runs")
 _TENFOLD: Final = 10  # age-gender-mood enlarged its training pictures to that many times their number
 _MIXUP_BETA: Final = 0.4  # both parameters of the distribution of shares: mostly near 0 or 1
 _HEAD_BATCHES, _HEAD_EPOCHS, _HEAD_LEARNING_RATE = 120, 25, 2e-3
-_COVERED: Final = 0.18  # share of the faces that training covers
-_UPSIDE_DOWN: Final = 0.05
+_COVERED: Final = 0.12  # share of the faces that training covers
+_UPSIDE_DOWN: Final = 0.03
 _AGE_ERROR_WEIGHT: Final = 0.05  # loss per year of absolute error, beside the cross-entropy
 
 
