@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.training.datasets import DatasetError
-from facetraits.training.networks import PIXEL_SCALE, scaled_kernel
+from facetraits.training.networks import PIXEL_SCALE
+from facetraits.training.served_weights import set_convolutions
 
 FILES: Final = ("faceres.json", "faceres.bin")
 _BLOCKS: Final = 13
@@ -45,24 +46,28 @@ def read_face_weights(folder: Path) -> dict[str, NDArray[np.float32]]:
     return weights
 
 
-def load_face_weights(model: keras.Model, folder: Path) -> None:
+def load_face_weights(model: keras.Model, folder: Path, crops: NDArray[np.uint8]) -> None:
     """Copy the network's convolutions into a ``build_face_network`` model; its heads stay as they are.
 
     The model then gives the features of the original at any size: padding, activations and the means of the pixels are
-    the same.
+    the same. The files have batch normalisation folded in; a model that has it gets the statistics of ``crops``.
+
+    Args:
+        crops: (N, S, S, 3) crops of the training split; the first hundreds are used.
 
     Raises:
         DatasetError: as of ``read_face_weights``.
     """
     weights = read_face_weights(folder)
     # Ours sees red first and pixels divided by a constant.
-    _set(model, "stem", _kernel(weights, "conv1")[:, :, ::-1] * PIXEL_SCALE, _bias(weights, "conv1"))
+    convolutions = {"stem": (_kernel(weights, "conv1")[:, :, ::-1] * PIXEL_SCALE, _bias(weights, "conv1"))}
     for index in range(_BLOCKS):
         theirs = f"conv_dw_{index + 1}"
         kernel = weights[f"{theirs}/depthwise_kernel"] * weights[f"{theirs}_bn/batchnorm_1/mul"][:, None]
-        model.get_layer(f"block{index}_depthwise").set_weights([kernel, _bias(weights, theirs)])
+        convolutions[f"block{index}_depthwise"] = kernel, _bias(weights, theirs)
         theirs = f"conv_pw_{index + 1}"
-        _set(model, f"block{index}_pointwise", _kernel(weights, theirs), _bias(weights, theirs))
+        convolutions[f"block{index}_pointwise"] = _kernel(weights, theirs), _bias(weights, theirs)
+    set_convolutions(model, convolutions, crops)
 
 
 def _kernel(weights: Mapping[str, NDArray[np.float32]], name: str) -> NDArray[np.float32]:
@@ -71,7 +76,3 @@ def _kernel(weights: Mapping[str, NDArray[np.float32]], name: str) -> NDArray[np
 
 def _bias(weights: Mapping[str, NDArray[np.float32]], name: str) -> NDArray[np.float32]:
     return weights[f"{name}_bn/batchnorm_1/sub"]  # added, in spite of its name: the converter turned its sign
-
-
-def _set(model: keras.Model, name: str, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
-    model.get_layer(name).set_weights(scaled_kernel(kernel, bias))

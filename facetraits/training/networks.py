@@ -130,11 +130,12 @@ def efficientnet_lite0(x: Any, stochastic_depth: float = 0.0, batch_norm: bool =
     return layers.ReLU(6, name="top_relu")(x)
 
 
-def mobilenet_v1(x: Any) -> Any:
-    """MobileNetV1 of width 1.0 up to the mean of its last feature map, batch normalisation folded in.
+def mobilenet_v1(x: Any, batch_norm: bool = True) -> Any:
+    """MobileNetV1 of width 1.0 up to the mean of its last feature map.
 
     Args:
         x: (N, H, W, 3), scaled to about [-1, 1]; H and W divisible by 16.
+        batch_norm: as of ``efficientnet_lite0``.
 
     Returns:
         (N, 1024).
@@ -143,15 +144,20 @@ def mobilenet_v1(x: Any) -> Any:
     order = "channels_first" if keras.backend.backend() == "torch" else "channels_last"
     if order == "channels_first":
         x = layers.Permute((3, 1, 2), name="channels_first")(x)
-    shape: Mapping[str, Any] = {"padding": "same", "data_format": order}
-    x = ScaledConv2D(32, 3, strides=2, **shape, name="stem")(x)
-    x = layers.ReLU(6, name="stem_relu")(x)
+    shape: Mapping[str, Any] = {"padding": "same", "data_format": order, "use_bias": not batch_norm}
+    convolution = layers.Conv2D if batch_norm else ScaledConv2D
+
+    def finished(x: Any, name: str) -> Any:
+        if batch_norm:
+            axis = 1 if order == "channels_first" else -1
+            x = layers.BatchNormalization(axis, name=f"{name}_bn", **_BN)(x)
+        return layers.ReLU(6, name=f"{name}_relu")(x)
+
+    x = finished(convolution(32, 3, strides=2, **shape, name="stem")(x), "stem")
     for index, (stride, channels) in enumerate(_MOBILENET_V1_BLOCKS):
         depthwise, pointwise = f"block{index}_depthwise", f"block{index}_pointwise"
-        x = layers.DepthwiseConv2D(3, strides=stride, **shape, name=depthwise)(x)
-        x = layers.ReLU(6, name=f"{depthwise}_relu")(x)
-        x = ScaledConv2D(channels, 1, **shape, name=pointwise)(x)
-        x = layers.ReLU(6, name=f"{pointwise}_relu")(x)
+        x = finished(layers.DepthwiseConv2D(3, strides=stride, **shape, name=depthwise)(x), depthwise)
+        x = finished(convolution(channels, 1, **shape, name=pointwise)(x), pointwise)
     return layers.GlobalAveragePooling2D(data_format=order, name="pool")(x)
 
 
@@ -163,11 +169,12 @@ def build_face_network(
     name: str = "network",
     trained_from: str = "",
     train_depthwise: bool = True,
+    batch_norm: bool = True,
 ) -> keras.Model:
     """MobileNetV1 with one softmax per head, its pixels prepared as the network that was trained on faces wants them.
 
     Args:
-        crop_px, input_px, heads, dropout, name, trained_from, train_depthwise: as of ``build_network``.
+        crop_px, input_px, heads, dropout, name, trained_from, train_depthwise, batch_norm: as of ``build_network``.
 
     Returns:
         A model from (N, crop_px, crop_px, 3) values in [0, 255] to a dict of (N, classes) probabilities.
@@ -175,7 +182,7 @@ def build_face_network(
     crops = keras.Input((crop_px, crop_px, 3), dtype="uint8", name="crops")
     offsets = [-mean / PIXEL_SCALE for mean in FACE_NETWORK_MEANS_RGB]
     x = layers.Rescaling([1 / PIXEL_SCALE] * 3, offset=offsets, name="scale")(crops)
-    x = mobilenet_v1(_resized(x, input_px))
+    x = mobilenet_v1(_resized(x, input_px), batch_norm)
     model = keras.Model(crops, _answers(x, heads, dropout), name=name)
     _fix(model, trained_from, train_depthwise)
     return model

@@ -27,7 +27,7 @@ from facetraits.training.recipes import CLASS_NAMES, RECIPES, REFERENCES, SMILE_
 from facetraits.training.served_weights import served_file
 from facetraits.training.train import RUNS, finished_network, load_samples, served_network
 
-SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013")
+SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013", "view")
 INTERVAL_COVERAGE: Final = 0.8
 # Confidence is calibrated, so under these an answer is more likely wrong than right; of two classes one always has
 # at least 0.5, so there the line is drawn at three to one.
@@ -52,39 +52,26 @@ _PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
     "accurate": {"detector": {"long_sides_px": [160, 320, 640, 1600], "tile_small_faces": True}, "flip": True},
     "fast": {"detector": {"long_sides_px": [160, 416], "tile_small_faces": False}, "flip": False},
 }
-# Recipes whose networks are served in 8-bit integers only, so that more of them weigh no more than the 60 MB that the
-# repository may. The others can be looked into.
-IN_INTEGERS: Final = (
-    "traits-wide-lite0-128",
-    "expression-lite0-96-long",
-    "traits-wide-lite0-160",
-    "expression-lite0-112-tight-long",
-    "gender-wide-lite0-160-long",
-    "gender-lite0-112",
-)
+# Recipes whose networks are served, to the precision of the served file. Those in integers weigh half and are two to
+# three times as fast; those in floating point can be looked into.
+NETWORKS: Final[Mapping[str, Precision]] = {
+    "face-wide-112": "float16",
+    "face-tight-96": "float16",
+    "traits-wide-lite0-160": "int8",
+    "expression-lite0-112-forehead": "int8",
+}
 # Trait to the recipe whose network `fast` uses, in 8-bit integers: lowest error of age or log-loss on validation.
 FAST: Final[Mapping[str, str]] = {
-    "age": "traits-wide-lite0-160",
-    "gender": "gender-wide-lite0-160-long",
-    "ethnicity": "traits-wide-lite0-160",
-    "expression": "expression-lite0-112-forehead",
-    "expression_fer2013": "expression-lite0-112-forehead",
+    "age": "face-wide-112",
+    "gender": "face-wide-112",
+    "ethnicity": "face-wide-112",
+    "expression": "face-tight-96",
+    "expression_fer2013": "face-tight-96",
+    "view": "face-wide-112",
 }
-# Others start and learn from these, and are better; `gender-wide-lite0-128` would be more than 60 MB allow, and
-# `gender-lite0-112`, whose crop is another than that of the best one, does more beside it.
-_NOT_SERVED: Final = (
-    "traits-wide-lite0-128-noise",
-    "expression-lite0-80",
-    "expression-lite0-96",
-    "expression-lite0-96-camera",
-    "expression-lite0-80-strong",
-    "expression-lite0-96-forehead",
-    "expression-lite0-96-forehead-long",
-    "expression-lite0-112-tight",
-    "gender-wide-lite0-160",
-    "gender-wide-lite0-128",
-)
 _CALIBRATION_CROPS: Final = 300
+_UNSURE_ERROR_YEARS: Final = 10.0
+_MOST_UNSURE: Final = 0.1  # of the faces
 _FITS: Final = 6  # of weights and temperature in turn, at the most
 
 
@@ -104,15 +91,14 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         ParityError: an exported file does not answer like its network.
     """
     at = _Places(data, models_dir, runs)
-    recipes = [
-        recipe for recipe in RECIPES.values() if at.trained(recipe) or served_file(recipe.name, models_dir).exists()
-    ]
+    recipes = [RECIPES[name] for name in NETWORKS]
+    recipes = [recipe for recipe in recipes if at.trained(recipe) or served_file(recipe.name, models_dir).exists()]
     if not recipes:
         raise FileNotFoundError(f"there is no finished training run in {runs}; run `python -m facetraits train` first")
     faces = load_faces(data, at.detector, "validation")
     exported = [_export(recipe, faces, at) for recipe in recipes]
-    members = [entry for entry in exported if entry["name"] not in _NOT_SERVED]
-    copied = [recipe for recipe in recipes if recipe.name in FAST.values() and recipe.name not in IN_INTEGERS]
+    copied = [recipe for recipe in recipes if recipe.name in FAST.values() and NETWORKS[recipe.name] != "int8"]
+    members = [*exported]
     members += [_export_copy(recipe, faces, at) for recipe in copied]
     manifest: dict[str, Any] = {
         "format": MANIFEST_FORMAT,
@@ -133,7 +119,7 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         ensemble = Ensemble(loaded, loaded.profiles[name])
         answers = {dataset: ensemble.member_answers(of.crops) for dataset, of in faces.items()}
         traits = manifest["profiles"][name]["traits"]
-        for trait in traits:
+        for trait in set(traits) - {"view"}:  # views are drawn in training and have no labelled pictures
             traits[trait] = fit_trait(trait, judged(trait, list(traits[trait]["weights"]), answers, faces))
     fitted = manifest["profiles"].values()
     used = {name for profile in fitted for trait in profile["traits"].values() for name in trait["weights"]}
@@ -178,7 +164,7 @@ class _Places:
 
 
 def _export(recipe: Recipe, faces: Mapping[str, Faces], at: _Places) -> dict[str, Any]:
-    entry = _member(recipe, recipe.name, "int8" if recipe.name in IN_INTEGERS else "float16", faces, at)
+    entry = _member(recipe, recipe.name, NETWORKS[recipe.name], faces, at)
     if at.trained(recipe):
         kept = served_file(recipe.name, at.models_dir).with_name("history.csv")
         shutil.copyfile(at.runs / recipe.name / "history.csv", kept)
@@ -385,6 +371,8 @@ def fit_trait(trait: str, parts: Sequence[Judged]) -> dict[str, Any]:
     if trait == "age":
         entry["interval_mass"] = _interval_mass(parts, weights, temperature)
         entry["interval_coverage"] = INTERVAL_COVERAGE
+        if (limit := _unsure_width(parts, weights, temperature, entry["interval_mass"])) is not None:
+            entry["unsure_wider_than"] = limit
     return entry
 
 
@@ -444,3 +432,26 @@ def _interval_mass(parts: Sequence[Judged], weights: Mapping[str, float], temper
         if np.mean(shares) >= INTERVAL_COVERAGE:
             return round(float(mass), 3)
     return 0.995
+
+
+def _unsure_width(
+    parts: Sequence[Judged], weights: Mapping[str, float], temperature: float, mass: float
+) -> float | None:
+    """From which width of the interval on faces are off by ``_UNSURE_ERROR_YEARS`` in the mean; None where none are.
+
+    In whole years; never more than ``_MOST_UNSURE`` of the faces have wider ones.
+    """
+    widths, errors = [], []
+    for part in parts:
+        probabilities = part.mixed(weights, temperature)
+        low, high = central_interval(probabilities, mass).T
+        widths.append(high - low)
+        errors.append(np.abs(median_years(probabilities) - part.truth))
+    width, error = np.concatenate(widths), np.concatenate(errors)
+    for limit in range(1, 101):
+        wider = width > limit
+        if not wider.any():
+            return None
+        if wider.mean() <= _MOST_UNSURE and error[wider].mean() >= _UNSURE_ERROR_YEARS:
+            return float(limit)
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +43,7 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
             f"the network {file.parent.name} is needed and is not served yet: train and release it first"
         )
     names = {layer.name for layer in model.layers}
-    folded = []
+    convolutions = {}
     for layer in read_network(file).layers:
         kernel = layer.weights.get("kernel")
         if kernel is None:
@@ -53,14 +54,36 @@ def load_served_weights(model: keras.Model, file: Path, crops: NDArray[np.uint8]
         elif layer.kind in ("convolution", "depthwise convolution") and layer.name != "grey":
             if layer.name not in names:
                 raise TrainingError(f"{file} has the layer {layer.name}, which the network to train has not")
-            if f"{layer.name}_bn" not in names:
-                _set(model, layer.name, _scaled(model.get_layer(layer.name), kernel, bias), file)
-                continue
-            _set(model, layer.name, [kernel], file)
-            norm = model.get_layer(f"{layer.name}_bn")
-            ones, zeros = np.ones_like(bias), np.zeros_like(bias)
-            norm.set_weights([ones, bias, zeros, ones - norm.epsilon])
-            folded.append(layer.name)
+            convolutions[layer.name] = kernel, bias
+    set_convolutions(model, convolutions, crops, file)
+
+
+def set_convolutions(
+    model: keras.Model,
+    convolutions: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
+    crops: NDArray[np.uint8],
+    file: Path | str = "the file",
+) -> None:
+    """Give layers kernels and biases that have batch normalisation folded in; unfold it where the model has it.
+
+    Args:
+        convolutions: name of a layer to its kernel and (out,) bias.
+        crops, file: as of ``load_served_weights``.
+
+    Raises:
+        TrainingError: a layer has another shape.
+    """
+    names = {layer.name for layer in model.layers}
+    folded = []
+    for name, (kernel, bias) in convolutions.items():
+        if f"{name}_bn" not in names:
+            _set(model, name, _scaled(model.get_layer(name), kernel, bias), file)
+            continue
+        _set(model, name, [kernel], file)
+        norm = model.get_layer(f"{name}_bn")
+        ones, zeros = np.ones_like(bias), np.zeros_like(bias)
+        norm.set_weights([ones, bias, zeros, ones - norm.epsilon])
+        folded.append(name)
     if folded:
         _set_statistics(model, folded, crops[:_CALIBRATION_CROPS])
 
@@ -69,7 +92,7 @@ def _scaled(layer: keras.Layer, kernel: NDArray[np.float32], bias: NDArray[np.fl
     return scaled_kernel(kernel, bias) if isinstance(layer, ScaledConv2D) else [kernel, bias]
 
 
-def _set(model: keras.Model, name: str, weights: list[NDArray[np.float32]], file: Path) -> None:
+def _set(model: keras.Model, name: str, weights: list[NDArray[np.float32]], file: Path | str) -> None:
     try:
         model.get_layer(name).set_weights(weights)
     except ValueError as error:
@@ -79,9 +102,12 @@ def _set(model: keras.Model, name: str, weights: list[NDArray[np.float32]], file
 def _set_statistics(model: keras.Model, convolutions: list[str], crops: NDArray[np.uint8]) -> None:
     """Give every batch normalisation the mean and variance of what comes in, and undo both in its scale and shift."""
     seen = keras.Model(model.input, {name: model.get_layer(name).output for name in convolutions})
-    batches = [seen(crops[i : i + _BATCH], training=False) for i in range(0, len(crops), _BATCH)]
+    batches = [seen.predict(crops[i : i + _BATCH], verbose=0) for i in range(0, len(crops), _BATCH)]
     for name in convolutions:
-        values = np.concatenate([np.asarray(batch[name]).reshape(-1, batch[name].shape[-1]) for batch in batches])
+        axis = model.get_layer(f"{name}_bn").axis  # of the channels: first or last
+        values = np.concatenate(
+            [np.moveaxis(batch[name], axis, -1).reshape(-1, batch[name].shape[axis]) for batch in batches]
+        )
         mean, variance = values.mean(axis=0, dtype=np.float64), values.var(axis=0, dtype=np.float64)
         norm = model.get_layer(f"{name}_bn")
         _, shift, _, _ = norm.get_weights()

@@ -269,6 +269,7 @@ def build(recipe: Recipe) -> keras.Model:
             name,
             recipe.trained_from,
             recipe.train_depthwise,
+            recipe.batch_norm,
         )
     return build_network(
         crop_px,
@@ -314,7 +315,7 @@ def _set_first_weights(
 ) -> None:
     """Those of ImageNet, or those of the network that the recipe starts from, from its run or else its served file."""
     if recipe.start == FACE_NETWORK:
-        load_face_weights(model, data / FACE_NETWORK)
+        load_face_weights(model, data / FACE_NETWORK, crops)
         return
     if not recipe.start:
         load_imagenet_weights(model)

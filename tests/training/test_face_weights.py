@@ -58,7 +58,7 @@ def features_of_the_graph(folder: Path, pixels_bgr: np.ndarray) -> np.ndarray:
 def test_features_are_those_of_the_original(side):
     face = np.ascontiguousarray(astronaut()[0:224, 112:336])
     model = build_face_network(224, side, {"gender": 2}, dropout=0.0)
-    load_face_weights(model, FOLDER)
+    load_face_weights(model, FOLDER, face[None])
     pixels = np.asarray(keras.Model(model.input, model.get_layer("scale").output)(face[None]))
     shown = np.asarray(keras.Model(model.input, model.get_layer("stem").input)(face[None]))
     means = np.array([103.939, 116.779, 123.68], np.float32)

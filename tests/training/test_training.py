@@ -519,6 +519,17 @@ def test_weights_and_temperature_are_found():
     assert pair["weights"]["unsure"] > 0.8 and pair["temperature"] < 0.5
 
 
+def test_an_age_is_unsure_where_wide_intervals_are_far_off():
+    rng = np.random.default_rng(5)
+    truth = rng.integers(20, 70, 4000)
+    spread = np.where(np.arange(4000) < 200, 14.0, 3.0)
+    centre = truth + rng.normal(0, spread)
+    rows = np.exp(-0.5 * ((np.arange(101) - centre[:, None]) / spread[:, None]) ** 2)
+    rows = (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+    entry = fit_trait("age", [Judged({"only": rows}, truth, np.ones(101, dtype=bool))])
+    assert 8 <= entry["unsure_wider_than"] <= 30, "between those of 3 and those of 14 years"
+
+
 def test_each_data_set_counts_alike_and_only_for_what_it_asked():
     rng = np.random.default_rng(5)
     identity = np.eye(5, dtype=np.float32)
@@ -546,5 +557,6 @@ def test_the_age_interval_covers_what_it_promises():
     from facetraits.age import central_interval
     from facetraits.ensemble import apply_temperature
 
+    assert "unsure_wider_than" not in entry, "all intervals are equally wide"
     ends = central_interval(apply_temperature(rows, entry["temperature"]), entry["interval_mass"])
     assert np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1])) == pytest.approx(0.8, abs=0.02)
