@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,7 @@ from facetraits.alignment import CROPS, align_faces
 from facetraits.detection import FaceDetector
 from facetraits.ensemble import Ensemble
 from facetraits.quality import CROP as QUALITY_CROP
-from facetraits.quality import assess
+from facetraits.quality import assess, is_clear, is_upside_down
 from facetraits.registry import (
     Manifest,
     ModelIntegrityError,
@@ -24,11 +25,15 @@ from facetraits.registry import (
     check_file,
     load_manifest,
 )
-from facetraits.types import TRAITS, AnalysisResult, ClassPrediction, FaceResult, FaceTraits, TraitName
+from facetraits.second_look import Look, look_again, look_at_turned_picture, look_turned, roll_deg
+from facetraits.types import TRAITS, VIEW, VIEWS, AnalysisResult, ClassPrediction, FaceResult, FaceTraits, TraitName
 
 
 class FaceAnalyzer:
     """Finds every face of a picture and estimates its traits.
+
+    A face that does not seem upright, to the detector or to networks that answer ``VIEW``, is looked at again, turned;
+    where that settles nothing the face is called upside down.
 
     Immutable after construction; ``analyze`` may be called from several threads at once.
 
@@ -51,12 +56,16 @@ class FaceAnalyzer:
         missing = set(TRAITS) - set(entry.traits)
         if missing:
             raise ModelIntegrityError(f"The profile {profile!r} has no model for {', '.join(sorted(missing))}.")
+        if VIEW in entry.traits and entry.traits[VIEW].classes != VIEWS:
+            raise ModelIntegrityError(f"The profile {profile!r} must answer {VIEW!r} with the classes {list(VIEWS)}.")
         check_file(manifest.detector, manifest.detector_sha256)
         self.profile: ProfileName = profile
         self.detector = FaceDetector(manifest.detector, entry.long_sides_px, entry.tile_small_faces, threads=threads)
         self.ensemble = Ensemble(manifest, entry, threads)
         self._crop_names = sorted({QUALITY_CROP, *self.ensemble.crop_names})
-        self._traits: Mapping[str, TraitEntry] = entry.traits
+        self._entries: Mapping[str, TraitEntry] = entry.traits
+        # Where the time for a picture may depend on what it shows.
+        self._turns_pictures = entry.tile_small_faces
 
     def analyze(self, image: NDArray[np.uint8], traits: Collection[TraitName] = TRAITS) -> AnalysisResult:
         """Everything about the faces of one picture.
@@ -75,16 +84,18 @@ class FaceAnalyzer:
         if unknown:
             raise ValueError(f"unknown traits {sorted(unknown)}; there are {list(TRAITS)}")
         started = time.perf_counter()
-        detections = self.detector.detect(image)
+        looks = look_again(self.detector, image, self.detector.detect(image))
+        if not looks and self._turns_pictures:
+            looks = look_at_turned_picture(self.detector, image)
         detected = time.perf_counter()
-        crops = {name: align_faces(image, detections, CROPS[name]) for name in self._crop_names}
+        crops = self._crops(image, looks)
         aligned = time.perf_counter()
-        probabilities = self.ensemble.predict(crops, [t for t in TRAITS if t in traits])
-        answers = self._answers(probabilities, len(detections))
-        faces = tuple(
-            FaceResult(detection, assess(image, detection, crop), FaceTraits(**answer))
-            for detection, crop, answer in zip(detections, crops[QUALITY_CROP], answers, strict=True)
-        )
+        wanted = [t for t in TRAITS if t in traits]
+        outputs = [*wanted, VIEW] if wanted and VIEW in self._entries else wanted
+        seen = _Seen(looks, crops, self.ensemble.predict(crops, outputs))
+        if VIEW in outputs:
+            seen = self._turned_where_upside_down(image, seen)
+        faces = self._faces(image, seen, wanted)
         finished = time.perf_counter()
         timings = {
             "detect": (detected - started) * 1e3,
@@ -94,20 +105,84 @@ class FaceAnalyzer:
         }
         return AnalysisResult((image.shape[1], image.shape[0]), faces, timings)
 
-    def _answers(self, probabilities: Mapping[str, NDArray[np.float32]], count: int) -> list[dict[str, Any]]:
-        answers: list[dict[str, Any]] = [{} for _ in range(count)]
-        for name, rows in probabilities.items():
-            entry = self._traits[name]
+    def _crops(self, image: NDArray[np.uint8], looks: Sequence[Look]) -> dict[str, NDArray[np.uint8]]:
+        return {name: align_faces(image, [look.detection for look in looks], CROPS[name]) for name in self._crop_names}
+
+    def _turned_where_upside_down(self, image: NDArray[np.uint8], seen: _Seen) -> _Seen:
+        """What is seen, where the networks call a face upside down with the answers to a look at it the other way up.
+
+        The second look counts where the networks see the face upright in it, or the detector is surer of it.
+        """
+        turned: dict[int, Look] = {}
+        for i, (look, view) in enumerate(zip(seen.looks, self._views(seen), strict=True)):
+            if is_upside_down(view):
+                other = look_turned(self.detector, image, look.detection, roll_deg(look.detection) + 180)
+                if other is not None:
+                    turned[i] = Look(other)
+        if not turned:
+            return seen
+        crops = self._crops(image, list(turned.values()))
+        second = _Seen(list(turned.values()), crops, self.ensemble.predict(crops, list(seen.answers)))
+        looks = list(seen.looks)
+        for j, (i, view) in enumerate(zip(turned, self._views(second), strict=True)):
+            if is_upside_down(view) and second.looks[j].detection.score <= looks[i].detection.score:
+                continue
+            looks[i] = second.looks[j]
+            for before, after in ((seen.crops, second.crops), (seen.answers, second.answers)):
+                for name, rows in after.items():
+                    before[name][i] = rows[j]
+        return _Seen(looks, seen.crops, seen.answers)
+
+    def _views(self, seen: _Seen) -> list[ClassPrediction | None]:
+        """What the networks say of how each face shows itself; None where they do not."""
+        if VIEW not in seen.answers:
+            return [None] * len(seen.looks)
+        return [ClassPrediction(VIEWS, row) for row in seen.answers[VIEW]]
+
+    def _faces(self, image: NDArray[np.uint8], seen: _Seen, wanted: Collection[TraitName]) -> tuple[FaceResult, ...]:
+        """The faces with their traits, largest first."""
+        qualities = [
+            assess(image, look.detection, crop, view, look.upside_down)
+            for look, crop, view in zip(seen.looks, seen.crops[QUALITY_CROP], self._views(seen), strict=True)
+        ]
+        clear = [is_clear(quality) for quality in qualities]
+        answers: list[dict[str, Any]] = [{} for _ in seen.looks]
+        for name in wanted:
+            entry, rows = self._entries[name], seen.answers[name]
             if name == "age":
                 assert entry.interval_mass is not None and entry.interval_coverage is not None
                 predictions: Collection[Any] = age_predictions(
-                    rows, entry.interval_mass, entry.interval_coverage, entry.unsure_below
+                    rows,
+                    entry.interval_mass,
+                    entry.interval_coverage,
+                    entry.unsure_below,
+                    entry.unsure_wider_than,
+                    clear,
                 )
             else:
                 predictions = [ClassPrediction(entry.classes, row, entry.unsure_below) for row in rows]
             for answer, prediction in zip(answers, predictions, strict=True):
                 answer[name] = prediction
-        return answers
+        faces = [
+            FaceResult(look.detection, quality, FaceTraits(**answer))
+            for look, quality, answer in zip(seen.looks, qualities, answers, strict=True)
+        ]
+        return tuple(sorted(faces, key=lambda face: -face.detection.size_px))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What is known of the N faces of a picture.
+
+    Attributes:
+        looks: where they are.
+        crops: crop name to (N, S, S, 3).
+        answers: output name to (N, C) probabilities.
+    """
+
+    looks: Sequence[Look]
+    crops: dict[str, NDArray[np.uint8]]
+    answers: dict[str, NDArray[np.float32]]
 
 
 def load_analyzer(models_dir: Path | None = None, profile: ProfileName = "accurate", threads: int = 2) -> FaceAnalyzer:

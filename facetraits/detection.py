@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -57,6 +58,9 @@ class FaceDetector:
         min_score: faces that the detector trusts less are dropped; in (0, 1).
         threads: processor threads for one call; 0 lets the runtime choose.
 
+    Attributes:
+        min_score: as given.
+
     Raises:
         ValueError: a setting is out of its range.
     """
@@ -75,7 +79,7 @@ class FaceDetector:
             raise ValueError(f"min_score must lie in (0, 1), got {min_score}")
         self._long_sides_px = tuple(sorted(long_sides_px))
         self._tile_small_faces = tile_small_faces
-        self._min_score = min_score
+        self.min_score = min_score
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -103,10 +107,18 @@ class FaceDetector:
             if scales[-1] < 1.0 and bool((_sides(self._trusted(faces)) * scales[-1] < _TINY_FACE_PX).any()):
                 faces = self._look_again(image, _merged(faces, self._search_tiles(image), 1.0), 1.0)
         faces = self._trusted(faces)
-        return tuple(
-            FaceDetection(box_xyxy=row[:4], landmarks=row[5:].reshape(5, 2), score=float(np.clip(row[4], 0, 1)))
-            for row in faces[np.argsort(-_sides(faces), kind="stable")]
-        )
+        return _detections(faces[np.argsort(-_sides(faces), kind="stable")])
+
+    def search(self, image: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
+        """One pass over a picture at its own size: for looks at parts of a picture.
+
+        Args:
+            image: (H, W, 3) RGB.
+
+        Returns:
+            The faces, also those that are trusted less than ``min_score``, the surest first.
+        """
+        return _detections(sorted(self._search(image, 1.0), key=lambda row: -row[4]))
 
     def _scales(self, long_side_px: int) -> list[float]:
         """Factors of the passes for a picture, ascending."""
@@ -115,13 +127,13 @@ class FaceDetector:
         return [coarse for coarse, fine in pairwise(scales) if fine >= _SMALLEST_STEP * coarse] + scales[-1:]
 
     def _trusted(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        return rows[rows[:, 4] > self._min_score]
+        return rows[rows[:, 4] > self.min_score]
 
     def _look_again(self, image: NDArray[np.uint8], rows: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
         """``rows``, those doubtful or small at ``scale`` replaced by what a closer look shows if it confirms them."""
         rows = rows.copy()
         sides = _sides(rows)
-        for i in np.flatnonzero((rows[:, 4] <= self._min_score) | (sides * scale < _SMALL_FACE_PX)):
+        for i in np.flatnonzero((rows[:, 4] <= self.min_score) | (sides * scale < _SMALL_FACE_PX)):
             middle = (rows[i, :2] + rows[i, 2:4]) / 2
             reach = sides[i] * _LOOK_AGAIN_AROUND / 2
             left, top = np.clip(middle - reach, 0, None).astype(int)
@@ -131,7 +143,7 @@ class FaceDetector:
                 continue
             seen = _shifted(self._search(region, float(_LOOK_AGAIN_AT_PX / sides[i])), left, top)
             seen = seen[_overlaps(seen, rows[i]) > _NMS_IOU]
-            if len(seen) and seen[:, 4].max() > min(rows[i, 4], self._min_score):
+            if len(seen) and seen[:, 4].max() > min(rows[i, 4], self.min_score):
                 rows[i] = seen[seen[:, 4].argmax()]
         return _non_maximum_suppression(rows)
 
@@ -162,12 +174,19 @@ class FaceDetector:
         blob = np.zeros((1, 3, padded_wh[1], padded_wh[0]), dtype=np.float32)
         blob[0, :, : small_wh[1], : small_wh[0]] = small.transpose(2, 0, 1)
         heat, log_sizes, offsets, points = self._session.run(_OUTPUTS, {"input.1": blob})
-        rows = _decode(heat[0, 0], log_sizes[0], offsets[0], points[0], min(_WEAK_SCORE, self._min_score))
+        rows = _decode(heat[0, 0], log_sizes[0], offsets[0], points[0], min(_WEAK_SCORE, self.min_score))
         rows = _non_maximum_suppression(rows)
         ratios = np.array([width / small_wh[0], height / small_wh[1]], dtype=np.float32)
         rows[:, :4] *= np.tile(ratios, 2)
         rows[:, 5:] *= np.tile(ratios, 5)
         return rows
+
+
+def _detections(rows: Iterable[NDArray[np.float32]]) -> tuple[FaceDetection, ...]:
+    return tuple(
+        FaceDetection(box_xyxy=row[:4], landmarks=row[5:].reshape(5, 2), score=float(np.clip(row[4], 0, 1)))
+        for row in rows
+    )
 
 
 def _sides(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ false alarm is an upper bound: some of the pictures are dark, blurred or turned.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.alignment import CROPS, crop_matrix
-from facetraits.types import FaceDetection, QualityIssue
+from facetraits.types import ClassPrediction, FaceDetection, QualityIssue
 
 # Geometry of the crop that the thresholds hold for: forehead to chin.
 CROP: Final = "face-v1"
@@ -45,16 +46,29 @@ _MAX_NOSE_OFFSET: Final = 0.6
 # hidden landmarks, so the box does not tell. Reached when a sixth of a face is cut off. False alarms: none.
 _MAX_OUTSIDE: Final = 0.15
 
+# Probability from which the networks' answer counts that a face is covered (mask, hand, microphone, sunglasses) or
+# upside down. To be set on validation with the first networks that answer it; until then: likelier than not.
+_MIN_COVERED: Final = 0.5
+_MIN_UPSIDE_DOWN: Final = 0.5
+
 _FACE_OVAL_AXES: Final = (0.36, 0.43)  # half width and half height, over the side of the crop
 
 
-def assess(image: NDArray[np.uint8], detection: FaceDetection, crop: NDArray[np.uint8]) -> tuple[QualityIssue, ...]:
+def assess(
+    image: NDArray[np.uint8],
+    detection: FaceDetection,
+    crop: NDArray[np.uint8],
+    view: ClassPrediction | None = None,
+    upside_down: bool = False,
+) -> tuple[QualityIssue, ...]:
     """What is wrong with the view of one face; empty where nothing is.
 
     Args:
         image: (H, W, 3) RGB.
         detection: the face in it.
         crop: (S, S, 3) RGB, the face as ``align_faces`` cuts it with the geometry ``CROP``.
+        view: what the networks say of ``VIEWS``; None where they do not.
+        upside_down: the detector is in doubt whether the face is upright. A view that is clear overrules it.
     """
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     oval = grey[_oval(grey.shape[0])]
@@ -63,10 +77,32 @@ def assess(image: NDArray[np.uint8], detection: FaceDetection, crop: NDArray[np.
         "blurred": _blur(grey) > _MAX_BLUR,
         "too dark": float(np.percentile(oval, 95)) < _MIN_HIGHLIGHT,
         "too bright": float((oval >= _BURNT_OUT).mean()) > _MAX_BURNT_OUT,
-        "turned away": _nose_offset(detection) > _MAX_NOSE_OFFSET,
+        "turned away": turned_away(detection),
         "cut by the edge": _share_outside(image.shape[1], image.shape[0], detection) > _MAX_OUTSIDE,
+        "covered": is_covered(view),
+        "upside down": is_upside_down(view) or (upside_down and (view is None or view.top1 != "clear")),
     }
     return tuple(issue for issue, is_so in found.items() if is_so)
+
+
+def turned_away(detection: FaceDetection) -> bool:
+    """Whether the landmarks are those of a face that looks to its side, however it is tilted."""
+    return _nose_offset(detection) > _MAX_NOSE_OFFSET
+
+
+def is_covered(view: ClassPrediction | None) -> bool:
+    """Whether the networks say so; ``view`` is None where they are not asked."""
+    return view is not None and view.top1 == "covered" and view.confidence >= _MIN_COVERED
+
+
+def is_upside_down(view: ClassPrediction | None) -> bool:
+    """Whether the networks say so; ``view`` is None where they are not asked."""
+    return view is not None and view.top1 == "upside down" and view.confidence >= _MIN_UPSIDE_DOWN
+
+
+def is_clear(quality: Collection[QualityIssue]) -> bool:
+    """Whether the networks have learned from faces like this one: neither covered nor upside down."""
+    return "covered" not in quality and "upside down" not in quality
 
 
 def _oval(side_px: int) -> NDArray[np.bool_]:

@@ -47,10 +47,13 @@ MOOD_OF_EXPRESSION: Final[Mapping[str, str]] = {
 }
 MOODS: Final = ("positive", "neutral", "negative")
 
-# How a face shows itself; only the first can be trusted.
+# How a face shows itself; only the first can be trusted. Profiles may answer it under this name; it is no trait.
+VIEW: Final = "view"
 VIEWS: Final = ("clear", "covered", "upside down")
 
-QualityIssue = Literal["too small", "blurred", "too dark", "too bright", "turned away", "cut by the edge"]
+QualityIssue = Literal[
+    "too small", "blurred", "too dark", "too bright", "turned away", "cut by the edge", "covered", "upside down"
+]
 
 
 def age_group(years: float) -> str:

@@ -89,7 +89,7 @@ def test_one_picture_is_one_line_with_the_keys_of_the_contract(analyze, put):
     assert (record["path"], record["width"], record["height"], record["error"]) == (str(path), 290, 290, None)
     (face,) = record["faces"]
     assert list(face) == ["box_xyxy", "score", "landmarks", "quality", *TRAITS, "mood"]
-    assert list(face["age"]) == ["years", "interval", "coverage", "group", "groups"]
+    assert list(face["age"]) == ["years", "interval", "coverage", "unsure", "group", "groups"]
     for trait in ("gender", "ethnicity", "expression", "mood"):
         assert list(face[trait]) == ["top1", "confidence", "unsure", "probabilities"]
 

@@ -6,8 +6,8 @@ import pytest
 
 from facetraits.alignment import CROPS, align_faces
 from facetraits.detection import FaceDetector
-from facetraits.quality import CROP, assess
-from facetraits.types import FaceDetection
+from facetraits.quality import CROP, assess, is_clear
+from facetraits.types import ClassPrediction, FaceDetection
 from tests.builders import MODELS, make_detection, photo_of_one
 
 
@@ -156,3 +156,30 @@ def test_nothing_is_changed(portrait):
     crop_before = crop.copy()
     assess(image, face, crop)
     assert np.array_equal(image, before) and np.array_equal(crop, crop_before)
+
+
+def seen_as(**shares):
+    names = tuple(name.replace("_", " ") for name in shares)
+    return ClassPrediction(names, np.array(list(shares.values()), dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("view", "doubt", "issues"),
+    [
+        (None, False, ()),
+        (None, True, ("upside down",)),
+        (seen_as(clear=0.9, covered=0.1, upside_down=0.0), False, ()),
+        (seen_as(clear=0.4, covered=0.35, upside_down=0.25), True, ()),  # the networks overrule the detector
+        (seen_as(clear=0.1, covered=0.8, upside_down=0.1), False, ("covered",)),
+        (seen_as(clear=0.1, covered=0.8, upside_down=0.1), True, ("covered", "upside down")),
+        (seen_as(clear=0.3, covered=0.45, upside_down=0.25), False, ()),
+        (seen_as(clear=0.1, covered=0.1, upside_down=0.8), False, ("upside down",)),
+        (seen_as(clear=0.3, covered=0.25, upside_down=0.45), False, ()),
+        (seen_as(clear=0.3, covered=0.25, upside_down=0.45), True, ("upside down",)),
+    ],
+)
+def test_what_the_networks_see_and_the_detector_doubts(portrait, view, doubt, issues):
+    image, face = portrait
+    (crop,) = align_faces(image, [face], CROPS[CROP])
+    assert assess(image, face, crop, view, doubt) == issues
+    assert is_clear(issues) is (not issues)

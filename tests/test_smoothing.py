@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from facetraits.smoothing import EXPRESSION_MEMORY_S, MEMORY_S, TraitSmoother, view_weight
-from facetraits.types import TRAITS, AgePrediction, ClassPrediction, FaceResult, FaceTraits
+from facetraits.types import TRAITS, AgePrediction, ClassPrediction, FaceResult, FaceTraits, QualityIssue
 from tests.builders import AGE_GROUP_NAMES, EXPRESSIONS, GENDERS, make_classes, make_detection, make_face, make_traits
 
-ALL_QUALITY = ("too small", "blurred", "too dark", "too bright", "turned away", "cut by the edge")
+ALL_QUALITY = get_args(QualityIssue)
 
 
 def face(quality=(), score=0.95, side=120.0, **traits):

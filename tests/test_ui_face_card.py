@@ -44,7 +44,7 @@ def test_every_warning_has_its_advice() -> None:
 
 def test_every_warning_stands_on_the_card() -> None:
     read = text(card(make_traits(), tuple(get_args(QualityIssue))))
-    assert "6 warnings" in read
+    assert "8 warnings" in read
     for name, advice in QUALITY_ADVICE.values():
         assert f"{name} . {advice}".replace(" .", ".") in read.replace(" .", ".")
 

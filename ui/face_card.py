@@ -31,6 +31,8 @@ QUALITY_ADVICE: Final[Mapping[QualityIssue, tuple[str, str]]] = {
     "too bright": ("Too bright", "Avoid direct sun and flash, or darken the picture."),
     "turned away": ("Turned away", "Use a picture in which the person looks towards the camera."),
     "cut by the edge": ("Cut by the edge", "Use a picture that shows the whole face."),
+    "covered": ("Covered", "Take off mask and sunglasses, and keep hands and microphone away from the face."),
+    "upside down": ("Upside down", "Turn the picture so that the face is upright."),
 }
 
 _OLDEST_ON_SCALE: Final = 100
