@@ -130,7 +130,7 @@ CROPS: Final[Mapping[str, CropSpec]] = {
     for spec in (
         # Forehead to chin: the widest crop that both UTKFace's and FER2013's pre-cropped pictures fill.
         CropSpec("face-v1", side_px=112, margin=0.8, shift_y=0.147),
-        # Brow to chin. docs/experiments.md tells what either margin is worth.
+        # Brow to chin. docs/log/data-and-crops.md tells what either margin is worth.
         CropSpec("face-tight-v1", side_px=112, margin=0.65, shift_y=0.19),
         # Hair and chin too. A tenth of it lies outside UTKFace's pre-cropped pictures.
         CropSpec("face-wide-v1", side_px=128, margin=0.95, shift_y=0.119),

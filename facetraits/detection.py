@@ -23,8 +23,8 @@ _MULTIPLE: Final = 32  # the network's input sides must be multiples of this
 _NMS_IOU: Final = 0.3
 _OUTPUTS: Final = ("537", "538", "539", "540")  # heat-map, log sizes, offsets, landmarks
 
-# Measured on faces pasted into other pictures (docs/experiments.md). Faces larger than this in the network's input get
-# landmarks twice as wrong, and from 700 px on their parts pass for faces.
+# Measured on faces pasted into other pictures (docs/log/detection.md). Faces larger than this in the network's input
+# get landmarks twice as wrong, and from 700 px on their parts pass for faces.
 _LARGEST_FACE_PX: Final = 300.0
 _INSIDE: Final = 0.7  # a box of which this share lies in another box lies inside it
 _ENLARGE_TO_PX: Final = 640  # small pictures are enlarged to this at most

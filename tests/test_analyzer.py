@@ -32,7 +32,8 @@ def test_one_face_with_all_traits(analyzer):
     assert traits.mood.top1 == "positive"
     low, high = traits.age.interval
     assert low < traits.age.years < high
-    # She is about forty. A picture without traces of compression looks younger to these networks (docs/experiments.md).
+    # She is about forty. A picture without traces of compression looks younger to these networks
+    # (docs/log/robustness.md).
     assert 14 < traits.age.years < 55
 
 
