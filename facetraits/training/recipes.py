@@ -242,7 +242,7 @@ RECIPES: Final = {
             "face-wide-112",
             heads=(*_TRAITS, "expression", "view"),
             input_px=112,
-            epochs=7,
+            epochs=6,
             **_ALL_TRAITS,
             seed=21,
             crop="face-wide-v1",
