@@ -39,5 +39,5 @@ def test_what_is_used_and_what_was_removed_add_up(summary: DataSummary) -> None:
         assert all(after <= before for after, before in zip(kept, distribution.raw, strict=True))
 
 
-def test_both_sets_were_counted() -> None:
-    assert [summary.name for summary in load_data_summaries(MODELS)] == ["utkface", "fer2013"]
+def test_every_set_was_counted() -> None:
+    assert [summary.name for summary in load_data_summaries(MODELS)] == ["utkface", "all-age-faces", "fer2013", "raf-db"]

@@ -65,7 +65,7 @@ from ui.photos import Picture
 
 MANIFEST = load_manifest(MODELS)
 NETWORKS = {name: read_network(entry.path) for name, entry in MANIFEST.differentiable.items()}
-TRAITS_NETWORK, EXPRESSION_NETWORK = NETWORKS["traits-lite0-112"], NETWORKS["expression-lite0-112-forehead"]
+TRAITS_NETWORK, EXPRESSION_NETWORK = NETWORKS["face-wide-112"], NETWORKS["face-tight-96"]
 FACE = np.ascontiguousarray(photo_of_one()[80:192, 170:282])
 
 
@@ -102,8 +102,8 @@ def test_layers_have_names_for_people(name: str, block: str, words: str) -> None
 def test_every_layer_says_what_it_does() -> None:
     by_name = TRAITS_NETWORK.by_name
     assert kind_words(by_name["stem"]) == "3 × 3 convolution, every second position, ReLU6"
-    assert kind_words(by_name["block4_depthwise"]) == "5 × 5 depthwise convolution, ReLU6"
-    assert kind_words(by_name["block1_project"]) == "1 × 1 convolution"
+    assert kind_words(by_name["block4_depthwise"]) == "3 × 3 depthwise convolution, ReLU6"
+    assert kind_words(by_name["block1_pointwise"]) == "1 × 1 convolution, ReLU6"
     assert kind_words(by_name["age"]) == "dense"
 
 
@@ -230,7 +230,8 @@ def test_what_the_network_sees_is_the_picture_again() -> None:
     scale = TRAITS_NETWORK.by_name["scale"].weights
     values = FACE.astype(np.float32) * scale["factor"] + scale["offset"]
     assert (as_seen(TRAITS_NETWORK, values) == FACE).all()
-    assert sees_grey(EXPRESSION_NETWORK) and not sees_grey(TRAITS_NETWORK)
+    grey = read_network(MANIFEST.members["expression-lite0-112-forehead"].path)
+    assert sees_grey(grey) and not sees_grey(TRAITS_NETWORK)
 
 
 def test_the_layer_for_heat_is_the_last_one_that_is_sharp_enough() -> None:
@@ -238,7 +239,7 @@ def test_the_layer_for_heat_is_the_last_one_that_is_sharp_enough() -> None:
         names = [layer.name for layer in network.maps]
         chosen = network.by_name[default_layer(network)]
         later = [network.by_name[name] for name in names[names.index(chosen.name) + 1 :]]
-        assert chosen.name == ("block11_expand" if min(network.by_name["stem"].shape[:2]) < 56 else "top")
+        assert chosen.name == ("block10_pointwise" if min(network.by_name["stem"].shape[:2]) < 56 else names[-1])
         assert min(chosen.shape[:2]) >= 4 and all(min(layer.shape[:2]) < 4 for layer in later)
 
 
@@ -310,8 +311,8 @@ def test_the_two_heat_maps_are_of_one_request() -> None:
 def test_the_seven_classes_are_those_of_the_models() -> None:
     raw = json.loads((MODELS / "manifest.json").read_text(encoding="utf-8"))
     assert list(FER2013_CLASSES) == raw["classes"]["expression_fer2013"]
-    entry = MANIFEST.members["expression-lite0-112-forehead"]
-    assert Network(entry, EXPRESSION_NETWORK).outputs == ("expression", "expression_fer2013")
+    entry = MANIFEST.members["face-tight-96"]
+    assert set(Network(entry, EXPRESSION_NETWORK).outputs) > {"expression", "expression_fer2013"}
 
 
 def test_places_are_said() -> None:
@@ -352,7 +353,7 @@ def test_all_geometries_are_varied_alike(subject: Subject) -> None:
 
 def test_geometries_of_other_sides_are_mirrored_and_covered_alike(subject: Subject) -> None:
     ramp = np.repeat(np.linspace(40, 200, 128)[None, :, None], 128, axis=0).repeat(3, axis=2).astype(np.uint8)
-    crops = {"small": cv2.resize(ramp, (112, 112)), "large": ramp}
+    crops = {"face-v1": cv2.resize(ramp, (112, 112)), "face-wide-v1": ramp}
     small, large = varied(crops, ("flip", "noise", "jpeg", "erase"), 2.0, 30, seed=3).values()  # type: ignore[arg-type]
     shrunk = [cv2.resize(picture, (112, 112), interpolation=cv2.INTER_AREA) for picture in large]
     assert max(np.abs(a.astype(float) - b).mean() for a, b in zip(small, shrunk, strict=True)) < 15
@@ -560,14 +561,14 @@ def test_the_table_has_every_layer(network) -> None:
 
 
 def test_the_networks_see_what_they_are_called_after() -> None:
-    assert [seen_px(network) for network in SERVED if network.name == "traits-lite0-112"] == [112]
+    assert [seen_px(network) for network in SERVED if network.name == "face-wide-112"] == [112]
     assert {seen_px(network) for network in REFERENCES if network.name.endswith("upload-predictor")} == {48}
 
 
 def test_shortcuts_are_found() -> None:
-    traits = next(network for network in SERVED if network.name == "traits-lite0-112")
+    traits = next(network for network in SERVED if network.name == "traits-wide-lite0-160")
     assert [b.words for b in blocks(traits) if b.shortcut] == [f"Block {i}" for i in (2, 4, 6, 7, 9, 10, 12, 13, 14)]
-    assert summary(traits)[0] == ("Input", "112 × 112 px", "what its first filters get")
+    assert summary(traits)[0] == ("Input", "160 × 160 px", "what its first filters get")
 
 
 def test_unfolded_batch_normalisation_is_called_so() -> None:

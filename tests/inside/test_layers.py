@@ -64,11 +64,14 @@ def test_shapes_and_work_follow_from_the_kernels(member) -> None:
 
 
 def test_layers_are_called_what_the_recipe_calls_them(member) -> None:
-    _, network, _ = member
+    _, network, record = member
     names = {layer.name for layer in network.layers}
-    assert {"stem", "block0_depthwise", "block2_add", "block15_project", "top", "pool"} <= names
+    inner, last = {"block2_add", "block15_project"}, "top"
+    if record["recipe"]["network"] == "face":
+        inner, last = {"block1_depthwise", "block11_pointwise"}, "block12_pointwise"
+    assert {"stem", "block0_depthwise", *inner, last, "pool"} <= names
     assert network.first_filters.name == "stem"
-    assert network.maps[-1].name == "top"
+    assert network.maps[-1].name == last
 
 
 def test_receptive_fields_grow_up_to_the_crop(member) -> None:
@@ -79,7 +82,7 @@ def test_receptive_fields_grow_up_to_the_crop(member) -> None:
 
 
 def test_the_stems_receptive_field_is_three_of_the_networks_pixels() -> None:
-    network = read_network(MANIFEST.members["expression-lite0-96-long"].path)
+    network = read_network(MANIFEST.members["face-tight-96"].path)
     resized = 1 + 112 / 96 * 2 + 1  # three pixels, each a mixture of two that lie 112 / 96 apart
     assert resized == pytest.approx(4.33, abs=0.01)
     assert network.by_name["stem"].receptive_px == 5, "some of its positions touch a fifth pixel"
@@ -87,17 +90,17 @@ def test_the_stems_receptive_field_is_three_of_the_networks_pixels() -> None:
 
 def test_with_a_stride_of_two_the_first_position_does_not_look_at_the_corner() -> None:
     """TensorFlow adds its one row of padding at the end: the first 3 x 3 window begins at the first pixel."""
-    network = read_network(MANIFEST.members["traits-lite0-112"].path)
+    network = read_network(MANIFEST.members["expression-lite0-112-forehead"].path)
     stem = network.by_name["stem"]
     # The network takes the crop as it is; the middle of its first three pixels is 1.5 px from the corner.
     assert stem.middle_px(0, 0) == (1.5, 1.5)
     assert stem.middle_px(2, 1) == (3.5, 5.5)
-    resized = read_network(MANIFEST.members["expression-lite0-96-long"].path).by_name["resize"]
+    resized = read_network(MANIFEST.members["face-tight-96"].path).by_name["resize"]
     assert resized.middle_px(0, 95) == pytest.approx((112 - 112 / 96 / 2, 112 / 96 / 2))
 
 
 def test_a_network_in_integers_is_read_as_what_its_integers_stand_for() -> None:
-    (copy,) = [entry for entry in MANIFEST.members.values() if entry.copy_of == "expression-lite0-112-forehead"]
+    (copy,) = [entry for entry in MANIFEST.members.values() if entry.copy_of == "face-wide-112"]
     rounded, original = (read_network(MANIFEST.members[name].path) for name in (copy.name, copy.copy_of))
     assert rounded.outputs == original.outputs
     assert [(layer.name, layer.activation) for layer in rounded.layers] == [

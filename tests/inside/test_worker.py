@@ -23,7 +23,7 @@ from facetraits.registry import load_manifest
 from tests.builders import MODELS
 
 CROP = np.random.default_rng(5).integers(0, 256, (112, 112, 3), dtype=np.uint8)
-MEMBER = "traits-lite0-112"
+MEMBER = "face-tight-96"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def served_maps(*names: str) -> dict[str, np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize("name", ["block1_depthwise", "block3_expand", "block3_project"])
+@pytest.mark.parametrize("name", ["block1_depthwise", "block3_pointwise", "block4_pointwise"])
 def test_feature_maps_are_those_of_the_served_file(worker: InsideWorker, name: str) -> None:
     maps = served_maps(name)[name]
     seen = worker.ask("forward", member=MEMBER, crop=CROP, count=4, whole=(name,))
@@ -75,13 +75,13 @@ def test_feature_maps_are_those_of_the_served_file(worker: InsideWorker, name: s
 
 
 def test_the_strongest_maps_are_a_choice_of_all(worker: InsideWorker) -> None:
-    seen = worker.ask("forward", member=MEMBER, crop=CROP, count=4, whole=("block3_expand", "scale"))
-    strongest, every = seen.strongest["block3_expand"], seen.whole["block3_expand"]
+    seen = worker.ask("forward", member=MEMBER, crop=CROP, count=4, whole=("block3_pointwise", "scale"))
+    strongest, every = seen.strongest["block3_pointwise"], seen.whole["block3_pointwise"]
 
     assert strongest.total == every.shape[2]
     for channel, shown in zip(strongest.channels, strongest.maps, strict=True):
         assert np.allclose(shown, every[:, :, channel], atol=1e-6)
-    assert set(seen.whole) == {"block3_expand", "scale"}
+    assert set(seen.whole) == {"block3_pointwise", "scale"}
     assert seen.whole["scale"].shape == (112, 112, 3)
 
 
@@ -95,7 +95,7 @@ def test_a_request_that_fails_is_told_logged_and_the_next_one_is_answered(
 
 
 def test_both_heat_maps_come_with_one_request(worker: InsideWorker) -> None:
-    options = {"member": MEMBER, "crop": CROP, "output": "gender", "layer": "block5_expand", "method": "layer-cam"}
+    options = {"member": MEMBER, "crop": CROP, "output": "gender", "layer": "block5_pointwise", "method": "layer-cam"}
     male, female = worker.ask("heat", targets=(0, 1), **options)
     (alone,) = worker.ask("heat", targets=(1,), **options)
     assert np.allclose(female, alone, rtol=1e-4)

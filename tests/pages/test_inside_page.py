@@ -22,7 +22,7 @@ from tests.builders import MODELS, ROOT, photo_of_many, photo_of_one, photo_with
 PAGE = "pages/5_Inside_the_CNN.py"
 LAYERS, HEAT, FOOL, ARCHITECTURE = VIEWS = ("Layer by layer", "Where it looks", "Try to fool it", "Architecture")
 MANIFEST = load_manifest(MODELS)
-TRAITS_NETWORK, EXPRESSION_NETWORK = "traits-wide-lite0-128-camera", "expression-lite0-112-forehead"
+FIRST_NETWORK, OTHER_NETWORK = "face-tight-96", "face-wide-112"
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
@@ -135,10 +135,10 @@ def test_the_sample_is_there_at_once_with_what_the_ensemble_says(worker: FakeWor
 def test_the_layers_are_shown_from_the_first_to_the_last(worker: FakeWorker) -> None:
     page = open_page()
     read = text(page)
-    order = ["First convolution", "Block 1, widening", "Block 5, widening", "Last convolution"]
+    order = ["First convolution", "Block 2, mixing", "Block 10, mixing", "Block 12, mixing"]
     places = [read.index(f" {name} ") for name in order]
     assert places == sorted(places)
-    assert "one position sees up to 3 × 3 px of the face · 896 weights · 3.5 million multiply-adds" in read
+    assert "one position sees up to 5 × 5 px of the face · 896 weights · 2.0 million multiply-adds" in read
     assert len(maps(page)) == 8 * 6
     assert raw(page).count('alt="Filter ') == 32
     assert figures(page)[:2] == ["What the network gets", "What its first filters see"]
@@ -148,33 +148,32 @@ def test_more_maps_and_other_layers_ask_nothing_anew(worker: FakeWorker) -> None
     page = open_page()
     choose(page, "inside_count", 16)
     assert len(maps(page)) == 16 * 6
-    choose(page, f"inside_stage_{TRAITS_NETWORK}", "4 × 4")
-    network = read_network(MANIFEST.members[TRAITS_NETWORK].path)
-    assert len(maps(page)) == 16 * sum(layer.shape[:2] == (4, 4) for layer in network.maps)
+    choose(page, f"inside_stage_{FIRST_NETWORK}", "3 × 3")
+    network = read_network(MANIFEST.members[FIRST_NETWORK].path)
+    assert len(maps(page)) == 16 * sum(layer.shape[:2] == (3, 3) for layer in network.maps)
     assert worker.count("forward") == 1
 
 
 def test_a_map_can_be_seen_large(worker: FakeWorker) -> None:
     page = open_page()
-    page.button(key="map_block1_expand_1").click().run()
+    page.button(key="map_block2_pointwise_1").click().run()
     assert not page.exception
-    assert f"Map 1 of Block 1, widening in {TRAITS_NETWORK}: the second strongest of 96 on this face." in text(page)
+    assert f"Map 1 of Block 2, mixing in {FIRST_NETWORK}: the second strongest of 128 on this face." in text(page)
     assert "The map itself" in figures(page)
 
 
-def test_a_network_that_sees_grey_shows_grey(worker: FakeWorker) -> None:
+def test_another_network_can_be_looked_into(worker: FakeWorker) -> None:
     page = open_page()
-    page.selectbox(key="inside_network").set_value(EXPRESSION_NETWORK).run()
+    page.selectbox(key="inside_network").set_value(OTHER_NETWORK).run()
     assert not page.exception
-    assert "This network sees grey only." in text(page)
-    assert "112 × 112 px, without its colours" in text(page)
-    assert worker.asked[-1][1]["member"] == EXPRESSION_NETWORK
+    assert "112 × 112 px" in text(page)
+    assert worker.asked[-1][1]["member"] == OTHER_NETWORK
 
 
 def test_the_copy_is_compared_with_the_served_network(worker: FakeWorker) -> None:
     read = text(open_page())
-    assert "On this face the 108 probabilities of the two differ by less than 0.0000001 at most" in read
-    assert MANIFEST.members[TRAITS_NETWORK].sha256[:12] in read
+    assert "On this face the 126 probabilities of the two differ by less than 0.0000001 at most" in read
+    assert MANIFEST.members[FIRST_NETWORK].sha256[:12] in read
 
 
 def test_a_copy_that_differs_is_not_called_the_same(worker: FakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,18 +192,18 @@ def test_age_shows_older_and_younger(worker: FakeWorker) -> None:
     page = open_page(HEAT)
     assert figures(page) == ["The crop", "What makes it older", "What makes it younger"]
     (heat,) = [arguments for request, arguments in worker.asked if request == "heat"]
-    assert (heat["layer"], heat["targets"]) == ("top", YEARS)
+    assert (heat["layer"], heat["targets"]) == ("block10_pointwise", YEARS)
     assert "What makes it older: most of all" in text(page)
 
 
 def test_a_class_is_shown_beside_the_one_that_came_second(worker: FakeWorker) -> None:
     """Asked of a network that is not sure of the portrait's gender: one that is has nothing to show for the other."""
     page = open_page(HEAT)
-    choose(page, f"inside_trait_{TRAITS_NETWORK}", "gender")
-    assert figures(page)[1:] == ["For male", "For female"]
+    choose(page, f"inside_trait_{FIRST_NETWORK}", "gender")
+    assert figures(page)[1:] == ["For female", "For male"]
     read = text(page)
     assert re.search(r"\d\d% by this network alone: the answer\.", read)
-    assert re.search(r"\d\d% by this network alone: came second\.", read)
+    assert re.search(r"\d+% by this network alone: came second\.", read)
     asked = worker.count("heat")
     choose(page, "inside_method", "layer-cam")
     assert worker.count("heat") == asked + 1, "both maps in one request"
@@ -215,11 +214,11 @@ def test_a_class_is_shown_beside_the_one_that_came_second(worker: FakeWorker) ->
 
 def test_covering_the_face_asks_the_served_network_and_is_kept(worker: FakeWorker) -> None:
     page = open_page(HEAT)
-    choose(page, f"inside_trait_{TRAITS_NETWORK}", "gender")
+    choose(page, f"inside_trait_{FIRST_NETWORK}", "gender")
     choose(page, "inside_patch", "Large")
     page.button(key="inside_cover").click().run()
     assert not page.exception
-    assert figures(page)[3:] == ["Grad-CAM: for male", "Covered, less male"]
+    assert figures(page)[3:] == ["Grad-CAM: for female", "Covered, less female"]
     verdict = re.search(r"Grad-CAM and covering .*? \(correlation -?0\.\d\d\)\.", text(page))
     assert verdict
     page.run()
@@ -229,8 +228,7 @@ def test_covering_the_face_asks_the_served_network_and_is_kept(worker: FakeWorke
 
 def test_the_seven_expressions_can_be_asked_as_well(worker: FakeWorker) -> None:
     page = open_page(HEAT)
-    page.selectbox(key="inside_network").set_value(EXPRESSION_NETWORK).run()
-    choose(page, f"inside_trait_{EXPRESSION_NETWORK}", "expression_fer2013")
+    choose(page, f"inside_trait_{FIRST_NETWORK}", "expression_fer2013")
     assert figures(page)[1] == "For happy"
     (heat,) = [arguments for request, arguments in worker.asked if arguments.get("output") == "expression_fer2013"]
     assert heat["targets"][0] == 3
@@ -241,26 +239,26 @@ def test_the_seven_expressions_can_be_asked_as_well(worker: FakeWorker) -> None:
 def test_choices_are_still_there_after_another_view(worker: FakeWorker) -> None:
     page = open_page()
     choose(page, "inside_count", 4)
-    choose(page, f"inside_stage_{TRAITS_NETWORK}", "4 × 4")
+    choose(page, f"inside_stage_{FIRST_NETWORK}", "3 × 3")
     choose(page, "view", HEAT)
-    choose(page, f"inside_trait_{TRAITS_NETWORK}", "gender")
+    choose(page, f"inside_trait_{FIRST_NETWORK}", "gender")
     next(box for box in page.selectbox if box.label == "What speaks for …").set_value(0).run()
     choose(page, "inside_method", "layer-cam")
     choose(page, "inside_patch", "Large")
-    page.select_slider(key=f"inside_heat_layer_{TRAITS_NETWORK}").set_value("block4_expand").run()
+    page.select_slider(key=f"inside_heat_layer_{FIRST_NETWORK}").set_value("block4_pointwise").run()
     choose(page, "view", FOOL)
     choose(page, "inside_kinds", ["flip"])
     choose(page, "inside_spoiling", "noise")
     page.slider(key="inside_strength").set_value(0.5).run()
     choose(page, "view", HEAT)
     groups = {widget.key: widget.value for widget in page.get("button_group")}
-    assert groups[f"inside_trait_{TRAITS_NETWORK}"] == "gender"
+    assert groups[f"inside_trait_{FIRST_NETWORK}"] == "gender"
     assert (groups["inside_method"], groups["inside_patch"]) == ("layer-cam", "Large")
-    assert page.select_slider(key=f"inside_heat_layer_{TRAITS_NETWORK}").value == "block4_expand"
+    assert page.select_slider(key=f"inside_heat_layer_{FIRST_NETWORK}").value == "block4_pointwise"
     assert next(box for box in page.selectbox if box.label == "What speaks for …").value == 0
     choose(page, "view", LAYERS)
     groups = {widget.key: widget.value for widget in page.get("button_group")}
-    assert (groups["inside_count"], groups[f"inside_stage_{TRAITS_NETWORK}"]) == (4, "4 × 4")
+    assert (groups["inside_count"], groups[f"inside_stage_{FIRST_NETWORK}"]) == (4, "3 × 3")
     choose(page, "view", FOOL)
     groups = {widget.key: widget.value for widget in page.get("button_group")}
     assert (groups["inside_kinds"], groups["inside_spoiling"]) == (["flip"], "noise")
@@ -307,8 +305,8 @@ def test_it_says_where_the_answers_break(worker: FakeWorker, kind: str) -> None:
 
 def test_the_architecture_of_every_network_can_be_seen_without_keras(worker: FakeWorker) -> None:
     page = open_page(ARCHITECTURE)
-    assert "each position sees 67 px" in text(choose_network(page, TRAITS_NETWORK))
-    assert "Block 15" in text(page)
+    assert "each position sees 70 px" in text(choose_network(page, FIRST_NETWORK))
+    assert "Block 12" in text(page)
     buttons = {button.label for button in page.get("download_button")}
     assert buttons == {"Layers as CSV", "Comparison as CSV"}
     names = [option.split(" (")[0] for option in page.selectbox(key="inside_architecture").options]
@@ -334,11 +332,11 @@ def test_without_tensorflow_two_views_say_so_and_two_work(monkeypatch: pytest.Mo
     assert raw(page).count('alt="Filter ') == 32, "filters come from the served file"
     choose(page, "view", HEAT)
     assert "No look inside This installation has no TensorFlow" in text(page)
-    choose(page, f"inside_trait_{TRAITS_NETWORK}", "gender")
+    choose(page, f"inside_trait_{FIRST_NETWORK}", "gender")
     choose(page, "inside_patch", "Large")
     page.button(key="inside_cover").click().run()
     assert not page.exception
-    assert figures(page) == ["Covered, less male"], "covering asks the served network, which needs no Keras"
+    assert figures(page) == ["Covered, less female"], "covering asks the served network, which needs no Keras"
     assert "correlation" not in text(page)
     choose(page, "view", FOOL)
     assert "No look inside" not in text(page)
