@@ -40,4 +40,5 @@ def test_what_is_used_and_what_was_removed_add_up(summary: DataSummary) -> None:
 
 
 def test_every_set_was_counted() -> None:
-    assert [summary.name for summary in load_data_summaries(MODELS)] == ["utkface", "all-age-faces", "fer2013", "raf-db"]
+    names = [summary.name for summary in load_data_summaries(MODELS)]
+    assert names == ["utkface", "all-age-faces", "fer2013", "raf-db"]

@@ -57,7 +57,7 @@ def test_every_view_opens(trait: TraitName, view: str) -> None:
     page = open_page(trait, view)
     assert page.title[0].value == "Model performance"
     if view == "Fairness" and trait == "expression":
-        assert "FER2013, the set of pictures for facial expressions, does not say" in raw(page)
+        assert "FER2013 and RAF-DB, the sets of pictures for facial expressions, do not say" in raw(page)
     elif view == "Data" and trait != "gender":
         assert "have not been counted yet" in raw(page)  # the drawn data set has genders only
     else:
