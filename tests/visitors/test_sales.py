@@ -186,15 +186,15 @@ def test_refunds_are_skipped(cell: str) -> None:
     [
         (",3", "the time is missing"),
         ("soon,3", '"soon" is no date and time'),
-        ("2026-02-30 15:00,3", "there is no day 30 of month 2 in 2026"),
+        ("2026-02-30 15:00,3", 'there is no day 30 of month 2 in 2026: "2026-02-30 15:00"'),
         ("2026-05-04 25:00,3", '"2026-05-04 25:00" is no time of day'),
         ("2026-05-04 13:00 PM,3", '"2026-05-04 13:00 PM" is no time of day'),
-        ("2026-05-04 15:00 +99:00,3", '"2026-05-04 15:00 +99:00" is no time of day'),
-        ("2026-05-04,3", "the time of day is missing"),
-        ("0001-01-01 00:00 +05:00,3", "there is no day 1 of month 1 in 1"),
+        ("2026-05-04 15:00 +99:00,3", '"2026-05-04 15:00 +99:00" names "+99:00", which is no time zone'),
+        ("2026-05-04,3", 'the time of day is missing: "2026-05-04"'),
+        ("0001-01-01 00:00 +05:00,3", 'there is no such time in UTC in the year 1: "0001-01-01 00:00 +05:00"'),
         ("2026-05-04 15:00,many", '"many" is no amount'),
         ("2026-05-04 15:00,0.00", "nothing was paid"),
-        ("2026-05-04 15:00,100000000", "the amount is too large"),
+        ("2026-05-04 15:00,100000000", "the amount 100,000,000.00 is too large"),
         ("Total,99", '"Total" is no date and time'),
     ],
 )
@@ -247,7 +247,7 @@ def test_owner_may_say_the_order() -> None:
 def test_dates_that_contradict_the_others_are_skipped() -> None:
     file = read("time\n13/04/2026 14:00\n14/04/2026 14:00\n04/15/2026 14:00\n")
 
-    assert file.skipped == ((4, "there is no day 4 of month 15 in 2026"),)
+    assert file.skipped == ((4, 'there is no day 4 of month 15 in 2026: "04/15/2026 14:00"'),)
 
 
 @pytest.mark.parametrize(
@@ -348,8 +348,8 @@ def test_sales_of_the_same_time_without_receipts_stay_apart() -> None:
         (b"", "empty"),
         (b" \r\n\n", "empty"),
         (b"\xef\xbb\xbf\n", "empty"),
-        (b"PK\x03\x04rest of a workbook", "spreadsheet"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "spreadsheet"),
+        (b"PK\x03\x04rest of a workbook", "no workbook that can be read"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old workbook"),
         (b"%PDF-1.7\n", "PDF"),
         (bytes(range(256)) * 4, "no text"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "no text"),
@@ -364,8 +364,7 @@ def test_sales_of_the_same_time_without_receipts_stay_apart() -> None:
         (b"sep=;\ntime,amount\n2026-05-04 14:05:00,1\n", "not separated"),
         (b"time,amount\nsoon,1\n", "no dates and times"),
         (b"time,amount\n2026-05-04 14:05,-1\n", "line 2: a refund"),
-        (b'time,amount\n"2026-05-04 14:05,1\n' + b"2026-05-04 14:05,1\n" * 60, "line 2 is not closed"),
-        (b'time,amount\n"' + b"x" * 200_000 + b'",1\n', "line 2 cannot be read"),
+        (b'time,amount\n"' + b"x" * 200_000 + b'",1\n', 'line 2: "xxx'),
     ],
 )
 def test_files_without_sales_are_refused_in_a_sentence(data: bytes, message: str) -> None:
@@ -423,6 +422,36 @@ def test_no_visit_gets_two_sales() -> None:
 @pytest.mark.parametrize(("minutes", "found"), [(0, 1), (60, 1), (60.1, 0), (-0.1, 0)])
 def test_sale_is_at_most_an_hour_after_coming_in(minutes: float, found: int) -> None:
     assert len(matched([sale(minutes)], [visit(0)])) == found
+
+
+@pytest.mark.parametrize(
+    ("others", "minutes", "certainty"),
+    [
+        ([], 10, "sure"),
+        ([], 0, "sure"),
+        ([], 20, "sure"),
+        ([], 20.1, "guessed"),
+        ([], 60, "guessed"),
+        ([-25], 10, "sure"),
+        ([-1], 10, "likely"),
+        ([1, 2, 3], 10, "likely"),
+    ],
+)
+def test_matches_say_how_sure_they_are(others: list[float], minutes: float, certainty: str) -> None:
+    found = match_sales([sale(minutes)], frame_of([visit(0), *map(visit, others)]), RULE)
+
+    assert found.certainty == (certainty,)
+
+
+def test_sale_that_is_far_from_every_visit_is_given_to_nobody_unless_guessed() -> None:
+    near, far = visit(0), visit(100)
+    found = match_sales([sale(10), sale(128)], frame_of([near, far]), RULE)
+
+    assert ([number for number, _ in found.pairs], found.certainty) == ([near.id, far.id], ("sure", "guessed"))
+    certain = found.without_guesses()
+    assert ([number for number, _ in certain.pairs], certain.certainty) == ([near.id], ("sure",))
+    assert certain.unmatched == (sale(128),)
+    assert certain.others == ()
 
 
 def test_rule_may_be_another() -> None:
@@ -564,9 +593,9 @@ def test_ten_thousand_sales_of_a_hundred_thousand_visits_take_seconds() -> None:
     visits = np.sort(np.random.default_rng(0).integers(0, 40 * 3_600_000, 100_000))
     sales = np.sort(visits[::10] + 600_000)
 
-    started = time.perf_counter()
+    started = time.process_time()
     chosen = assign(sales, visits, np.zeros(len(visits), dtype=bool), 3_600_000, 600_000)
-    took = time.perf_counter() - started
+    took = time.process_time() - started
 
     assert np.array_equal(visits[chosen], visits[::10])
     assert took < 10
