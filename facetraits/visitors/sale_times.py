@@ -43,6 +43,7 @@ _STAMP: Final = re.compile(
 # A spreadsheet counts days from here; those of 2000 to 2099, and seconds since 1970 from September 2001 on.
 _DAY_ZERO: Final = datetime(1899, 12, 30)
 _SERIAL_DAYS: Final = range(36_526, 73_051)
+_SERIAL_DIGITS: Final = 5
 _EPOCH_DIGITS: Final = {10: 1, 13: 1_000, 16: 1_000_000}
 _SHORTEST_ISO: Final = len("2026-05-04T14:05")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -123,7 +124,7 @@ def _of_number(text: str) -> Moment | None:
         if mark and per_second == 1:
             microseconds += int(decimals[:6].ljust(6, "0"))
         return _of_datetime(_EPOCH + timedelta(microseconds=microseconds), "utc")
-    if int(whole) in _SERIAL_DAYS:
+    if len(whole) == _SERIAL_DIGITS and int(whole) in _SERIAL_DAYS:
         if not mark:
             return _of_datetime(_DAY_ZERO + timedelta(days=int(whole)), "")._replace(clock=None)
         seconds = round(float(f"0.{decimals}") * 86_400)
@@ -188,8 +189,8 @@ class MomentReader:
             UnreadableError: it is no time.
         """
         if self._clocks_only and cell.isdigit() and len(cell) <= 6:
-            clock = read_compact_clock(cell)
-            return clock, clock
+            compact = read_compact_clock(cell)
+            return compact, compact
         if cell[4:5] == "-" and len(cell) >= _SHORTEST_ISO:
             try:
                 return datetime.fromisoformat(cell)

@@ -290,7 +290,7 @@ def _sales(lines: Iterable[Line], skipped: list[tuple[int, str]]) -> list[Sale]:
         elif line.amount == _NOTHING:
             skipped.append((line.number, "nothing was paid"))
         elif line.amount > LARGEST_BASKET:
-            skipped.append((line.number, f"the amount {line.amount:,.2f} is too large"))
+            skipped.append((line.number, f"the amount {short(f'{line.amount:,.2f}')} is too large"))
         else:
             basket = baskets.setdefault(line.amount, line.amount.quantize(_CENT))
             sales.append(Sale(line.time, basket, line.number))

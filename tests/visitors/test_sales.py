@@ -196,6 +196,8 @@ def test_refunds_are_skipped(cell: str) -> None:
         ("2026-05-04 15:00,0.00", "nothing was paid"),
         ("2026-05-04 15:00,100000000", "the amount 100,000,000.00 is too large"),
         ("Total,99", '"Total" is no date and time'),
+        (f"{'9' * 5000},1", f'"{"9" * 29}…" is no date and time'),
+        (f"2026-05-04 15:00,{'9' * 5000}", "the amount 99,999,999,999,999,999,999,99… is too large"),
     ],
 )
 def test_lines_that_are_no_sales_are_skipped_with_a_reason(line: str, reason: str) -> None:
@@ -380,11 +382,18 @@ def test_too_large_a_file_is_refused() -> None:
         read_sales(b"time\n" + b"x" * LARGEST_FILE, BERLIN)
 
 
-def test_any_bytes_are_read_or_refused() -> None:
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "Datum;Uhrzeit;Betrag\n31.12.2026;14:05;1.234,50 €\n01.01.2027;9:00;-3\n",
+        'Receipt,Date (UTC),Status,Zone,Total,Original receipt\n1,"Dec 31, 2026 2:05 PM",Paid,EST,"1,234.50",\n'
+        "2,20261231T140500Z,Refund,,-3,1\n3,1782900000,Void,Europe/Berlin,46204.5,\n",
+    ],
+)
+def test_any_bytes_are_read_or_refused(whole: str) -> None:
     draw = np.random.default_rng(0)
-    whole = "Datum;Uhrzeit;Betrag\n31.12.2026;14:05;1.234,50 €\n01.01.2027;9:00;-3\n".encode()
     for _ in range(300):
-        data = bytearray(whole)
+        data = bytearray(whole.encode())
         for place in draw.integers(0, len(data), 3):
             data[place] = draw.integers(0, 256)
         try:
