@@ -52,9 +52,10 @@ benchmark: $(DEV_STAMP) ## measure time and memory, beside other packages
 benchmark-webcam: $(DEV_STAMP) chromium ## measure the Webcam page in a browser, beside one that only passes video through (40 minutes)
 	$(BIN)/python benchmarks/webcam.py $(ARGS)
 
-benchmark-visitors: $(DEV_STAMP) ## measure video files against their length, and a log of 100,000 visits
+benchmark-visitors: $(DEV_STAMP) ## measure video files against their length, a log of 100,000 visits and sales files
 	$(BIN)/python benchmarks/video.py $(ARGS)
 	$(BIN)/python benchmarks/visitors.py $(ARGS)
+	$(BIN)/python benchmarks/sales.py $(ARGS)
 
 clean: ## remove .venv and caches; build/ (prepared data, checkpoints) stays: it takes hours to make
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

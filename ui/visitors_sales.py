@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LARGEST_MB: Final = 20
 _SHOWN: Final = 12
 _MATCHED: Final = "visitors_matched"
+_READ: Final = "visitors_sales_read"
 _UPLOADS: Final = "visitors_sales_uploads"
 
 
@@ -40,14 +41,14 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
         StoreError: the database fails.
     """
     explain(
-        "A CSV file as your till exports it: a column with date and time, and one with the amount if there is one. "
-        "Each sale is given to a visitor who came in before it. You see the result before anything is written."
+        "A CSV or XLSX file as your till exports it: a column with date and time, and one with the amount if there is "
+        "one. Each sale is given to a visitor who came in before it. You see the result before anything is written."
     )
     show_undo(store)
     left, right = st.columns([3, 2], gap="medium")
     file = left.file_uploader(
-        "Sales (CSV)",
-        type=["csv", "txt", "tsv"],
+        "Sales (CSV or XLSX)",
+        type=["csv", "txt", "tsv", "xlsx"],
         max_upload_size=_LARGEST_MB,
         key=f"visitors_sales_{st.session_state.get(_UPLOADS, 0)}",
     )
@@ -73,7 +74,7 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
     entrance = _choose_entrance(sources, file.file_id) if len(sources) > 1 else None
     seen = frame if entrance is None else visits_of_entrance(frame, entrance)
     state = (file.file_id, sales.day_first, minutes, entrance, store.name, store.version())
-    found = _matched(sales, seen, rule, state)
+    found = _chosen_matches(_matched(sales, seen, rule, state), file.file_id)
     _preview(sales, found, seen, zone)
     _apply(store, found, seen, entrance, file.file_id)
 
@@ -84,14 +85,28 @@ def _read(data: bytes, zone: ZoneInfo, file_id: str) -> SalesFile:
     Raises:
         SalesError: the file holds none.
     """
-    sales = read_sales(data, zone)
-    if sales.day_first is None or not sales.note:
+    sales = _read_once(data, zone, file_id, None)
+    if not sales.order_assumed:
         return sales
-    told = read_sales(data, zone, sales.day_first)
-    if told.note == sales.note:  # it is about something else: the file itself shows the order
-        return sales
-    day_first = _choose_order(sales.day_first, file_id)
-    return sales if day_first == sales.day_first else read_sales(data, zone, day_first)
+    day_first = _choose_order(bool(sales.day_first), file_id)
+    return sales if day_first == sales.day_first else _read_once(data, zone, file_id, day_first)
+
+
+def _read_once(data: bytes, zone: ZoneInfo, file_id: str, day_first: bool | None) -> SalesFile:
+    """``read_sales``, which takes a second for a long file, done once for each way to read the last file."""
+    way = str(zone), day_first
+    known: tuple[str, dict[object, SalesFile | SalesError]] = st.session_state.get(_READ, ("", {}))
+    if known[0] != file_id:
+        known = st.session_state[_READ] = file_id, {}
+    if way not in known[1]:
+        try:
+            known[1][way] = read_sales(data, zone, day_first)
+        except SalesError as error:
+            known[1][way] = error
+    found = known[1][way]
+    if isinstance(found, SalesError):
+        raise found
+    return found
 
 
 def sources_meanwhile(frame: pd.DataFrame, sales: Sequence[Sale], rule: MatchRule) -> tuple[tuple[str, int], ...]:
@@ -131,6 +146,19 @@ def _matched(sales: SalesFile, frame: pd.DataFrame, rule: MatchRule, state: tupl
     return known[1]
 
 
+def _chosen_matches(found: Matching, file_id: str) -> Matching:
+    """The matches that are written: sales that are far from every visit are among them where the owner says so."""
+    guesses = found.certainty.count("guessed")
+    if not guesses:
+        return found
+    also = st.checkbox(
+        f"Also give {guesses:,} sale{'s' if guesses != 1 else ''} to visits far from the usual time: guessed",
+        key=f"visitors_guesses_{file_id}",
+        help="Who came in long before such a sale, or just before it, may be somebody else.",
+    )
+    return found if also else found.without_guesses()
+
+
 def _choose_order(found: bool, file_id: str) -> bool:
     """Whether the day comes before the month, where the dates of the file may be read in both ways."""
     return st.segmented_control(
@@ -158,7 +186,7 @@ def _preview(sales: SalesFile, found: Matching, frame: pd.DataFrame, zone: ZoneI
         [
             ("Sales in the file", f"{len(sales.sales):,}", span),
             ("Matched with visits", f"{len(found.pairs):,}", "these are written"),
-            ("Without a visit", f"{len(found.unmatched):,}", "nobody was seen coming in before"),
+            ("Without a visit", f"{len(found.unmatched):,}", "nobody came in at the usual time before"),
             ("Known already", f"{len(found.known):,}", "from an earlier import"),
         ]
     )
@@ -166,7 +194,7 @@ def _preview(sales: SalesFile, found: Matching, frame: pd.DataFrame, zone: ZoneI
         notice("hint", "How the file was read", sales.note)
     if found.pairs:
         with st.expander(f"The matches, {min(_SHOWN, len(found.pairs))} of {len(found.pairs):,}"):
-            st.html(_pairs_table(found.pairs[:_SHOWN], frame, zone).to_html())
+            st.html(_pairs_table(found.pairs[:_SHOWN], found.certainty, frame, zone).to_html())
     if found.unmatched:
         with st.expander(f"Without a visit: {len(found.unmatched):,}"):
             st.html(_sales_table(found.unmatched[:_SHOWN], zone).to_html())
@@ -180,22 +208,27 @@ def _day(moment: datetime, zone: ZoneInfo, today: date) -> str:
     return words.day_words(moment.astimezone(zone).date(), today)
 
 
-def _pairs_table(pairs: Sequence[tuple[UUID, Sale]], frame: pd.DataFrame, zone: ZoneInfo) -> Table:
+def _pairs_table(
+    pairs: Sequence[tuple[UUID, Sale]], certainty: Sequence[str], frame: pd.DataFrame, zone: ZoneInfo
+) -> Table:
     today = words.now().astimezone(zone).date()
     visits = frame[frame["id"].isin([str(visit) for visit, _ in pairs])].set_index("id")
     rows = []
-    for visit, sale in pairs:
+    for (visit, sale), sure in zip(pairs, certainty, strict=False):
         row = visits.loc[str(visit)]
         came = row["started"].to_pydatetime()
         who = ", ".join(row[name] for name in ("gender", "age_group") if isinstance(row[name], str)) or "not estimated"
         after = duration_words(max(0.0, (sale.time - came).total_seconds()))
-        rows.append((moment_words(sale.time, zone, today), sale.amount, moment_words(came, zone, today), after, who))
+        rows.append(
+            (moment_words(sale.time, zone, today), sale.amount, moment_words(came, zone, today), after, who, sure)
+        )
     columns = (
         Column("Sale"),
         Column("Amount", money_words),
         Column("Came in"),
         Column("Paid after"),
         Column("Visitor"),
+        Column("How sure"),
     )
     return Table("Sales and their visits", columns, tuple(rows))
 
@@ -235,6 +268,7 @@ def _write(store: VisitStore, found: Matching, frame: pd.DataFrame, others: bool
         keep_import(done)
         forget_table()
         st.session_state.pop(_MATCHED, None)
+        st.session_state.pop(_READ, None)
         st.session_state[_UPLOADS] = st.session_state.get(_UPLOADS, 0) + 1  # an empty uploader
         rest = f" {len(found.others):,} others were marked as not having bought." if others and found.others else ""
         verb = "carries" if written == 1 else "carry"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -13,6 +13,8 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from facetraits.visitors.certainty import Certainty, certainties
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST: Final = 2**62
@@ -61,12 +63,25 @@ class Matching:
         unmatched: sales for which there is no visit.
         known: sales that a visit has already, from an earlier import.
         others: ids of the visits of unknown outcome that would have paid within the time of the file, but did not.
+        certainty: how sure each of ``pairs`` is.
     """
 
     pairs: tuple[tuple[UUID, Sale], ...]
     unmatched: tuple[Sale, ...]
     known: tuple[Sale, ...]
     others: tuple[UUID, ...]
+    certainty: tuple[Certainty, ...]
+
+    def without_guesses(self) -> Matching:
+        """The same, but sales that are far from every visit are given to nobody; of those visits nothing is said."""
+        kept = [pair for pair, how in zip(self.pairs, self.certainty, strict=True) if how != "guessed"]
+        guessed = [sale for (_, sale), how in zip(self.pairs, self.certainty, strict=True) if how == "guessed"]
+        return replace(
+            self,
+            pairs=tuple(kept),
+            unmatched=tuple(sorted((*self.unmatched, *guessed), key=lambda sale: (sale.time, sale.line))),
+            certainty=tuple(how for how in self.certainty if how != "guessed"),
+        )
 
 
 def match_sales(sales: Sequence[Sale], visits: pd.DataFrame, rule: MatchRule) -> Matching:
@@ -81,6 +96,9 @@ def match_sales(sales: Sequence[Sale], visits: pd.DataFrame, rule: MatchRule) ->
     A sale is known where a visit has its time and amount (its time, if it has no amount). Where a visit marked by hand
     has a basket and the sale no amount, the sale takes the basket's, so that nothing is lost.
 
+    How sure each match is, ``certainties`` says; sales that are far from every visit are matches, too, until
+    ``Matching.without_guesses`` takes these away.
+
     ``others`` are visits whose typical time of paying lies between the first and the last sale: for these the file
     would have their sale.
 
@@ -92,7 +110,12 @@ def match_sales(sales: Sequence[Sale], visits: pd.DataFrame, rule: MatchRule) ->
     known, new = _split_known(sorted(sales, key=lambda sale: (sale.time, sale.line)), visits)
     started, bought = _milliseconds(visits["started"]), visits["bought"].astype(object).to_numpy()
     free = visits["sold_at"].isna().to_numpy(dtype=bool) & (bought != "no")
-    rows = _rows_of(new, started, free, bought == "yes", rule).tolist()
+    eligible = _eligible(started, free)
+    times = np.array([_to_milliseconds(sale.time) for sale in new], dtype=np.int64)
+    longest, typical = round(rule.longest_s * 1000), round(rule.typical_s * 1000)
+    chosen = assign(times, started[eligible], (bought == "yes")[eligible], longest, typical)
+    # The place -1 finds the row that is added for it.
+    rows = np.append(eligible, -1)[chosen].tolist()
     ids, baskets = visits["id"].to_numpy(dtype=object), visits["basket"].to_numpy(dtype=np.float64, na_value=np.nan)
     pairs = [(row, sale) for row, sale in zip(rows, new, strict=True) if row >= 0]
     idle = free & (bought != "yes") & _within(sales, started, rule)
@@ -102,24 +125,14 @@ def match_sales(sales: Sequence[Sale], visits: pd.DataFrame, rule: MatchRule) ->
         unmatched=tuple(sale for row, sale in zip(rows, new, strict=True) if row < 0),
         known=known,
         others=tuple(map(UUID, ids[idle])),
+        certainty=certainties(times[chosen >= 0], chosen[chosen >= 0].tolist(), started[eligible], longest, typical),
     )
 
 
-def _rows_of(
-    sales: Sequence[Sale],
-    started: NDArray[np.int64],
-    free: NDArray[np.bool_],
-    marked: NDArray[np.bool_],
-    rule: MatchRule,
-) -> NDArray[np.int64]:
-    """(sales,) row of the visit of each sale, -1 where there is none."""
+def _eligible(started: NDArray[np.int64], free: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows of the visits that a sale may be given to, by time."""
     eligible = np.flatnonzero(free)
-    eligible = eligible[np.argsort(started[eligible], kind="stable")]
-    times = np.array([_to_milliseconds(sale.time) for sale in sales], dtype=np.int64)
-    longest, typical = round(rule.longest_s * 1000), round(rule.typical_s * 1000)
-    chosen = assign(times, started[eligible], marked[eligible], longest, typical)
-    # The place -1 finds the row that is added for it.
-    return np.append(eligible, -1)[chosen]
+    return eligible[np.argsort(started[eligible], kind="stable")]
 
 
 def _within(sales: Sequence[Sale], started: NDArray[np.int64], rule: MatchRule) -> NDArray[np.bool_]:

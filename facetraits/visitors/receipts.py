@@ -1,4 +1,4 @@
-"""Receipts of several lines in a till's export: one sale each."""
+"""Receipts of several lines in a till's export, one sale each; and refunds, which are taken off their sales."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ _MANY_LINES: Final = 3
 
 
 class Line(NamedTuple):
-    """One line of the export; ``amount`` is None and ``receipt`` empty where it has none."""
+    """One line of the export.
+
+    Attributes:
+        number: of the line, the first is 1.
+        time: aware, in UTC.
+        amount: None where the line has none; what a refund gives back is negative.
+        receipt: its number, or "".
+        original: number of the receipt that a refund belongs to, or "".
+    """
 
     number: int
     time: datetime
     amount: Decimal | None
     receipt: str
+    original: str = ""
 
 
 def merged(lines: Sequence[Line], names_totals: bool) -> tuple[list[Line], str]:
@@ -37,6 +46,9 @@ def merged(lines: Sequence[Line], names_totals: bool) -> tuple[list[Line], str]:
     Returns:
         The sales, and a note if any lines were made one.
     """
+    numbers = [line.receipt for line in lines if line.receipt]
+    if len(set(numbers)) == len(numbers):
+        return list(lines), ""
     receipts = list(_receipts(lines))
     several = [receipt for receipt in receipts if len(receipt) > 1]
     if not several:
@@ -53,6 +65,46 @@ def merged(lines: Sequence[Line], names_totals: bool) -> tuple[list[Line], str]:
     which = "and time" if at_once else "within 10 minutes"
     how = "which all name its total" if totals else "whose amounts were added"
     return sales, f"Lines with the same receipt number {which} are one sale, {how}."
+
+
+def take_back(sales: Sequence[Line], refunds: Sequence[Line]) -> tuple[list[Line], list[tuple[int, str]]]:
+    """Refunds taken off the sales that they name.
+
+    A refund names its sale by the number of the original receipt, else by its own, which counts only where no number
+    comes again in the file: tills that begin anew every day give it to somebody else.
+
+    Args:
+        sales: one each; amounts are not negative.
+        refunds: lines that give money back; without an amount they give back all.
+
+    Returns:
+        The sales of which something is left, and number and reason of every line that is no sale.
+    """
+    if not refunds:
+        return list(sales), []
+    left = {sale.number: sale for sale in sales}
+    by_receipt: dict[str, list[Line]] = {}
+    for sale in sales:
+        if sale.receipt:
+            by_receipt.setdefault(sale.receipt, []).append(sale)
+    come_again = any(len(same) > 1 for same in by_receipt.values())
+    skipped: list[tuple[int, str]] = []
+    for refund in refunds:
+        named = refund.original or ("" if come_again else refund.receipt)
+        before = [sale for sale in by_receipt.get(named, ()) if sale.time <= refund.time and sale.number in left]
+        if not before:
+            skipped.append((refund.number, "a refund"))
+            continue
+        sale = left[max(before, key=lambda line: line.time).number]
+        rest = Decimal(0) if refund.amount is None or sale.amount is None else sale.amount - abs(refund.amount)
+        if rest > 0:
+            left[sale.number] = sale._replace(amount=rest)
+            skipped.append((refund.number, f"a refund, taken off the sale of line {sale.number}"))
+        else:
+            del left[sale.number]
+            skipped.append((refund.number, f"a refund of the sale of line {sale.number}"))
+            skipped.append((sale.number, f"refunded in line {refund.number}"))
+    return list(left.values()), skipped
 
 
 def _is_repeated(receipt: Sequence[Line]) -> bool:
