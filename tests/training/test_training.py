@@ -468,7 +468,7 @@ def test_export_answers_like_the_network(crops, tmp_path):
 
 
 def test_a_served_network_is_rounded_to_integers_once(crops, tmp_path, monkeypatch):
-    name = "traits-wide-lite0-128"
+    name = "traits-wide-lite0-160"
     recipe = dataclasses.replace(RECIPES[name], heads=("gender",), input_px=32, crop="face-v1")
     faces = Faces([], {recipe.crop: crops}, {}, np.zeros(16, bool))
     monkeypatch.setattr(release, "load_samples", lambda *_: Samples(crops, {}, {}, np.empty(0, np.str_)))
