@@ -16,7 +16,7 @@ from facetraits.alignment import CROPS, align_faces
 from facetraits.detection import FaceDetector
 from facetraits.ensemble import Ensemble
 from facetraits.quality import CROP as QUALITY_CROP
-from facetraits.quality import assess, is_clear, is_upside_down
+from facetraits.quality import assess, is_clear, is_seen
 from facetraits.registry import (
     Manifest,
     ModelIntegrityError,
@@ -115,7 +115,7 @@ class FaceAnalyzer:
         """
         turned: dict[int, Look] = {}
         for i, (look, view) in enumerate(zip(seen.looks, self._views(seen), strict=True)):
-            if is_upside_down(view):
+            if is_seen(view, "upside down"):
                 other = look_turned(self.detector, image, look.detection, roll_deg(look.detection) + 180)
                 if other is not None:
                     turned[i] = Look(other)
@@ -125,7 +125,7 @@ class FaceAnalyzer:
         second = _Seen(list(turned.values()), crops, self.ensemble.predict(crops, list(seen.answers)))
         looks = list(seen.looks)
         for j, (i, view) in enumerate(zip(turned, self._views(second), strict=True)):
-            if is_upside_down(view) and second.looks[j].detection.score <= looks[i].detection.score:
+            if is_seen(view, "upside down") and second.looks[j].detection.score <= looks[i].detection.score:
                 continue
             looks[i] = second.looks[j]
             for before, after in ((seen.crops, second.crops), (seen.answers, second.answers)):

@@ -16,12 +16,8 @@ from numpy.typing import NDArray
 
 from facetraits.alignment import CropSpec
 
-Variation = Literal[
-    "flip",
-    "rotate",
-    "shear",
-    "zoom",
-    "shift",
+_Geometry = Literal["flip", "rotate", "shear", "zoom", "shift"]
+Appearance = Literal[
     "surroundings",
     "blur",
     "resolution",
@@ -31,8 +27,8 @@ Variation = Literal[
     "colour",
     "noise",
     "jpeg",
-    "erase",
 ]
+Variation = Literal[_Geometry, Appearance, "erase"]
 VARIATIONS: Final[tuple[Variation, ...]] = get_args(Variation)
 _Crop = NDArray[np.uint8]
 _Amount = Callable[[Variation], float]

@@ -142,7 +142,7 @@ class FaceDetector:
             if region.size == 0:
                 continue
             seen = _shifted(self._search(region, float(_LOOK_AGAIN_AT_PX / sides[i])), left, top)
-            seen = seen[_overlaps(seen, rows[i]) > _NMS_IOU]
+            seen = seen[overlaps(seen, rows[i]) > _NMS_IOU]
             if len(seen) and seen[:, 4].max() > min(rows[i, 4], self.min_score):
                 rows[i] = seen[seen[:, 4].argmax()]
         return _non_maximum_suppression(rows)
@@ -209,11 +209,11 @@ def _intersections(rows: NDArray[np.float32], row: NDArray[np.float32]) -> NDArr
     return areas
 
 
-def _overlaps(rows: NDArray[np.float32], row: NDArray[np.float32]) -> NDArray[np.float32]:
+def overlaps(rows: NDArray[np.float32], row: NDArray[np.float32]) -> NDArray[np.float32]:
     """(N,) intersection over union of the boxes of ``rows`` with the box of ``row``."""
     shared = _intersections(rows, row)
-    overlaps: NDArray[np.float32] = shared / (_sides(rows) ** 2 + _sides(row[None]) ** 2 - shared)
-    return overlaps
+    shares: NDArray[np.float32] = shared / (_sides(rows) ** 2 + _sides(row[None]) ** 2 - shared)
+    return shares
 
 
 def _merged(known: NDArray[np.float32], finer: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.alignment import CropSpec, align_faces, similarity
-from facetraits.detection import FaceDetector
+from facetraits.detection import FaceDetector, overlaps
 from facetraits.quality import turned_away
 from facetraits.types import FaceDetection
 
@@ -156,7 +156,7 @@ def _each_once(looks: Iterable[Look]) -> tuple[Look, ...]:
     """The surest of looks that overlap, largest first."""
     kept: list[Look] = []
     for look in sorted(looks, key=lambda look: -look.detection.score):
-        if not any(_overlap(look.detection, other.detection) > _SAME_FACE for other in kept):
+        if not any(_is_same(look.detection, other.detection) for other in kept):
             kept.append(look)
     return tuple(sorted(kept, key=lambda look: -look.detection.size_px))
 
@@ -236,7 +236,7 @@ def _look(detector: FaceDetector, image: NDArray[np.uint8], face: FaceDetection,
     """The surest face that is seen where ``face`` is; None where the detector sees none, or trusts none."""
     middle = (face.box_xyxy[:2] + face.box_xyxy[2:]).astype(np.float64) / 2
     turn = _Turn(middle, _LOOK.side_px / 2 / face.size_px, roll)
-    seen = [found for found in _searched(detector, image, turn, _LOOK) if _overlap(found, face) > _SAME_FACE]
+    seen = [found for found in _searched(detector, image, turn, _LOOK) if _is_same(found, face)]
     best = max(seen, key=lambda found: found.score, default=None)
     return best if best is not None and best.score > detector.min_score else None
 
@@ -262,8 +262,6 @@ def _moved(face: FaceDetection, matrix: NDArray[np.float64]) -> FaceDetection:
     return FaceDetection(box, landmarks, face.score)
 
 
-def _overlap(one: FaceDetection, other: FaceDetection) -> float:
-    """Intersection over union of two boxes."""
-    sides = np.minimum(one.box_xyxy[2:], other.box_xyxy[2:]) - np.maximum(one.box_xyxy[:2], other.box_xyxy[:2])
-    shared = float(np.clip(sides, 0, None).prod())
-    return shared / (one.size_px**2 + other.size_px**2 - shared)
+def _is_same(one: FaceDetection, other: FaceDetection) -> bool:
+    """Whether two boxes overlap so much that they are of one face."""
+    return bool(overlaps(one.box_xyxy[None], other.box_xyxy)[0] > _SAME_FACE)

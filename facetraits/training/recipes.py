@@ -18,7 +18,7 @@ from facetraits.training.datasets import (
     SMILE_CLASSES,
 )
 from facetraits.training.networks import AGE_BINS
-from facetraits.types import MOODS, VIEWS
+from facetraits.types import MOODS, VIEW, VIEWS
 
 CLASS_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "age": tuple(str(year) for year in range(AGE_BINS)),
@@ -30,7 +30,7 @@ CLASS_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "expression_fer2013": FER2013_CLASSES,
     "mood": MOODS,
     "smile": SMILE_CLASSES,
-    "view": VIEWS,
+    VIEW: VIEWS,
 }
 HEAD_CLASSES: Final = {head: len(names) for head, names in CLASS_NAMES.items()}
 # Also what follows from an answer, as reports count it.
@@ -210,13 +210,6 @@ _TRAITS_TEACHERS: Final = (
     "traits-wide-lite0-128-noise",
     "traits-wide-lite0-128-camera",
 )
-_GENDER_TEACHERS: Final = (
-    "traits-lite0-112",
-    "traits-wide-lite0-128",
-    "traits-wide-lite0-128-camera",
-    "traits-wide-lite0-160",
-    "gender-wide-lite0-160",
-)
 # Networks for all traits, from one that knows faces. Of their two crops one shows hair and chin, the other does not.
 _ALL_TRAITS: Final[Mapping[str, Any]] = {
     "network": "face",
@@ -232,7 +225,7 @@ _ALL_TRAITS: Final[Mapping[str, Any]] = {
         ("ethnicity", 1.5),
         ("expression", 1.5),
         ("expression_fer2013", 0.5),
-        ("view", 0.5),
+        (VIEW, 0.5),
     ),
 }
 RECIPES: Final = {
@@ -240,7 +233,7 @@ RECIPES: Final = {
     for recipe in (
         Recipe(
             "face-wide-112",
-            heads=(*_TRAITS, "expression", "view"),
+            heads=(*_TRAITS, "expression", VIEW),
             input_px=112,
             epochs=6,
             **_ALL_TRAITS,
@@ -251,7 +244,7 @@ RECIPES: Final = {
         ),
         Recipe(
             "face-tight-96",
-            heads=(*_TRAITS, *_EXPRESSIONS, "view"),
+            heads=(*_TRAITS, *_EXPRESSIONS, VIEW),
             input_px=96,
             epochs=6,
             **_ALL_TRAITS,
@@ -412,85 +405,6 @@ RECIPES: Final = {
             start="expression-lite0-96-forehead-long",
             teachers=_EXPRESSION_TEACHERS,
             seed=10,
-        ),
-        Recipe(
-            "expression-lite0-112-tight",
-            heads=_EXPRESSIONS,
-            input_px=112,
-            trained_from="block2_expand",
-            grey=True,
-            epochs=17,
-            learning_rate=8e-4,
-            **_AGAIN_MILDER,
-            start="expression-lite0-80-strong",
-            teachers=_EXPRESSION_TEACHERS,
-            seed=11,
-            crop="face-tight-v1",
-        ),
-        Recipe(
-            "gender-wide-lite0-160",
-            heads=("gender",),
-            input_px=160,
-            trained_from="block2_expand",
-            epochs=4,
-            learning_rate=3e-4,
-            **_AGAIN,
-            start="traits-wide-lite0-160",
-            teachers=(*_TRAITS_TEACHERS, "traits-wide-lite0-160"),
-            seed=12,
-            crop="face-wide-160-v1",
-        ),
-        Recipe(
-            "gender-wide-lite0-128",
-            heads=("gender",),
-            input_px=128,
-            trained_from="block2_expand",
-            epochs=6,
-            learning_rate=3e-4,
-            **_AGAIN_MILDER,
-            start="traits-wide-lite0-128-camera",
-            teachers=(*_TRAITS_TEACHERS, "traits-wide-lite0-160"),
-            seed=13,
-            crop="face-wide-v1",
-        ),
-        Recipe(
-            "expression-lite0-112-tight-long",
-            heads=_EXPRESSIONS,
-            input_px=112,
-            trained_from="block2_expand",
-            grey=True,
-            epochs=17,
-            learning_rate=5e-4,
-            **_AGAIN_MILDER,
-            start="expression-lite0-112-tight",
-            teachers=("expression-lite0-112-forehead", "expression-lite0-112-tight", "expression-lite0-96-long"),
-            seed=14,
-            crop="face-tight-v1",
-        ),
-        Recipe(
-            "gender-wide-lite0-160-long",
-            heads=("gender",),
-            input_px=160,
-            trained_from="block2_expand",
-            epochs=10,
-            learning_rate=2e-4,
-            **_AGAIN_MILDER,
-            start="gender-wide-lite0-160",
-            teachers=_GENDER_TEACHERS,
-            seed=15,
-            crop="face-wide-160-v1",
-        ),
-        Recipe(
-            "gender-lite0-112",
-            heads=("gender",),
-            input_px=112,
-            trained_from="block2_expand",
-            epochs=10,
-            learning_rate=2e-4,
-            **_AGAIN_MILDER,
-            start="traits-lite0-112",
-            teachers=_GENDER_TEACHERS,
-            seed=16,
         ),
     )
 }

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facetraits.age import central_interval, median_years
 from facetraits.alignment import CROPS
-from facetraits.augmentation import Variation, augment
+from facetraits.augmentation import Appearance, augment
 from facetraits.ensemble import Ensemble, apply_temperature
 from facetraits.history import read_record
 from facetraits.inside.architecture import write_architecture
@@ -28,8 +28,9 @@ from facetraits.training.networks import AGE_BINS
 from facetraits.training.recipes import CLASS_NAMES, RECIPES, REFERENCES, SMILE_SVC, Recipe
 from facetraits.training.served_weights import served_file
 from facetraits.training.train import RUNS, finished_network, load_samples, served_network
+from facetraits.types import VIEW
 
-SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013", "view")
+SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013", VIEW)
 INTERVAL_COVERAGE: Final = 0.8
 # Confidence is calibrated, so under these an answer is more likely wrong than right; of two classes one always has
 # at least 0.5, so there the line is drawn at three to one.
@@ -69,20 +70,10 @@ FAST: Final[Mapping[str, str]] = {
     "ethnicity": "face-wide-112",
     "expression": "face-tight-96",
     "expression_fer2013": "face-tight-96",
-    "view": "face-wide-112",
+    VIEW: "face-wide-112",
 }
 # What the weights have to bear, besides pictures as they are.
-_VARIED: Final[tuple[Variation, ...]] = (
-    "surroundings",
-    "blur",
-    "resolution",
-    "sharpen",
-    "grey",
-    "light",
-    "colour",
-    "noise",
-    "jpeg",
-)
+_VARIED: Final[tuple[Appearance, ...]] = get_args(Appearance)
 _CALIBRATION_CROPS: Final = 300
 _UNSURE_ERROR_YEARS: Final = 10.0
 _MOST_UNSURE: Final = 0.1  # of the faces
@@ -135,7 +126,7 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         answers = {dataset: ensemble.member_answers(of.crops) for dataset, of in faces.items()}
         of_varied = {dataset: ensemble.member_answers(crops) for dataset, crops in varied.items()}
         traits = manifest["profiles"][name]["traits"]
-        for trait in [trait for trait in traits if trait != "view"]:  # drawn in training: no pictures are labelled
+        for trait in [trait for trait in traits if trait != VIEW]:  # drawn in training: no pictures are labelled
             members_of = list(traits[trait]["weights"])
             parts = [judged(trait, members_of, said, faces) for said in (answers, of_varied)]
             traits[trait] = fit_trait(trait, *parts)

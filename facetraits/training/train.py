@@ -55,7 +55,7 @@ from facetraits.training.samples import (
 )
 from facetraits.training.served_weights import load_served_weights, served_file
 from facetraits.training.teachers import Answers, taught
-from facetraits.types import VIEWS
+from facetraits.types import VIEW, VIEWS
 
 _ByHead = dict[str, NDArray[np.float32]]
 RUNS: Final = Path("build/runs")
@@ -124,7 +124,7 @@ class Batches(keras.utils.PyDataset):
         rng = np.random.default_rng((recipe.seed, self._epoch, index))
         targets = {head: values[rows] for head, values in self._samples.targets.items()}
         weights = {head: values[rows] for head, values in self._samples.weights.items()}
-        if "view" in recipe.heads:
+        if VIEW in recipe.heads:
             crops, targets, weights = with_views(crops, targets, weights, rng, self._spec)
         if recipe.augmentation == "online":
             crops = augment(crops, rng, recipe.strength, recipe.variations, self._spec)
@@ -181,8 +181,8 @@ def with_views(
     }
     return (
         crops,
-        {**targets, "view": identity[views]},
-        {**scaled, "view": np.ones(len(crops), dtype=np.float32)},
+        {**targets, VIEW: identity[views]},
+        {**scaled, VIEW: np.ones(len(crops), dtype=np.float32)},
     )
 
 
@@ -408,7 +408,7 @@ def load_samples(recipe: Recipe, split: str, data: Path, network: Path) -> Sampl
         "raf-db": lambda: raf_db_samples(load_raf_db(data, network), split, spec),
     }
     samples = reduce(Samples.joined, [load[name]() for name in recipe.datasets])
-    heads = [head for head in recipe.heads if head != "view"]
+    heads = [head for head in recipe.heads if head != VIEW]
     return replace(
         samples,
         targets={head: samples.targets[head] for head in heads},
@@ -494,7 +494,7 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
 def _held_back(samples: Samples, recipe: Recipe) -> tuple[NDArray[np.uint8], _ByHead, _ByHead]:
     """What validation asks: with the head "view", some of the faces covered or upside down, the same every epoch."""
     crops, targets, weights = samples.crops, dict(samples.targets), dict(samples.weights)
-    if "view" not in recipe.heads:
+    if VIEW not in recipe.heads:
         return crops, targets, weights
     return with_views(crops, targets, weights, np.random.default_rng(recipe.seed), CROPS[recipe.crop])
 

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 
-from openpyxl import load_workbook
-
 LARGEST_FILE: Final = 20 * 1024 * 1024
 _LARGEST_UNPACKED: Final = 200 * 1024 * 1024
 DELIMITERS: Final = (";", "\t", ",", "|")
@@ -189,6 +187,8 @@ def _unquoted(line: str, number: int, delimiter: str) -> Row:
 def _sheets(data: bytes) -> list[Cut]:
     if data.startswith(_OLD_WORKBOOK):
         raise SalesError("This is an old workbook (XLS) or has a password; save it as XLSX without one, or as CSV.")
+    from openpyxl import load_workbook  # takes longer than all else of this page, and most files are CSV
+
     with _workbook_errors():
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             if sum(member.file_size for member in packed.infolist()) > _LARGEST_UNPACKED:

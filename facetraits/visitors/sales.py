@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -202,7 +202,8 @@ def _sorted_out(
     sold: list[Line] = []
     given_back: list[Line] = []
     skipped: list[tuple[int, str]] = []
-    meanings = _meanings(cells, table)
+    said = _said(cells, table)
+    meanings = _meanings(cells, said)
     rows = zip(
         cells.lines,
         moments,
@@ -214,11 +215,11 @@ def _sorted_out(
     )
     for row, (number, moment, amount, receipt, original, back) in enumerate(rows):
         try:
-            said = meanings.get(row, "sale")
+            meaning = meanings.get(row, "sale")
             value = amounts.read(amount) if amount else None
-            gives_back = said == "refund" or (said == "void" and (bool(original) or (value or _NOTHING) < 0))
-            if said != "sale" and not gives_back:
-                raise UnreadableError(_why_no_sale(cells, table, row))
+            gives_back = meaning == "refund" or (meaning == "void" and (bool(original) or (value or _NOTHING) < 0))
+            if meaning != "sale" and not gives_back:
+                raise UnreadableError(_why_no_sale(cells, table, said, row))
             if isinstance(moment, str):
                 raise UnreadableError(moment)
             time = _time(moment, day_first, zone_of_row(row), zone)
@@ -243,24 +244,31 @@ def _time(moment: datetime | tuple[Moment, Moment], day_first: bool, zone: tzinf
         raise UnreadableError(f"there is no such time in UTC in the year {moment.year}") from None
 
 
-def _meanings(cells: Cells, table: Table) -> dict[int, Meaning]:
-    """Place of each row that is no plain sale, and what it is."""
-    found: dict[int, Meaning] = {}
+def _said(cells: Cells, table: Table) -> dict[int, dict[str, Meaning]]:
+    """Of each column of states or kinds its different cells that stand for no plain sale, and what they mean."""
+    found: dict[int, dict[str, Meaning]] = {}
     for place in table.columns.status:
         reader = StatusReader(table.header[place])
-        column = cells.columns[place]
-        said = {cell: meaning for cell in set(column) if (meaning := reader.read(cell)) != "sale"}
-        if said:
-            for row, cell in enumerate(column):
-                if cell in said:
-                    found[row] = both(found.get(row, "sale"), said[cell])
+        found[place] = {cell: said for cell in set(cells.columns[place]) if (said := reader.read(cell)) != "sale"}
     return found
 
 
-def _why_no_sale(cells: Cells, table: Table, row: int) -> str:
-    said = ((table.header[place], cells.columns[place][row]) for place in table.columns.status)
+def _meanings(cells: Cells, said: Mapping[int, Mapping[str, Meaning]]) -> dict[int, Meaning]:
+    """Place of each row that is no plain sale, and what it is."""
+    found: dict[int, Meaning] = {}
+    for place, meanings in said.items():
+        if meanings:
+            for row, cell in enumerate(cells.columns[place]):
+                if cell in meanings:
+                    found[row] = both(found.get(row, "sale"), meanings[cell])
+    return found
+
+
+def _why_no_sale(cells: Cells, table: Table, said: Mapping[int, Mapping[str, Meaning]], row: int) -> str:
     return "no sale, " + " and ".join(
-        f'{name}: "{short(cell)}"' for name, cell in said if StatusReader(name).read(cell) != "sale"
+        f'{table.header[place]}: "{short(cell)}"'
+        for place, meanings in said.items()
+        if (cell := cells.columns[place][row]) in meanings
     )
 
 
