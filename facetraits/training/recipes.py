@@ -104,6 +104,8 @@ class Recipe:
             for ImageNet's, ``FACE_NETWORK`` for those of the network that was trained on faces.
         teachers: recipes whose served networks answer the training pictures of their data sets beforehand; of the
             heads that they have, their mean is half of every target (Hinton et al. 2015).
+        pseudo_labels: pairs of a data set and a recipe whose served network answers its training pictures; for
+            the heads that the set does not label, the mean of those answers is the target (Xie et al. 2020).
         precision: Keras's dtype policy while training; weights and the served file do not depend on it.
         patience: epochs without a better validation loss after which training stops; None for never.
         keep: the weights that count: those of the epoch with the lowest validation loss, or the last ones. At the end
@@ -135,6 +137,7 @@ class Recipe:
     stochastic_depth: float = 0.0
     start: str = ""
     teachers: tuple[str, ...] = ()
+    pseudo_labels: tuple[tuple[_Dataset, str], ...] = ()
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     patience: int | None = 4
     keep: Literal["best", "last"] = "best"
@@ -166,7 +169,8 @@ class Recipe:
     @property
     def ancestors(self) -> tuple[str, ...]:
         """Recipes that have to be finished before this one: where it starts, and who teaches it."""
-        return (*(name for name in [self.start] if name and name != FACE_NETWORK), *self.teachers)
+        started = [self.start] if self.start not in ("", FACE_NETWORK) else []
+        return tuple(dict.fromkeys([*started, *self.teachers, *(name for _, name in self.pseudo_labels)]))
 
 
 _TRAITS: Final = ("age", "gender", "ethnicity")
@@ -228,6 +232,15 @@ _ALL_TRAITS: Final[Mapping[str, Any]] = {
         (VIEW, 0.5),
     ),
 }
+# They go on from there. Where pictures have no label for a trait, the first two give one: so gender is learned from
+# RAF-DB and the expression from All-Age-Faces.
+_ALL_TRAITS_AGAIN: Final[Mapping[str, Any]] = {
+    **{key: value for key, value in _ALL_TRAITS.items() if key != "start"},
+    "learning_rate": 5e-4,
+    "pseudo_labels": tuple(
+        (dataset, name) for dataset in ("raf-db", "all-age-faces") for name in ("face-wide-112", "face-tight-96")
+    ),
+}
 RECIPES: Final = {
     recipe.name: recipe
     for recipe in (
@@ -251,6 +264,31 @@ RECIPES: Final = {
             seed=22,
             crop="face-tight-v1",
             shares=(("utkface", 0.8), ("all-age-faces", 0.8), ("raf-db", 1.2), ("fer2013", 0.5)),
+            evenness=0.35,
+        ),
+        Recipe(
+            "face-wide-112-long",
+            heads=(*_TRAITS, "expression", VIEW),
+            input_px=112,
+            epochs=7,
+            **_ALL_TRAITS_AGAIN,
+            start="face-wide-112",
+            seed=23,
+            crop="face-wide-v1",
+            shares=(("utkface", 1.0), ("all-age-faces", 1.0), ("raf-db", 0.8)),
+            evenness=0.35,
+        ),
+        Recipe(
+            "face-tight-96-long",
+            heads=(*_TRAITS, *_EXPRESSIONS, VIEW),
+            input_px=96,
+            epochs=6,
+            **_ALL_TRAITS_AGAIN,
+            start="face-tight-96",
+            teachers=("expression-lite0-112-forehead",),
+            seed=24,
+            crop="face-tight-v1",
+            shares=(("utkface", 0.8), ("all-age-faces", 0.8), ("raf-db", 1.2), ("fer2013", 0.8)),
             evenness=0.35,
         ),
         Recipe("traits-lite0-112", heads=_TRAITS, input_px=112, epochs=18, patience=None, keep="last", seed=2),

@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import reduce
 from importlib import import_module
@@ -54,7 +54,7 @@ from facetraits.training.samples import (
     utkface_samples,
 )
 from facetraits.training.served_weights import load_served_weights, served_file
-from facetraits.training.teachers import Answers, taught
+from facetraits.training.teachers import Answers, pseudo_labelled, taught
 from facetraits.types import VIEW, VIEWS
 
 _ByHead = dict[str, NDArray[np.float32]]
@@ -400,20 +400,23 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimiz
 
 def load_samples(recipe: Recipe, split: str, data: Path, network: Path) -> Samples:
     """Crops and targets of one split for all data sets that the recipe needs, without the head "view"."""
-    spec = CROPS[recipe.crop]
-    load: Mapping[str, Callable[[], Samples]] = {
-        "utkface": lambda: utkface_samples(load_utkface(data, network), split, spec),
-        "all-age-faces": lambda: all_age_faces_samples(load_all_age_faces(data, network), split, spec),
-        "fer2013": lambda: fer2013_samples(*load_fer2013(data, network), split, spec),
-        "raf-db": lambda: raf_db_samples(load_raf_db(data, network), split, spec),
-    }
-    samples = reduce(Samples.joined, [load[name]() for name in recipe.datasets])
+    samples = _samples_of(recipe.datasets, split, data, network, CROPS[recipe.crop])
     heads = [head for head in recipe.heads if head != VIEW]
     return replace(
         samples,
         targets={head: samples.targets[head] for head in heads},
         weights={head: samples.weights[head] for head in heads},
     )
+
+
+def _samples_of(datasets: Iterable[str], split: str, data: Path, network: Path, spec: CropSpec) -> Samples:
+    load: Mapping[str, Callable[[], Samples]] = {
+        "utkface": lambda: utkface_samples(load_utkface(data, network), split, spec),
+        "all-age-faces": lambda: all_age_faces_samples(load_all_age_faces(data, network), split, spec),
+        "fer2013": lambda: fer2013_samples(*load_fer2013(data, network), split, spec),
+        "raf-db": lambda: raf_db_samples(load_raf_db(data, network), split, spec),
+    }
+    return reduce(Samples.joined, [load[name]() for name in datasets])
 
 
 class UnlikeRunError(TrainingError):
@@ -451,13 +454,19 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
     detector_network = models_dir / "centerface" / "network.onnx"
     training = load_samples(recipe, "train", data, detector_network)
     validation = load_samples(recipe, "validation", data, detector_network)
-    if recipe.teachers:
-        files = {name: _teacher_file(RECIPES[name], runs, models_dir) for name in recipe.teachers}
+    if asked := (*recipe.teachers, *dict.fromkeys(name for _, name in recipe.pseudo_labels)):
+        files = {name: _teacher_file(RECIPES[name], runs, models_dir) for name in asked}
         origin["teachers"] = {name: sha256_of(file) for name, file in files.items()}
-        crops = {RECIPES[name].crop: training.crops for name in recipe.teachers}
-        for crop in set(crops) - {recipe.crop}:
-            crops[crop] = load_samples(replace(recipe, crop=crop), "train", data, detector_network).crops
-        training = taught(training, {name: _answers(RECIPES[name], file) for name, file in files.items()}, crops)
+        networks = {name: _answers(RECIPES[name], file) for name, file in files.items()}
+
+        def faces_of(crop: str, datasets: Collection[str]) -> NDArray[np.uint8]:
+            if crop == recipe.crop:
+                return training.crops[np.isin(training.datasets, list(datasets))]
+            held = [name for name in recipe.datasets if name in datasets]
+            return _samples_of(held, "train", data, detector_network, CROPS[crop]).crops
+
+        training = taught(training, {name: networks[name] for name in recipe.teachers}, faces_of)
+        training = pseudo_labelled(training, recipe.pseudo_labels, networks, faces_of)
     batches = Batches(training, recipe, first_epoch=len(rows))
 
     keras.config.set_dtype_policy(recipe.precision)

@@ -26,7 +26,7 @@ from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, 
 from facetraits.training.release import Judged, fit_trait
 from facetraits.training.samples import Samples, age_targets
 from facetraits.training.served_weights import load_served_weights
-from facetraits.training.teachers import taught
+from facetraits.training.teachers import pseudo_labelled, taught
 
 
 @pytest.fixture
@@ -369,9 +369,41 @@ def test_a_taught_target_is_half_label_half_answer(crops, monkeypatch):
     labels = np.eye(2, dtype=np.float32)[np.arange(16) % 2]
     samples = Samples(crops, {"gender": labels}, {"gender": np.ones(16, np.float32)}, np.full(16, "utkface 1"))
     answers = [teacher.predict(faces, verbose=0)["gender"] for faces in (crops, crops[:, :, ::-1])]
-    learned = taught(samples, {"teacher": lambda faces: teacher.predict(faces, verbose=0)}, {short.crop: crops})
+    learned = taught(samples, {"teacher": lambda faces: teacher.predict(faces, verbose=0)}, lambda *asked: crops)
     assert np.allclose(learned.targets["gender"], 0.5 * labels + 0.25 * (answers[0] + answers[1]), atol=1e-5)
     assert np.array_equal(samples.targets["gender"], labels)
+
+
+def test_what_a_set_does_not_label_is_learned_from_the_answers_of_others(crops, monkeypatch):
+    wide = dataclasses.replace(RECIPES["traits-lite0-112"], name="wide", heads=("gender", "ethnicity"))
+    tight = dataclasses.replace(wide, name="tight", heads=("gender",), crop="face-tight-v1")
+    monkeypatch.setitem(RECIPES, "wide", wide)
+    monkeypatch.setitem(RECIPES, "tight", tight)
+    faces, labels = crops[:4], np.eye(2, dtype=np.float32)[[0, 1, 0, 1]]
+    samples = Samples(
+        faces,
+        {"gender": labels, "ethnicity": np.zeros((4, 5), np.float32)},
+        {"gender": np.array([1, 1, 0, 0], np.float32), "ethnicity": np.zeros(4, np.float32)},
+        np.array(["all-age-faces 1", "all-age-faces 2", "raf-db happy", "raf-db sad"]),
+    )
+    asked = []
+
+    def faces_of(crop, datasets):
+        asked.append((crop, *datasets))
+        return faces[np.isin(samples.datasets, list(datasets))]
+
+    def answers(gender):
+        each = {"gender": gender, "ethnicity": [0.2] * 5}
+        return lambda batch: {head: np.tile(np.float32(values), (len(batch), 1)) for head, values in each.items()}
+
+    pairs = (("raf-db", "wide"), ("raf-db", "tight"), ("all-age-faces", "wide"))
+    networks = {"wide": answers([0.9, 0.1]), "tight": answers([0.5, 0.5])}
+    learned = pseudo_labelled(samples, pairs, networks, faces_of)
+    assert asked == [("face-v1", "raf-db"), ("face-tight-v1", "raf-db"), ("face-v1", "all-age-faces")]
+    assert np.allclose(learned.targets["gender"], [[1, 0], [0, 1], [0.7, 0.3], [0.7, 0.3]])
+    assert learned.weights["gender"].tolist() == [1, 1, 0.5, 0.5]
+    assert np.allclose(learned.targets["ethnicity"], 0.2)
+    assert learned.weights["ethnicity"].tolist() == [0.5] * 4
 
 
 def test_a_teacher_answers_from_its_run_until_it_is_served(short, tmp_path, monkeypatch):
