@@ -3,9 +3,9 @@
 import streamlit as st
 
 from ui import resources
-from ui.components import lead, privacy_line, steps
-from ui.model_overview import model_overview
-from ui.navigation import start_page
+from ui.kit.components import lead, privacy_line, steps
+from ui.performance.overview import model_overview
+from ui.shell import start_page
 
 start_page("Home", "🙂")
 

@@ -25,14 +25,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peer_loop import JUDGE
 from benchmarks.peers import PEERS, Process, ProgramError, install, program_of, weights_sha256
 from facetraits.age import AGE_GROUPS, AGE_GROUPS_7, group_index
-from facetraits.comparison import FIGURES
-from facetraits.metrics import EvaluationReport
 from facetraits.registry import load_manifest
+from facetraits.reports.comparison import FIGURES
+from facetraits.reports.metrics import EvaluationReport
 from facetraits.training.commands import default_data
-from facetraits.training.counting import Answers, Counted, count
-from facetraits.training.datasets import DatasetError
-from facetraits.training.evaluate import write_report
-from facetraits.training.faces import Faces, load_faces
+from facetraits.training.data.datasets import DatasetError
+from facetraits.training.data.faces import Faces, load_faces
+from facetraits.training.evaluation.counting import Answers, Counted, count
+from facetraits.training.evaluation.evaluate import write_report
 from facetraits.training.recipes import CLASS_NAMES, COUNTED_CLASSES
 
 _GREY = (127, 127, 127)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facetraits import alignment
+from facetraits.faces import alignment
 from facetraits.training import train as training
 from facetraits.training.recipes import RECIPES
 

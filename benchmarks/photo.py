@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.peers import PEERS, ROOT, Process, Program, ProgramError, install, program_of
 from benchmarks.reporting import table, this_machine, write_results
-from facetraits.alignment import CROPS
 from facetraits.ensemble import Ensemble
+from facetraits.faces.alignment import CROPS
 from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES, load_manifest
 from tests.builders import photo_of_many
 

@@ -23,8 +23,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.reporting import table, this_machine, write_results
-from facetraits.visitors.sale_file import LARGEST_FILE
-from facetraits.visitors.sales import read_sales
+from facetraits.visitors.sales.file import LARGEST_FILE
+from facetraits.visitors.sales.reading import read_sales
 from tests.visitors.made_visits import BERLIN
 from tests.visitors.made_workbooks import xlsx
 

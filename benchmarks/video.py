@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.reporting import table, this_machine, write_results
 from facetraits import load_analyzer
 from facetraits.registry import PROFILES
-from facetraits.video import EVERY_S, read_file
+from facetraits.video.sources import EVERY_S, read_file
 from facetraits.visitors.recording import Recording
 from facetraits.visitors.store import open_store
 from facetraits.visitors.visit import Settings

@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.reporting import table, this_machine, write_results
 from facetraits.visitors import patterns
 from facetraits.visitors.export import to_csv, to_parquet
-from facetraits.visitors.matching import MatchRule, Sale, assign, match_sales
-from facetraits.visitors.sales import read_sales
+from facetraits.visitors.sales.matching import MatchRule, Sale, assign, match_sales
+from facetraits.visitors.sales.reading import read_sales
 from facetraits.visitors.store import VisitStore, open_store
 from tests.visitors.made_visits import BERLIN, make_frame, visits_of
 

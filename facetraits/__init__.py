@@ -1,8 +1,8 @@
 """facetraits: every face in a picture, with apparent age, gender, ethnicity and facial expression."""
 
 from facetraits.analyzer import FaceAnalyzer, load_analyzer
-from facetraits.annotate import annotate
-from facetraits.images import ImageDecodeError, decode_image
+from facetraits.faces.annotate import annotate
+from facetraits.faces.images import ImageDecodeError, decode_image
 from facetraits.registry import ModelIntegrityError
 from facetraits.types import (
     TRAITS,

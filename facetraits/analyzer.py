@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.age import age_predictions
-from facetraits.alignment import CROPS, align_faces
-from facetraits.detection import FaceDetector
 from facetraits.ensemble import Ensemble
+from facetraits.faces.alignment import CROPS, align_faces
+from facetraits.faces.detection import FaceDetector
+from facetraits.faces.second_look import Look, look_again, look_at_turned_picture, look_turned, roll_deg
 from facetraits.quality import CROP as QUALITY_CROP
 from facetraits.quality import assess, is_clear, is_seen
 from facetraits.registry import (
@@ -25,7 +26,6 @@ from facetraits.registry import (
     check_file,
     load_manifest,
 )
-from facetraits.second_look import Look, look_again, look_at_turned_picture, look_turned, roll_deg
 from facetraits.types import TRAITS, VIEW, VIEWS, AnalysisResult, ClassPrediction, FaceResult, FaceTraits, TraitName
 
 

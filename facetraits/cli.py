@@ -26,13 +26,13 @@ from typing import Any, Final, TextIO
 from tqdm import tqdm
 
 from facetraits.analyzer import FaceAnalyzer, load_analyzer
-from facetraits.documents import write_documents
-from facetraits.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image
+from facetraits.faces.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image
 from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES, ModelIntegrityError
+from facetraits.reports.documents import write_documents
 from facetraits.tables import csv_lines, json_lines, picture_record
-from facetraits.timeline import error_record, person_records, timeline_csv_lines
 from facetraits.types import TRAITS, TraitName
-from facetraits.video import VIDEO_SUFFIXES, Frame, VideoError, VideoFile, read_file
+from facetraits.video.sources import VIDEO_SUFFIXES, Frame, VideoError, VideoFile, read_file
+from facetraits.video.timeline import error_record, person_records, timeline_csv_lines
 from facetraits.visitors.commands import add_watch
 
 EXIT_DONE: Final = 0

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.alignment import CROPS, crop_matrix
+from facetraits.faces.alignment import CROPS, crop_matrix
 from facetraits.types import ClassPrediction, FaceDetection, QualityIssue
 
 # Geometry of the crop that the thresholds hold for: forehead to chin.

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from facetraits.alignment import CROPS
+from facetraits.faces.alignment import CROPS
 
 ProfileName = Literal["accurate", "fast"]
 PROFILES: Final[tuple[ProfileName, ...]] = get_args(ProfileName)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from facetraits.images import SUPPORTED_SUFFIXES
+from facetraits.faces.images import SUPPORTED_SUFFIXES
 from facetraits.types import AnalysisResult, TraitName
-from ui.components import counted, lead, notice, picture_heading, privacy_line
-from ui.controls import choose_traits, loaded_analyzer
-from ui.export import to_csv, to_json
-from ui.face_card import face_cards, headline
-from ui.navigation import start_page
-from ui.photos import Outcome, PhotoSession, Picture, annotated_download
-from ui.sample_row import choose_sample
+from ui.kit.components import counted, lead, notice, picture_heading, privacy_line
+from ui.kit.controls import choose_traits, loaded_analyzer
+from ui.kit.face_card import face_cards, headline
+from ui.photo.export import to_csv, to_json
+from ui.photo.sample_row import choose_sample
+from ui.photo.session import Outcome, PhotoSession, Picture, annotated_download
+from ui.shell import start_page
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

@@ -9,16 +9,16 @@ from typing import Final
 import streamlit as st
 
 from facetraits.types import TraitName
-from ui.camera_watch import CAMERA_WORDS, camera_problem
-from ui.components import counted, lead, notice, picture_heading, privacy_line
-from ui.connection import connection_settings, load_secrets
-from ui.controls import choose_traits, loaded_analyzer
-from ui.face_card import face_cards
-from ui.live_cards import figures, live_cards, show_expressions
-from ui.navigation import start_page
-from ui.photos import PhotoSession, Picture
+from ui.kit.components import counted, lead, notice, picture_heading, privacy_line
+from ui.kit.controls import choose_traits, loaded_analyzer
+from ui.kit.face_card import face_cards
+from ui.live.camera_watch import CAMERA_WORDS, camera_problem
+from ui.live.cards import figures, live_cards, show_expressions
+from ui.live.connection import connection_settings, load_secrets
+from ui.live.stream import RESOLUTIONS, STREAM_KEY, LiveStream, camera
+from ui.photo.session import PhotoSession, Picture
 from ui.resources import get_viewers
-from ui.webcam import RESOLUTIONS, STREAM_KEY, LiveStream, camera
+from ui.shell import start_page
 
 # Each run of the script costs the browser about one frame of video.
 CARDS_EVERY_S: Final = 1.5

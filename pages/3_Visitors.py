@@ -10,17 +10,17 @@ import streamlit as st
 
 from facetraits.visitors.store import StoreError, VisitStore
 from ui import resources
-from ui.components import lead, notice
-from ui.navigation import start_page
-from ui.visitors_access import admitted
-from ui.visitors_data import show_data
-from ui.visitors_log import told
-from ui.visitors_now import show_now
-from ui.visitors_patterns import show_patterns
-from ui.visitors_recording import VIEW_KEY, show_recording, show_sign
-from ui.visitors_visits import show_visits
-from ui.visitors_webcam import show_camera
-from ui.visitors_words import browser_zone
+from ui.kit.components import lead, notice
+from ui.shell import start_page
+from ui.visitors.access import admitted
+from ui.visitors.data import show_data
+from ui.visitors.log import told
+from ui.visitors.now import show_now
+from ui.visitors.patterns import show_patterns
+from ui.visitors.recording import VIEW_KEY, show_recording, show_sign
+from ui.visitors.visits import show_visits
+from ui.visitors.webcam import show_camera
+from ui.visitors.words import browser_zone
 
 _VIEWS: Final[Mapping[str, Callable[[VisitStore, ZoneInfo], None]]] = {
     "Now": show_now,

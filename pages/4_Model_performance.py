@@ -8,20 +8,21 @@ from typing import Final
 import streamlit as st
 
 from facetraits.types import TRAIT_LABELS, TRAITS, TraitName
-from ui import performance_group_views, performance_steadiness, performance_training_views, performance_views, resources
-from ui.components import lead, notice
-from ui.navigation import start_page
-from ui.performance_data import Evidence
+from ui import resources
+from ui.kit.components import lead, notice
+from ui.performance import fairness, report_views, steadiness, training_views
+from ui.performance.evidence import Evidence
+from ui.shell import start_page
 
 _VIEWS: Final[Mapping[str, Callable[[Evidence, TraitName], None]]] = {
-    "Leaderboard": performance_views.show_leaderboard,
-    "Confusion matrix": performance_views.show_confusion,
-    "Confidence": performance_views.show_confidence,
-    "Age error": performance_group_views.show_age_error,
-    "Fairness": performance_group_views.show_fairness,
-    "Steadiness": performance_steadiness.show_steadiness,
-    "Learning curves": performance_training_views.show_curves,
-    "Data": performance_training_views.show_data,
+    "Leaderboard": report_views.show_leaderboard,
+    "Confusion matrix": report_views.show_confusion,
+    "Confidence": report_views.show_confidence,
+    "Age error": fairness.show_age_error,
+    "Fairness": fairness.show_fairness,
+    "Steadiness": steadiness.show_steadiness,
+    "Learning curves": training_views.show_curves,
+    "Data": training_views.show_data,
 }
 
 
@@ -60,5 +61,5 @@ evidence = resources.get_evidence()
 for problem in evidence.problems:
     notice("hint", "Left out", problem)
 trait = choose_trait()
-performance_views.headlines(evidence, trait)
+report_views.headlines(evidence, trait)
 _VIEWS[choose_view(trait)](evidence, trait)

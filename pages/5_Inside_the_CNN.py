@@ -8,15 +8,15 @@ import streamlit as st
 
 from facetraits.registry import Manifest, ModelIntegrityError, load_manifest
 from ui import resources
-from ui.components import lead, notice, privacy_line
-from ui.controls import loaded_analyzer
-from ui.inside_architecture_views import show_architecture
-from ui.inside_face import choose_face, choose_network, choose_picture, forget, show_answer
-from ui.inside_fool_views import show_fooling
-from ui.inside_heat_views import show_heat
-from ui.inside_layer_views import show_layers
-from ui.inside_session import InsideSession, Network, Subject
-from ui.navigation import start_page
+from ui.inside.architecture_views import show_architecture
+from ui.inside.face import choose_face, choose_network, choose_picture, forget, show_answer
+from ui.inside.fool_views import show_fooling
+from ui.inside.heat import show_heat
+from ui.inside.layers import show_layers
+from ui.inside.session import InsideSession, Network, Subject
+from ui.kit.components import lead, notice, privacy_line
+from ui.kit.controls import loaded_analyzer
+from ui.shell import start_page
 
 LAYERS, HEAT, FOOL, ARCHITECTURE = "Layer by layer", "Where it looks", "Try to fool it", "Architecture"
 _WORDS: Final = {

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from ui.components import lead, privacy_line
-from ui.model_overview import licences, model_cards, model_overview
-from ui.navigation import start_page
+from ui.kit.components import lead, privacy_line
+from ui.performance.overview import licences, model_cards, model_overview
+from ui.shell import start_page
 
 start_page("About", "ℹ️")
 st.title("About", anchor=False)

@@ -10,7 +10,7 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-from facetraits.detection import FaceDetector
+from facetraits.faces.detection import FaceDetector
 from facetraits.types import (
     TRAITS,
     AgePrediction,

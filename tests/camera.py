@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.detection import FaceDetector
+from facetraits.faces.detection import FaceDetector
 from tests.builders import MODELS, photo_of_one, photo_without_faces
 
 COUNTER_BITS: Final = 10

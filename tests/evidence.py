@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from facetraits.data_summary import DataSummary, Distribution, Removed, write_data_summaries
-from facetraits.metrics import (
+from facetraits.registry import MANIFEST_FORMAT, load_manifest, profile_files
+from facetraits.reports.data_summary import DataSummary, Distribution, Removed, write_data_summaries
+from facetraits.reports.metrics import (
     ClassCounts,
     EvaluationReport,
     Subgroup,
@@ -19,7 +20,6 @@ from facetraits.metrics import (
     class_counts,
     sum_of_errors,
 )
-from facetraits.registry import MANIFEST_FORMAT, load_manifest, profile_files
 from tests.builders import AGE_GROUP_NAMES, ETHNICITIES, EXPRESSIONS, GENDERS
 
 WEIGHTS = b"weights"

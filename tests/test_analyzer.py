@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from facetraits import FaceAnalyzer, ModelIntegrityError, load_analyzer
-from facetraits.images import decode_image
+from facetraits.faces.images import decode_image
+from facetraits.faces.second_look import Look
 from facetraits.registry import load_manifest
-from facetraits.second_look import Look
 from facetraits.types import TRAITS
 from tests.builders import ROOT, photo_of_many, photo_of_one, photo_without_faces
 

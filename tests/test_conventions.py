@@ -3,7 +3,7 @@
 import json
 import re
 
-from facetraits.alignment import CROPS
+from facetraits.faces.alignment import CROPS
 from facetraits.tables import picture_record
 from facetraits.types import LANDMARK_NAMES
 from tests.builders import ROOT, make_face, make_result

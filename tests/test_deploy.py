@@ -17,7 +17,7 @@ import yaml  # comes with pre-commit
 from sqlalchemy import make_url
 
 from tests.builders import ROOT
-from ui.connection import DEFAULT_VIEWERS, SETTING_NAMES, connection_settings
+from ui.live.connection import DEFAULT_VIEWERS, SETTING_NAMES, connection_settings
 
 DOCUMENT = (ROOT / "docs" / "deploy.md").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

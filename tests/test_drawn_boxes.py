@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facetraits.annotate import annotate
+from facetraits.faces.annotate import annotate
 from facetraits.types import FaceDetection, FaceResult
 from tests.builders import make_detection, make_result, make_traits
 from tests.camera import SCENES, five_faces, moving_face

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from facetraits.alignment import CROPS, align_faces
-from facetraits.detection import FaceDetector
 from facetraits.ensemble import Ensemble, apply_temperature
+from facetraits.faces.alignment import CROPS, align_faces
+from facetraits.faces.detection import FaceDetector
 from facetraits.registry import ModelIntegrityError, load_manifest
 from tests.builders import photo_of_many
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facetraits.alignment import CROPS, align_faces
-from facetraits.detection import FaceDetector
+from facetraits.faces.alignment import CROPS, align_faces
+from facetraits.faces.detection import FaceDetector
 from facetraits.quality import CROP, assess, is_clear
 from facetraits.types import ClassPrediction, FaceDetection
 from tests.builders import MODELS, make_detection, photo_of_one

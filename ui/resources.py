@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 import facetraits
-from facetraits.comparison import FIGURE, Axis, GroupRow, Measured, Row, group_rows, leaderboard
 from facetraits.ensemble import Member
 from facetraits.inside.worker import InsideWorker
 from facetraits.registry import DEFAULT_MODELS_DIR, Manifest, MemberEntry, check_file
+from facetraits.reports.comparison import FIGURE, Axis, GroupRow, Measured, Row, group_rows, leaderboard
 from facetraits.visitors.visit import EVERYTHING, Selection
-from ui.performance_data import Evidence, fingerprint, read_evidence
-from ui.viewers import Viewers
+from ui.live.gate import Viewers
+from ui.performance.evidence import Evidence, fingerprint, read_evidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from facetraits import FaceAnalyzer
     from facetraits.inside.architecture import Architecture
     from facetraits.inside.layers import NetworkLayers
-    from facetraits.metrics import EvaluationReport
     from facetraits.registry import ProfileName
+    from facetraits.reports.metrics import EvaluationReport
     from facetraits.visitors.recording import Recording, SourceStatus
     from facetraits.visitors.store import VisitStore
 
@@ -75,7 +75,7 @@ def warm_up() -> Thread:
 
 def _draw_a_chart() -> None:
     import_module("facetraits.visitors.recording")
-    from ui import charts
+    from ui.kit import charts
 
     charts.epoch_series({"": (0.0,)}, "").to_dict()
 

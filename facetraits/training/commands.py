@@ -57,8 +57,8 @@ def _guarded(work: Any) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     def work() -> None:
         from facetraits.cli import CommandError
+        from facetraits.training.networks.served_weights import served_file
         from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC, in_order
-        from facetraits.training.served_weights import served_file
         from facetraits.training.train import RUNS, train
 
         detector = DEFAULT_MODELS_DIR / "centerface" / "network.onnx"
@@ -91,7 +91,7 @@ def _release(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     def work() -> None:
-        from facetraits.training.evaluate import evaluate
+        from facetraits.training.evaluation.evaluate import evaluate
 
         for path in evaluate(arguments.data, DEFAULT_MODELS_DIR, arguments.split, arguments.names):
             print(path)
@@ -101,7 +101,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 def _datasets(arguments: argparse.Namespace) -> int:
     def work() -> None:
-        from facetraits.training.summarize import summarize
+        from facetraits.training.data.summarize import summarize
 
         print(summarize(arguments.data, DEFAULT_MODELS_DIR))
 
@@ -110,7 +110,7 @@ def _datasets(arguments: argparse.Namespace) -> int:
 
 def _splits(arguments: argparse.Namespace) -> int:
     def work() -> None:
-        from facetraits.training.divide import divide
+        from facetraits.training.data.divide import divide
 
         print(divide(arguments.data, DEFAULT_MODELS_DIR / "centerface" / "network.onnx"))
 

@@ -8,8 +8,8 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from facetraits.age import AGE_GROUP_7_NAMES, AGE_GROUP_NAMES
-from facetraits.augmentation import VARIATIONS, Variation
-from facetraits.training.datasets import (
+from facetraits.faces.augmentation import VARIATIONS, Variation
+from facetraits.training.data.datasets import (
     ETHNICITIES,
     FER2013_CLASSES,
     FERPLUS_CLASSES,
@@ -17,7 +17,7 @@ from facetraits.training.datasets import (
     RAF_DB_CLASSES,
     SMILE_CLASSES,
 )
-from facetraits.training.networks import AGE_BINS
+from facetraits.training.networks.architectures import AGE_BINS
 from facetraits.types import MOODS, VIEW, VIEWS
 
 CLASS_NAMES: Final[Mapping[str, tuple[str, ...]]] = {

@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.age import central_interval, median_years
-from facetraits.alignment import CROPS
-from facetraits.augmentation import Appearance, augment
 from facetraits.ensemble import Ensemble, apply_temperature
-from facetraits.history import read_record
+from facetraits.faces.alignment import CROPS
+from facetraits.faces.augmentation import Appearance, augment
 from facetraits.inside.architecture import write_architecture
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
-from facetraits.training.datasets import RAF_DB_CLASSES
-from facetraits.training.evaluate import REFERENCE_NETWORKS
-from facetraits.training.export import Precision, export
-from facetraits.training.faces import Faces, load_faces
-from facetraits.training.networks import AGE_BINS
+from facetraits.reports.history import read_record
+from facetraits.training.data.datasets import RAF_DB_CLASSES
+from facetraits.training.data.faces import Faces, load_faces
+from facetraits.training.evaluation.evaluate import REFERENCE_NETWORKS
+from facetraits.training.networks.architectures import AGE_BINS
+from facetraits.training.networks.export import Precision, export
+from facetraits.training.networks.served_weights import served_file
 from facetraits.training.recipes import CLASS_NAMES, RECIPES, REFERENCES, SMILE_SVC, Recipe
-from facetraits.training.served_weights import served_file
 from facetraits.training.train import RUNS, finished_network, load_samples, served_network
 from facetraits.types import VIEW
 

@@ -28,10 +28,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from tqdm import tqdm
 
-from facetraits.alignment import CROPS
+from facetraits.faces.alignment import CROPS
+from facetraits.training.data.samples import data_version, fer2013_samples, load_fer2013
 from facetraits.training.provenance import code_commit
 from facetraits.training.recipes import SMILE_SVC
-from facetraits.training.samples import data_version, fer2013_samples, load_fer2013
 
 CROP: Final = "face-tight-v1"
 FILE: Final = "svc.joblib"

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from facetraits.training.data.samples import Samples
 from facetraits.training.recipes import RECIPES
-from facetraits.training.samples import Samples
 
 Answers = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.float32]]]  # (N, S, S, 3) to (N, C) of each head
 # Name of a crop and data sets to the (M, S, S, 3) crops of their samples, in the samples' order.
@@ -54,7 +54,7 @@ class _Means:
     def of(self, head: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """(N, C) means, and (N,) True where somebody answered."""
         count = self._count[head]
-        means: NDArray[np.float32] = self._sums[head] / np.maximum(count, 1)[:, None].astype(np.float32)
+        means = np.divide(self._sums[head], np.maximum(count, 1)[:, None], dtype=np.float32)
         return means, count > 0
 
 

@@ -22,26 +22,12 @@ from keras import ops
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from facetraits.alignment import CROPS, CropSpec
-from facetraits.augmentation import augment
 from facetraits.ensemble import Member
+from facetraits.faces.alignment import CROPS, CropSpec
+from facetraits.faces.augmentation import augment
 from facetraits.registry import MemberEntry, sha256_of
-from facetraits.training.covers import cover
-from facetraits.training.errors import TrainingError
-from facetraits.training.export import export
-from facetraits.training.face_weights import load_face_weights
-from facetraits.training.networks import (
-    AGE_BINS,
-    build_face_network,
-    build_network,
-    build_reference_network,
-    build_transfer_network,
-    load_imagenet_weights,
-)
-from facetraits.training.provenance import code_commit
-from facetraits.training.recipes import FACE_NETWORK, HEAD_CLASSES, RECIPES, Recipe, same_recipe
-from facetraits.training.references import REFERENCE_CNNS
-from facetraits.training.samples import (
+from facetraits.training.data.covers import cover
+from facetraits.training.data.samples import (
     Samples,
     all_age_faces_samples,
     data_version,
@@ -53,7 +39,21 @@ from facetraits.training.samples import (
     raf_db_samples,
     utkface_samples,
 )
-from facetraits.training.served_weights import load_served_weights, served_file
+from facetraits.training.errors import TrainingError
+from facetraits.training.networks.architectures import (
+    AGE_BINS,
+    build_face_network,
+    build_network,
+    build_reference_network,
+    build_transfer_network,
+    load_imagenet_weights,
+)
+from facetraits.training.networks.export import export
+from facetraits.training.networks.face_weights import load_face_weights
+from facetraits.training.networks.references import REFERENCE_CNNS
+from facetraits.training.networks.served_weights import load_served_weights, served_file
+from facetraits.training.provenance import code_commit
+from facetraits.training.recipes import FACE_NETWORK, HEAD_CLASSES, RECIPES, Recipe, same_recipe
 from facetraits.training.teachers import Answers, pseudo_labelled, taught
 from facetraits.types import VIEW, VIEWS
 

@@ -10,9 +10,9 @@ from statistics import median_low
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
-from facetraits.stay import FLICKER_S, Stay
-from facetraits.tracking import TrackedFace
 from facetraits.types import ClassPrediction
+from facetraits.video.stay import FLICKER_S, Stay
+from facetraits.video.tracking import TrackedFace
 from facetraits.visitors.visit import Settings, Visit
 
 _FORGOTTEN_S: Final = 600.0  # no tracker knows anybody for longer

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from facetraits.live import Analyzer
 from facetraits.registry import ModelIntegrityError
-from facetraits.tracking import TrackedFace
-from facetraits.video import CameraStream, VideoError, check_address, read_file, read_stream
+from facetraits.video.live import Analyzer
+from facetraits.video.sources import CameraStream, VideoError, check_address, read_file, read_stream
+from facetraits.video.tracking import TrackedFace
 from facetraits.visitors.outbox import Outbox, VisitWriter
 from facetraits.visitors.retention import keep_short
 from facetraits.visitors.source import Source, SourceKind, SourceStatus, Watch

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from facetraits.live import Analyzer
-from facetraits.stay import FLICKER_S
-from facetraits.tracking import FaceTracker, TrackedFace
 from facetraits.types import TRAITS, TraitName
-from facetraits.video import Frame
+from facetraits.video.live import Analyzer
+from facetraits.video.sources import Frame
+from facetraits.video.stay import FLICKER_S
+from facetraits.video.tracking import FaceTracker, TrackedFace
 from facetraits.visitors.counting import Step, VisitCounter
 from facetraits.visitors.outbox import Outbox
 from facetraits.visitors.visit import Settings, Visit

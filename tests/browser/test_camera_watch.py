@@ -21,7 +21,7 @@ SCRIPT = """
 import streamlit as st
 from streamlit_webrtc import webrtc_streamer
 
-from ui.camera_watch import camera_problem
+from ui.live.camera_watch import camera_problem
 
 st.session_state["runs"] = st.session_state.get("runs", 0) + 1
 video, watch = st.checkbox("Video", value=True), st.checkbox("Watch", value=True)

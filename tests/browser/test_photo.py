@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facetraits.images import decode_image
+from facetraits.faces.images import decode_image
 from tests.builders import photo_of_many, photo_of_one, photo_without_faces
 
 if TYPE_CHECKING:

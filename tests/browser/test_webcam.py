@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facetraits.images import decode_image
+from facetraits.faces.images import decode_image
 from tests.browser.conftest import Watched, running_app
 from tests.camera import Scene, five_faces, moving_face, read_counter, still_face, write_mjpeg
 from tests.drawn_boxes import best_overlap, drawn_boxes

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from facetraits.history import load_runs
 from facetraits.inside.architecture import (
     FILE,
     reference_architectures,
@@ -12,6 +11,7 @@ from facetraits.inside.architecture import (
     write_architecture,
 )
 from facetraits.registry import load_manifest
+from facetraits.reports.history import load_runs
 from tests.builders import MODELS
 
 

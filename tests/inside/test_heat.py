@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facetraits.alignment import CROPS, align_faces
-from facetraits.detection import FaceDetector
 from facetraits.ensemble import Member
+from facetraits.faces.alignment import CROPS, align_faces
+from facetraits.faces.detection import FaceDetector
 from facetraits.inside.layers import read_network
 from facetraits.registry import load_manifest
 from tests.builders import MODELS, photo_of_one

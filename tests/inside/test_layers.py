@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from facetraits.alignment import CROPS
+from facetraits.faces.alignment import CROPS
 from facetraits.inside.layers import FIXED, read_network
 from facetraits.registry import ModelIntegrityError, load_manifest
 from tests.builders import MODELS

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import ui.model_overview
+import ui.performance.overview
 from facetraits.registry import load_manifest
 from tests.builders import ROOT
 from ui import resources
-from ui.navigation import PAGES
+from ui.shell import PAGES
 
 
 def open_app() -> AppTest:
@@ -39,7 +39,7 @@ def test_home_prepares_the_drawing_of_charts() -> None:
     page = open_app()
     assert not page.exception
     resources.warm_up().join(timeout=60)
-    assert {"altair", "ui.charts"} <= sys.modules.keys()
+    assert {"altair", "ui.kit.charts"} <= sys.modules.keys()
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_about_shows_the_cards_of_networks_and_references(monkeypatch: pytest.Mo
     for folder, text in (("small", "# small\n\nA small one."), ("references/old", "# old\n\nAn old one.")):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "README.md").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(ui.model_overview, "DEFAULT_MODELS_DIR", tmp_path)
+    monkeypatch.setattr(ui.performance.overview, "DEFAULT_MODELS_DIR", tmp_path)
     page = open_app().switch_page("pages/6_About.py").run()
     assert not page.exception
     assert [expander.label for expander in page.expander if "card" in expander.label.lower()] == [
@@ -91,7 +91,7 @@ def test_about_shows_the_cards_of_networks_and_references(monkeypatch: pytest.Mo
 
 
 def test_missing_networks_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(ui.model_overview, "load_manifest", lambda: load_manifest(tmp_path))
+    monkeypatch.setattr(ui.performance.overview, "load_manifest", lambda: load_manifest(tmp_path))
     page = open_app()
     assert not page.exception
     assert "The networks cannot be loaded" in raw(page)

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from facetraits.types import TRAITS, TraitName
 from tests.builders import ROOT
 from tests.evidence import WEIGHTS_FILE, evidence_folder, utkface_report, write_report
-from ui.performance_data import read_evidence
+from ui.performance.evidence import read_evidence
 
 PAGE = "pages/4_Model_performance.py"
 VIEWS = ("Leaderboard", "Confusion matrix", "Confidence", "Age error", "Fairness", "Learning curves", "Data")

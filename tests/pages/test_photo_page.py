@@ -29,7 +29,7 @@ from tests.builders import (
     photo_of_one,
     photo_without_faces,
 )
-from ui.sample_row import group_photo
+from ui.photo.sample_row import group_photo
 
 BROKEN = b"\x89PNG\r\n\x1a\n and then nothing"
 

@@ -27,9 +27,9 @@ from tests.builders import ROOT, FakeAnalyzer, photo_of_one
 from tests.videos import comes_and_goes, write_sound, write_video
 from tests.visitors.made_visits import make_frame, make_visit, visits_of
 from ui import resources
-from ui.viewers import Viewers
-from ui.visitors_recording import began_at
-from ui.visitors_webcam import BrowserCamera
+from ui.live.gate import Viewers
+from ui.visitors.recording import began_at
+from ui.visitors.webcam import BrowserCamera
 
 PAGE = "pages/3_Visitors.py"
 VIEWS = ("Now", "Visits", "Patterns", "Recording", "Data")
@@ -40,7 +40,7 @@ PATTERNS = ("Times", "People", "Moods", "Buyers")
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("FACETRAITS_DB", f"sqlite:///{tmp_path / 'visitors.db'}")
     monkeypatch.delenv("FACETRAITS_VISITORS_PASSWORD", raising=False)
-    for module in ("ui.visitors_access", "ui.visitors_webcam"):
+    for module in ("ui.visitors.access", "ui.visitors.webcam"):
         monkeypatch.setattr(f"{module}.load_secrets", dict)
     monkeypatch.setattr("ui.resources.get_analyzer", lambda profile="accurate": FakeAnalyzer())
     yield
@@ -51,7 +51,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The browser runs on this machine."""
-    monkeypatch.setattr("ui.visitors_access._is_local", lambda: True)
+    monkeypatch.setattr("ui.visitors.access._is_local", lambda: True)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_it_stays_closed_to_browsers_elsewhere(shop: VisitStore) -> None:
 
 def test_the_password_is_asked_for_once(shop: VisitStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACETRAITS_VISITORS_PASSWORD", "Ällo")
-    monkeypatch.setattr("ui.visitors_access._PAUSE_S", 0.0)
+    monkeypatch.setattr("ui.visitors.access._PAUSE_S", 0.0)
     page = open_page()
     assert "The last visits" not in [header.value for header in page.subheader]
     page.text_input(key="visitors_password_given").set_value("wrong")
@@ -150,7 +150,7 @@ def test_a_password_is_asked_for_on_this_machine_too(monkeypatch: pytest.MonkeyP
 
 
 def test_a_broken_setting_keeps_it_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.visitors_access.load_secrets", lambda: {"visitors": {"password": 5}})
+    monkeypatch.setattr("ui.visitors.access.load_secrets", lambda: {"visitors": {"password": 5}})
     page = open_page()
     assert "The password's setting needs mending" in text(page)
     assert page.get("button_group") == []
@@ -604,7 +604,7 @@ def test_visits_that_wait_are_said_also_of_a_file_that_is_over_and_after_the_sto
     recording.stop_all()
     assert recording.statuses() == ()
     assert "could not be written yet" not in text(page.run()), "what is new may wait for a moment"
-    monkeypatch.setattr("ui.visitors_recording._PATIENCE_S", 0.0)
+    monkeypatch.setattr("ui.visitors.recording._PATIENCE_S", 0.0)
     assert "1 visit could not be written yet and wait" in text(page.run())
     disk.broken = False
     wait_for(lambda: not recording.unwritten())
@@ -661,7 +661,7 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         state = WebRtcStreamerState(playing=True, signalling=True)
         st.session_state.setdefault(key, WebRtcStreamerContext(None, state))
 
-    monkeypatch.setattr("ui.webcam.webrtc_streamer", draw)
+    monkeypatch.setattr("ui.live.stream.webrtc_streamer", draw)
     monkeypatch.setattr("ui.resources.get_viewers", Viewers)
     yield drawn
 

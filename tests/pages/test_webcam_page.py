@@ -21,16 +21,16 @@ from streamlit.testing.v1 import AppTest
 from streamlit_webrtc import WebRtcStreamerContext
 from streamlit_webrtc.component import WebRtcStreamerState
 
-from facetraits.images import decode_image
-from facetraits.live import LiveAnalysis
+from facetraits.faces.images import decode_image
 from facetraits.registry import ModelIntegrityError
 from facetraits.types import TRAITS, AnalysisResult, TraitName
+from facetraits.video.live import LiveAnalysis
 from tests.builders import ROOT, FakeAnalyzer, photo_of_many, photo_of_one, photo_without_faces
 from tests.drawn_boxes import best_overlap, drawn_boxes
 from tests.pages.test_photo_page import written_files  # noqa: F401 - a fixture
-from ui.camera_watch import CAMERA_PROBLEMS, CAMERA_WORDS, CameraProblem
-from ui.viewers import Viewers
-from ui.webcam import LiveStream
+from ui.live.camera_watch import CAMERA_PROBLEMS, CAMERA_WORDS, CameraProblem
+from ui.live.gate import Viewers
+from ui.live.stream import LiveStream
 
 OFF, CONNECTING, PLAYING = "off", "connecting", "playing"
 STATES = {OFF: (False, False), CONNECTING: (False, True), PLAYING: (True, True)}
@@ -66,7 +66,7 @@ class FailingAnalyzer(FakeAnalyzer):
 @pytest.fixture(autouse=True)
 def camera(monkeypatch: pytest.MonkeyPatch) -> Camera:
     stand_in = Camera()
-    monkeypatch.setattr("ui.webcam.webrtc_streamer", stand_in)
+    monkeypatch.setattr("ui.live.stream.webrtc_streamer", stand_in)
     return stand_in
 
 
@@ -86,7 +86,7 @@ def analyzer(monkeypatch: pytest.MonkeyPatch) -> FakeAnalyzer:
 def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ICE_SERVERS", "TURN_URLS", "TURN_SECRET", "RELAY_ONLY", "SERVER_BEHIND_NAT", "VIEWERS"):
         monkeypatch.delenv(f"FACETRAITS_{name}", raising=False)
-    monkeypatch.setattr("ui.connection.load_secrets", dict)
+    monkeypatch.setattr("ui.live.connection.load_secrets", dict)
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facetraits.training.counting import Answers, count, with_derived
-from facetraits.training.datasets import FERPLUS_CLASSES
-from facetraits.training.faces import Faces
-from facetraits.training.samples import MOOD_MATRIX, SMILE_MATRIX
+from facetraits.training.data.datasets import FERPLUS_CLASSES
+from facetraits.training.data.faces import Faces
+from facetraits.training.data.samples import MOOD_MATRIX, SMILE_MATRIX
+from facetraits.training.evaluation.counting import Answers, count, with_derived
 from facetraits.types import MOOD_OF_EXPRESSION, MOODS
 
 EVERYBODY = np.ones(6, dtype=bool)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facetraits.training.datasets import (
+from facetraits.training.data.datasets import (
     AllAgeFacesItem,
     DatasetError,
     RafDbItem,
@@ -18,7 +18,7 @@ from facetraits.training.datasets import (
     read_raf_db,
     read_utkface,
 )
-from facetraits.training.splits import (
+from facetraits.training.data.splits import (
     ALL_AGE_FACES_SPLIT,
     LEFT_OUT,
     RAF_DB_SPLIT,
@@ -140,7 +140,7 @@ def test_a_group_stays_on_one_side_and_the_shares_are_right(tmp_path):
 def test_the_stored_split_keeps_groups_together_and_follows_the_rule():
     import csv
 
-    from facetraits.training.splits import UTKFACE_SPLIT
+    from facetraits.training.data.splits import UTKFACE_SPLIT
 
     with UTKFACE_SPLIT.open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import pytest
 
-from facetraits.metrics import load_reports
 from facetraits.registry import ModelIntegrityError
-from facetraits.training import evaluate as evaluation
+from facetraits.reports.metrics import load_reports
 from facetraits.training import release
-from facetraits.training.datasets import SMILE_CLASSES
-from facetraits.training.faces import Faces
+from facetraits.training.data.datasets import SMILE_CLASSES
+from facetraits.training.data.faces import Faces
+from facetraits.training.evaluation import evaluate as evaluation
 from facetraits.training.recipes import REFERENCES, SMILE_SVC
 from facetraits.training.train import build
 
@@ -92,7 +92,7 @@ def test_the_smile_detector_learns_smiles_and_is_judged(
     import cv2
 
     from facetraits.training import smile
-    from facetraits.training.samples import Samples
+    from facetraits.training.data.samples import Samples
 
     def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(seed)

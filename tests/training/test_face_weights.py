@@ -11,9 +11,9 @@ import pytest
 from skimage.data import astronaut
 
 from facetraits.training.commands import default_data
-from facetraits.training.datasets import DatasetError
-from facetraits.training.face_weights import FILES, load_face_weights, read_face_weights
-from facetraits.training.networks import build_face_network
+from facetraits.training.data.datasets import DatasetError
+from facetraits.training.networks.architectures import build_face_network
+from facetraits.training.networks.face_weights import FILES, load_face_weights, read_face_weights
 
 FOLDER = default_data() / "faceres"
 needs_network = pytest.mark.skipif(

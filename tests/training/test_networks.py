@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import torch
 
-from facetraits.training.networks import FusedBatchNormalization
+from facetraits.training.networks.architectures import FusedBatchNormalization
 
 rng = np.random.default_rng(0)
 inputs = rng.normal(2, 3, {shape}).astype(np.float32)

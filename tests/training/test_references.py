@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facetraits.training.networks import build_reference_network, build_transfer_network
+from facetraits.training.networks.architectures import build_reference_network, build_transfer_network
+from facetraits.training.networks.references import REFERENCE_CNNS
 from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, REFERENCES, SMILE_SVC, same_recipe
-from facetraits.training.references import REFERENCE_CNNS
 from facetraits.training.train import build
 from tests.builders import MODELS
 

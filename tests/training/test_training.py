@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from facetraits.alignment import CROPS
-from facetraits.augmentation import VARIATIONS, augment, face_oval
+from facetraits.faces.alignment import CROPS
+from facetraits.faces.augmentation import VARIATIONS, augment, face_oval
 from facetraits.registry import sha256_of
 from facetraits.training import release
 from facetraits.training import train as training
-from facetraits.training.covers import cover
+from facetraits.training.data.covers import cover
+from facetraits.training.data.faces import Faces
+from facetraits.training.data.samples import Samples, age_targets
 from facetraits.training.errors import TrainingError
-from facetraits.training.export import ParityError, differences, export
-from facetraits.training.faces import Faces
-from facetraits.training.networks import build_network
+from facetraits.training.networks.architectures import build_network
+from facetraits.training.networks.export import ParityError, differences, export
+from facetraits.training.networks.served_weights import load_served_weights
 from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES, in_order
 from facetraits.training.release import Judged, fit_trait
-from facetraits.training.samples import Samples, age_targets
-from facetraits.training.served_weights import load_served_weights
 from facetraits.training.teachers import pseudo_labelled, taught
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import skimage.data
 
-from facetraits.tracking import FaceTracker, TrackedFace
+from facetraits.video.tracking import FaceTracker, TrackedFace
 from facetraits.visitors.counting import Step, VisitCounter
 from facetraits.visitors.visit import Settings, Visit
 from tests.builders import make_face, make_result
-from tests.test_tracking import PEOPLE, Scene, half_covered
+from tests.video.test_tracking import PEOPLE, Scene, half_covered
 
 BEGAN = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 SETTINGS = Settings(enter_s=1.0, away_s=5.0)

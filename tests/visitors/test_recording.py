@@ -15,10 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 from facetraits import load_analyzer
-from facetraits.live import LiveAnalysis
 from facetraits.registry import ModelIntegrityError
-from facetraits.tracking import TrackedFace
 from facetraits.types import TRAITS, AnalysisResult, TraitName
+from facetraits.video.live import LiveAnalysis
+from facetraits.video.tracking import TrackedFace
 from facetraits.visitors import outbox, recording, retention, source
 from facetraits.visitors.recording import Recording, SourceStatus
 from facetraits.visitors.store import StoreError

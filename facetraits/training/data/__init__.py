@@ -1,0 +1,1 @@
+"""The data sets: read, divided, prepared as crops with targets."""

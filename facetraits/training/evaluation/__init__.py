@@ -1,0 +1,1 @@
+"""Judging the exported files through the code that serves."""

@@ -1,0 +1,384 @@
+"""Live video: every frame gets boxes at once, while one worker analyses the newest frame as often as it can afford."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facetraits.types import TRAITS, AnalysisResult, FaceDetection, FaceResult, TraitName
+from facetraits.video.following import FaceFollower
+from facetraits.video.tracking import FaceTracker, TrackedFace
+
+_LOG: Final = logging.getLogger(__name__)
+
+_GREY_WIDTH_PX: Final = 320  # enough to follow faces in
+
+# Decoding, drawing and encoding the video come first: the worker rests at least this share of the time that an analysis
+# took, and analyses no more often than it helps: in between, faces are followed.
+_REST: Final = 0.5
+_SHORTEST_PERIOD_S: Final = 1 / 12
+_REST_AFTER_FAILURE_S: Final = 0.5
+_FAILURES_TO_TELL: Final = 2  # in a row: a single bad frame is nobody's business
+
+IDLE_S: Final = 3.0  # without a frame for so long the worker ends and everything is forgotten
+_LOST_AFTER_S: Final = 0.4  # a face that cannot be followed any more stays where it was for so long ...
+_STALE_AFTER_S: Final = 3.0  # ... and one that can, so long after its last analysis
+
+_HISTORY_S: Final = 60.0
+_HISTORY_STEP_S: Final = 1.0
+_REMEMBERED_S: Final = 6.0  # for so long after leaving, a person is still listed
+_RATE_OVER_S: Final = 3.0
+
+
+class Analyzer(Protocol):
+    """What ``FaceAnalyzer`` does, and what stands in for it in tests."""
+
+    def analyze(self, image: NDArray[np.uint8], traits: Collection[TraitName] = TRAITS) -> AnalysisResult:
+        """See ``FaceAnalyzer.analyze``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberedFaces:
+    """Faces of one frame with the numbers of their tracks, as ``annotate`` takes them."""
+
+    result: AnalysisResult
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """Somebody in view, or gone only a moment ago.
+
+    Attributes:
+        tracked: the face as it was seen last.
+        in_view: whether it was found in the newest analysed frame.
+        expressions: (T, 1 + C) of the last minute, the oldest first: seconds ago, then the probability of each class;
+            T may be 0.
+    """
+
+    tracked: TrackedFace
+    in_view: bool
+    expressions: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveSnapshot:
+    """The state of a live analysis at one moment.
+
+    Attributes:
+        people: in the order of their numbers.
+        image: (H, W, 3) RGB, the newest analysed frame; None before the first.
+        faces: what was found in ``image``.
+        frames_per_second, analyses_per_second: over the last seconds.
+        delay_ms: from a frame's arrival to its answer, median of the last ones; None before the first.
+        frames, analyses, failures: since the stream began.
+        failing: the last analyses have all failed.
+    """
+
+    people: tuple[Person, ...]
+    image: NDArray[np.uint8] | None
+    faces: NumberedFaces | None
+    frames_per_second: float
+    analyses_per_second: float
+    delay_ms: float | None
+    frames: int
+    analyses: int
+    failures: int
+    failing: bool
+
+
+class LiveAnalysis:
+    """Analyses one stream of frames in a worker thread of its own.
+
+    ``see`` belongs to the thread that brings the frames and never waits for an analysis; everything else may be called
+    from any thread. The worker starts with the first frame. It ends with ``end``, or when no frame comes for some
+    seconds, and leaves no picture behind; the next frame starts it afresh.
+
+    Args:
+        analyzer: may be shared by many streams.
+        clock: seconds that only grow.
+        keep_s: how long a person who is not seen keeps the number, in seconds, > 0.
+        idle_s: without a frame for so long the worker ends and everything is forgotten, in seconds, > 0.
+        on_started: called in the worker before its first analysis: numbers begin anew.
+        on_tracked: called in the worker after each analysis with the faces in view and the time of their frame on
+            ``clock``. Neither is called any more for frames of before an ``end``; an error in one of them is logged
+            once and stops nothing.
+
+    Attributes:
+        keep_s: may be changed at any time.
+    """
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        clock: Callable[[], float] = time.monotonic,
+        keep_s: float = 2.5,
+        idle_s: float = IDLE_S,
+        on_started: Callable[[], None] | None = None,
+        on_tracked: Callable[[tuple[TrackedFace, ...], float], None] | None = None,
+    ) -> None:
+        self._analyzer = analyzer
+        self._clock = clock
+        self.keep_s = keep_s
+        self._idle_s = idle_s
+        self._on_started = on_started
+        self._on_tracked = on_tracked
+        self._telling = threading.Lock()  # so that nothing of an old run is told after the start of a new one
+        self._telling_failed = False
+        self._changed = threading.Condition()
+        self._run: _Run | None = None
+        self._traits: tuple[TraitName, ...] = TRAITS
+
+    @property
+    def traits(self) -> tuple[TraitName, ...]:
+        """What is estimated; may be changed at any time."""
+        return self._traits
+
+    @traits.setter
+    def traits(self, traits: Collection[TraitName]) -> None:
+        self._traits = tuple(t for t in TRAITS if t in traits)
+
+    @property
+    def active(self) -> bool:
+        """Whether frames are coming in."""
+        run = self._run
+        return run is not None and self._clock() - run.frames.last_s < self._idle_s
+
+    def see(self, image: NDArray[np.uint8]) -> NumberedFaces:
+        """Take the newest frame, and say at once where the faces known so far are in it.
+
+        Args:
+            image: (H, W, 3) RGB; it is kept until the next one comes and must not be changed any more.
+        """
+        frame = _Frame(image, _small_grey(image), self._clock())
+        with self._changed:
+            run = self._run
+            if run is None:
+                run = self._run = _Run(self._clock())
+                threading.Thread(target=self._work, args=(run,), name="live-analysis", daemon=True).start()
+            run.waiting = frame
+            run.frames.count(frame.time_s)
+            answer = run.answer
+            self._changed.notify_all()
+        return _faces_now(answer, frame)
+
+    def snapshot(self) -> LiveSnapshot:
+        """The state now."""
+        now = self._clock()
+        with self._changed:
+            run = self._run
+            if run is None:
+                return LiveSnapshot((), None, None, 0.0, 0.0, None, 0, 0, 0, False)
+            answer = run.answer
+            return LiveSnapshot(
+                people=run.people_at(now),
+                image=answer.frame.image if answer else None,
+                faces=answer.numbered if answer else None,
+                frames_per_second=run.frames.per_second(now),
+                analyses_per_second=run.analyses.per_second(now),
+                delay_ms=float(np.median(run.delays_s)) * 1e3 if run.delays_s else None,
+                frames=run.frames.total,
+                analyses=run.analyses.total,
+                failures=run.failures,
+                failing=run.failures_in_a_row >= _FAILURES_TO_TELL,
+            )
+
+    def end(self) -> None:
+        """End the worker, without waiting for it, and forget everything."""
+        with self._changed:
+            self._run = None
+            self._changed.notify_all()
+
+    def _work(self, run: _Run) -> None:
+        tracker = FaceTracker(self.keep_s)
+        if self._on_started is not None:
+            self._tell(run, self._on_started)
+        while (frame := self._next_frame(run)) is not None:
+            started = self._clock()
+            try:
+                result = self._analyzer.analyze(frame.image, self._traits)
+                tracker.keep_s = self.keep_s
+                tracked = tracker.update(result, frame.time_s, frame.image)
+                answer = _Answer(frame, tracked, result.timings_ms)
+            except Exception:
+                self._note_failure(run)
+                rest = _REST_AFTER_FAILURE_S
+            else:
+                ended = self._clock()
+                with self._changed:
+                    run.publish(answer, ended)
+                if self._on_tracked is not None:
+                    self._tell(run, partial(self._on_tracked, answer.tracked, frame.time_s))
+                rest = max(_REST * (ended - started), _SHORTEST_PERIOD_S - (ended - started))
+            del frame
+            with self._changed:
+                self._changed.wait_for(lambda: self._run is not run, timeout=rest)
+
+    def _next_frame(self, run: _Run) -> _Frame | None:
+        """The newest frame that was not analysed; None where the run has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._run is not run or run.waiting is not None, timeout=self._idle_s)
+            if self._run is not run:
+                return None
+            if run.waiting is None:
+                self._run = None
+                return None
+            frame, run.waiting = run.waiting, None
+            return frame
+
+    def _tell(self, run: _Run, listener: Callable[[], None]) -> None:
+        with self._telling:
+            if self._run is not run:
+                return
+            try:
+                listener()
+            except Exception:
+                if not self._telling_failed:
+                    _LOG.exception("who listens to a live analysis has failed")
+                self._telling_failed = True
+
+    def _note_failure(self, run: _Run) -> None:
+        with self._changed:
+            run.failures += 1
+            run.failures_in_a_row += 1
+            first = run.failures_in_a_row == 1
+        if first:  # a stream that goes on failing must not fill the log
+            _LOG.exception("a frame could not be analysed")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Frame:
+    image: NDArray[np.uint8]
+    grey: NDArray[np.uint8]
+    time_s: float
+
+
+class _Answer:
+    """One analysed frame and the way to carry its faces into later frames."""
+
+    def __init__(self, frame: _Frame, tracked: Sequence[TrackedFace], timings_ms: Mapping[str, float]) -> None:
+        self.frame = frame
+        self.tracked = tuple(tracked)
+        height, width = frame.image.shape[:2]
+        self.numbered = NumberedFaces(
+            AnalysisResult((width, height), tuple(t.face for t in self.tracked), timings_ms),
+            tuple(t.track_id for t in self.tracked),
+        )
+        boxes = np.array([t.face.detection.box_xyxy for t in self.tracked], dtype=np.float32).reshape(-1, 4)
+        self.follower = FaceFollower(frame.grey, boxes * (frame.grey.shape[1] / width))
+
+
+class _Rate:
+    """Events, and how many there were per second lately."""
+
+    def __init__(self, started_s: float) -> None:
+        self._started_s = started_s
+        self._times: deque[float] = deque()
+        self.last_s = started_s
+        self.total = 0
+
+    def count(self, time_s: float) -> None:
+        self.total += 1
+        self.last_s = time_s
+        self._times.append(time_s)
+        while time_s - self._times[0] > _RATE_OVER_S:
+            self._times.popleft()
+
+    def per_second(self, now_s: float) -> float:
+        recent = sum(now_s - t <= _RATE_OVER_S for t in self._times)
+        return recent / max(min(_RATE_OVER_S, now_s - self._started_s), 1.0)
+
+
+class _Run:
+    """What belongs to one stream from its first frame to its last; guarded by the lock of its ``LiveAnalysis``."""
+
+    def __init__(self, now_s: float) -> None:
+        self.waiting: _Frame | None = None
+        self.answer: _Answer | None = None
+        self.frames, self.analyses = _Rate(now_s), _Rate(now_s)
+        self.delays_s: deque[float] = deque(maxlen=30)
+        self.failures = 0
+        self.failures_in_a_row = 0
+        self._seen: dict[int, TrackedFace] = {}
+        self._expressions: dict[int, deque[tuple[float, NDArray[np.float32]]]] = {}
+
+    def publish(self, answer: _Answer, now_s: float) -> None:
+        self.answer = answer
+        self.failures_in_a_row = 0
+        self.analyses.count(now_s)
+        self.delays_s.append(now_s - answer.frame.time_s)
+        for tracked in answer.tracked:
+            for number in tracked.formerly:
+                self._give_back(number, tracked.track_id)
+            self._seen[tracked.track_id] = tracked
+            self._remember_expression(tracked, answer.frame.time_s)
+        for gone in [n for n, t in self._seen.items() if answer.frame.time_s - t.last_seen_s > _REMEMBERED_S]:
+            del self._seen[gone]
+            self._expressions.pop(gone, None)
+
+    def _give_back(self, number: int, owner: int) -> None:
+        """Whoever was listed under a number that was taken back is the one with the other."""
+        self._seen.pop(number, None)
+        history = self._expressions.pop(number, None)
+        if history is not None:
+            self._expressions.setdefault(owner, deque()).extend(history)
+
+    def _remember_expression(self, tracked: TrackedFace, time_s: float) -> None:
+        expression = tracked.face.traits.expression
+        if expression is None:
+            self._expressions.pop(tracked.track_id, None)
+            return
+        history = self._expressions.setdefault(tracked.track_id, deque())
+        if not history or time_s - history[-1][0] >= _HISTORY_STEP_S:
+            history.append((time_s, expression.probabilities))
+        while time_s - history[0][0] > _HISTORY_S:
+            history.popleft()
+
+    def people_at(self, now_s: float) -> tuple[Person, ...]:
+        in_view = set(self.answer.numbered.numbers) if self.answer else set()
+        people = []
+        for number, tracked in sorted(self._seen.items()):
+            rows = [np.concatenate([[now_s - t], p]) for t, p in self._expressions.get(number, ())]
+            people.append(Person(tracked, number in in_view, np.array(rows, dtype=np.float32)))
+        return tuple(people)
+
+
+def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    small_wh = (_GREY_WIDTH_PX, max(1, round(height * _GREY_WIDTH_PX / width)))
+    small = cv2.resize(image, small_wh, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
+
+
+def _faces_now(answer: _Answer | None, frame: _Frame) -> NumberedFaces:
+    """The faces of the newest answer, moved to where they are in ``frame``."""
+    height, width = frame.image.shape[:2]
+    nobody = NumberedFaces(AnalysisResult((width, height), (), {}), ())
+    if answer is None or answer.frame.grey.shape != frame.grey.shape:
+        return nobody
+    age_s = frame.time_s - answer.frame.time_s
+    if not answer.tracked or age_s > _STALE_AFTER_S:
+        return nobody
+    boxes, followed = answer.follower.locate(frame.grey)
+    to_grey = frame.grey.shape[1] / width  # a connection may change the size of its frames at any time
+    shown = [i for i in range(len(boxes)) if followed[i] or age_s < _LOST_AFTER_S]
+    faces = tuple(_moved(answer.tracked[i].face, boxes[i] / to_grey) for i in shown)
+    return NumberedFaces(AnalysisResult((width, height), faces, {}), tuple(answer.tracked[i].track_id for i in shown))
+
+
+def _moved(face: FaceResult, box_xyxy: NDArray[np.float32]) -> FaceResult:
+    """The face with its box moved and zoomed to ``box_xyxy``, and its landmarks with it."""
+    old = face.detection.box_xyxy
+    zoom = (box_xyxy[2:] - box_xyxy[:2]) / (old[2:] - old[:2])
+    landmarks = (face.detection.landmarks - old[:2]) * zoom + box_xyxy[:2]
+    return replace(face, detection=FaceDetection(box_xyxy, landmarks, face.detection.score))

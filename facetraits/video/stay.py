@@ -1,0 +1,94 @@
+"""One person's stay in view: how long it lasts, and one answer for all of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetraits.types import ClassPrediction, FaceResult, FaceTraits
+from facetraits.video.smoothing import view_weight
+from facetraits.video.tracking import TrackedFace
+
+# A face that is missed for a moment, by the detector or behind somebody's hand, was in view all the same. Slow machines
+# analyse a frame a second.
+FLICKER_S: Final = 1.5
+
+
+class Stay:
+    """Sums up the sightings of one tracked face.
+
+    Args:
+        since_s: when the person came into view.
+
+    Attributes:
+        first_s, last_s: when the person was seen first and last.
+        in_view_s: time in view; longer absences do not count.
+    """
+
+    def __init__(self, since_s: float) -> None:
+        self.first_s = self.last_s = since_s
+        self.in_view_s = 0.0
+        self._known: FaceTraits | None = None
+        self._expression = _MeanExpression()
+
+    def see(self, tracked: TrackedFace, flicker_s: float = FLICKER_S) -> bool:
+        """Take in a sighting; False where the tracker is in doubt who it shows, so that it teaches nothing.
+
+        Args:
+            tracked: the face.
+            flicker_s: who was not seen for up to so long was in view all the same.
+        """
+        gap_s = tracked.last_seen_s - self.last_s
+        if self._known is None:
+            self.in_view_s = gap_s
+        elif gap_s <= 0:
+            return False
+        elif gap_s <= flicker_s:
+            self.in_view_s += gap_s
+        self.last_s = tracked.last_seen_s
+        self._known = tracked.face.traits
+        self._expression.add(tracked.face)
+        return True
+
+    def go_on_with(self, later: Stay, flicker_s: float = FLICKER_S) -> None:
+        """Take in a stay that began after this one, and was the same person's."""
+        gap_s = later.first_s - self.last_s
+        self.in_view_s += later.in_view_s + (gap_s if 0 < gap_s <= flicker_s else 0.0)
+        self.last_s = max(self.last_s, later.last_s)
+        self._known = later._known or self._known
+        self._expression.add_all(later._expression)
+
+    def traits(self) -> FaceTraits:
+        """Age, gender and ethnicity as known when last seen; as expression the mean, in which good views count more."""
+        known = self._known or FaceTraits()
+        return replace(known, expression=self._expression.prediction())
+
+
+class _MeanExpression:
+    """The mean of expressions, weighted by ``view_weight``; a face without one ends it, as it was switched off."""
+
+    def __init__(self) -> None:
+        self._newest: ClassPrediction | None = None
+        self._sum: NDArray[np.float64] | float = 0.0
+
+    def add(self, face: FaceResult) -> None:
+        expression = face.traits.expression
+        if expression is None or self._newest is None or expression.classes != self._newest.classes:
+            self._sum = 0.0
+        if expression is not None:
+            self._sum = self._sum + view_weight(face) * expression.probabilities.astype(np.float64)
+        self._newest = expression
+
+    def add_all(self, later: _MeanExpression) -> None:
+        known = self._newest is not None and later._newest is not None and self._newest.classes == later._newest.classes
+        self._sum = self._sum + later._sum if known else later._sum
+        self._newest = later._newest
+
+    def prediction(self) -> ClassPrediction | None:
+        if self._newest is None:
+            return None
+        probabilities = np.asarray(self._sum)
+        return replace(self._newest, probabilities=(probabilities / probabilities.sum()).astype(np.float32))

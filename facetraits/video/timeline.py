@@ -1,0 +1,118 @@
+"""A video as a time line per person: records, JSON lines and CSV, as docs/conventions.md describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from facetraits.tables import NO_FACE, TRAIT_COLUMNS, csv_head, csv_piece, trait_cells
+from facetraits.types import TRAITS, AgePrediction, ClassPrediction, FaceTraits, TraitName
+from facetraits.video.live import Analyzer
+from facetraits.video.sources import Frame
+from facetraits.video.stay import Stay
+from facetraits.video.tracking import FaceTracker, TrackedFace
+
+SAME_PERSON_S: Final = 6.0  # who is out of view for longer gets a new number
+
+_STAY_KEYS: Final = ("first_s", "last_s", "seen_s")
+TIMELINE_COLUMNS: Final[tuple[str, ...]] = ("path", "error", "person", *_STAY_KEYS, "time_s", *TRAIT_COLUMNS)
+
+
+def error_record(path: str, error: str) -> dict[str, Any]:
+    """What stands for a video that shows nobody, and why."""
+    return {"path": path, "error": error, "person": None, **dict.fromkeys(_STAY_KEYS), "timeline": []}
+
+
+def person_records(
+    path: str, frames: Iterator[Frame], analyzer: Analyzer, traits: Collection[TraitName] = TRAITS
+) -> Iterator[dict[str, Any]]:
+    """One record per person, ready for JSON: as soon as the person has left, those of the end in order of appearance.
+
+    A record has ``path``, ``error`` (None), ``person`` (from 1, in order of appearance; a number is left out where who
+    had it turned out to be somebody seen before), ``first_s``, ``last_s`` and ``seen_s`` (seconds of the video), the
+    traits as for pictures, and ``timeline``: for each second in which the person was seen ``time_s`` and the traits as
+    they were known then. Of the whole stay, age, gender and ethnicity are those known at its end; expression and mood
+    are the mean over it, in which good views count more. A video without a face has one ``error_record``.
+
+    Args:
+        path: as the user gave it.
+        frames: of the video.
+        analyzer: what looks at them.
+        traits: what to estimate.
+    """
+    tracker = FaceTracker(SAME_PERSON_S)
+    people: dict[int, _Person] = {}
+    anybody = False
+    for frame in frames:
+        result = analyzer.analyze(frame.image, traits)
+        for tracked in tracker.update(result, frame.time_s, frame.image):
+            for number in tracked.formerly:
+                _unite(people, tracked.track_id, number)
+            people.setdefault(tracked.track_id, _Person(tracked)).see(tracked)
+            anybody = True
+        for number in [n for n, person in people.items() if frame.time_s - person.stay.last_s > SAME_PERSON_S]:
+            yield {"path": path, **people.pop(number).record()}
+    for _, person in sorted(people.items()):
+        yield {"path": path, **person.record()}
+    if not anybody:
+        yield error_record(path, NO_FACE)
+
+
+def _unite(people: dict[int, _Person], number: int, taken_back: int) -> None:
+    """Whoever had a number that was taken back is the one with the other."""
+    later = people.pop(taken_back, None)
+    if later is None:
+        return
+    if number in people:
+        people[number].go_on_with(later)
+    else:  # whose earlier stay is told already
+        people[number] = later
+
+
+class _Person:
+    """Somebody's stay in the video so far."""
+
+    def __init__(self, tracked: TrackedFace) -> None:
+        self.number = tracked.track_id
+        self.stay = Stay(tracked.first_seen_s)
+        self._seconds: dict[int, FaceTraits] = {}
+
+    def see(self, tracked: TrackedFace) -> None:
+        if self.stay.see(tracked):
+            self._seconds[int(tracked.last_seen_s)] = tracked.face.traits
+
+    def go_on_with(self, later: _Person) -> None:
+        self.stay.go_on_with(later.stay)
+        self._seconds |= later._seconds
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "error": None,
+            "person": self.number,
+            "first_s": round(self.stay.first_s, 2),
+            "last_s": round(self.stay.last_s, 2),
+            "seen_s": round(self.stay.in_view_s, 2),
+            **_answers(self.stay.traits()),
+            "timeline": [{"time_s": second, **_answers(traits)} for second, traits in self._seconds.items()],
+        }
+
+
+def _answers(traits: FaceTraits) -> dict[str, Any]:
+    found: dict[str, AgePrediction | ClassPrediction | None] = {
+        name: getattr(traits, name) for name in (*TRAITS, "mood")
+    }
+    return {name: answer.to_dict() for name, answer in found.items() if answer is not None}
+
+
+def timeline_csv_lines(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The line of column names, then for each person the lines in one piece: one per second, or one with the error."""
+    yield csv_head(TIMELINE_COLUMNS)
+    for record in records:
+        yield csv_piece(_rows(record), TIMELINE_COLUMNS)
+
+
+def _rows(record: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+    stay = {name: record[name] for name in ("path", "error", "person", *_STAY_KEYS)}
+    if record["error"] is not None:
+        return [stay]
+    return [{**stay, "time_s": entry["time_s"], **trait_cells(entry)} for entry in record["timeline"]]

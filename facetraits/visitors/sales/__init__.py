@@ -1,0 +1,1 @@
+"""Sales as tills export them, and the visits that they belong to."""

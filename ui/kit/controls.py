@@ -1,0 +1,40 @@
+"""What the pages that analyse faces begin with: which traits, and the networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from facetraits.registry import ModelIntegrityError
+from facetraits.types import TRAIT_LABELS, TRAITS, TraitName
+from ui import resources
+from ui.kit.components import notice
+
+if TYPE_CHECKING:
+    from facetraits import FaceAnalyzer
+    from facetraits.registry import ProfileName
+
+
+def choose_traits(key: str) -> list[TraitName]:
+    """Pills to switch traits off and on, all on at first; remembered under ``key`` while the session lasts."""
+    return st.pills(
+        "What to estimate",
+        TRAITS,
+        selection_mode="multi",
+        default=TRAITS,
+        format_func=TRAIT_LABELS.__getitem__,
+        key=key,
+        persist_state="session",
+        help="What is switched off is neither computed nor shown.",
+        wrap=True,
+    )
+
+
+def loaded_analyzer(profile: ProfileName) -> FaceAnalyzer | None:
+    """The analyzer of a profile; None where it cannot be loaded, which the page then says."""
+    try:
+        return resources.get_analyzer(profile)
+    except ModelIntegrityError as error:
+        notice("error", "The networks cannot be loaded", str(error), ("Get a fresh copy of the models folder.",))
+        return None

@@ -1,0 +1,46 @@
+"""How many visitors may stream at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from facetraits.video.live import LiveAnalysis
+
+_CONNECTING_S: Final = 20.0  # a place is kept so long for a visitor whose connection is not yet there
+
+
+class Viewers:
+    """Counts the streams of all visitors. A place becomes free by itself when a stream stops, however it stops."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entered: weakref.WeakKeyDictionary[LiveAnalysis, float] = weakref.WeakKeyDictionary()
+
+    def full(self, stream: LiveAnalysis, limit: int) -> bool:
+        """Whether there is no place for ``stream`` because ``limit`` others are streaming."""
+        with self._lock:
+            return self._others(stream) >= limit
+
+    def enter(self, stream: LiveAnalysis, limit: int) -> bool:
+        """Take a place; False where there is none."""
+        with self._lock:
+            if self._others(stream) >= limit:
+                return False
+            self._entered[stream] = time.monotonic()
+            return True
+
+    def leave(self, stream: LiveAnalysis) -> None:
+        """Give the place back at once. Who forgets to loses it soon after the last frame."""
+        with self._lock:
+            self._entered.pop(stream, None)
+
+    def _others(self, stream: LiveAnalysis) -> int:
+        now = time.monotonic()
+        return sum(
+            other is not stream and (other.active or now - entered < _CONNECTING_S)
+            for other, entered in self._entered.items()
+        )

@@ -1,0 +1,173 @@
+"""The visitor's camera: frames of a WebRTC stream through a ``LiveAnalysis``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from streamlit_webrtc import WebRtcMode, webrtc_streamer
+
+from facetraits.faces.annotate import annotate
+from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis, LiveSnapshot
+from facetraits.video.sources import upright_rgb
+from facetraits.video.tracking import TrackedFace
+from ui.live.connection import ConnectionSettings, keep_transport_policy
+from ui.live.track import LiveTrack, without_relay
+from ui.photo.session import face_crop, to_jpeg
+
+_LOG: Final = logging.getLogger(__name__)
+
+RESOLUTIONS: Final = {"320 × 240": (320, 240), "640 × 480": (640, 480), "1280 × 720": (1280, 720)}
+STREAM_KEY: Final = "webcam"
+
+_BUTTONS: Final = {"start": "Start camera", "stop": "Stop camera", "select_device": "Choose camera"}
+_FRAMES_PER_SECOND: Final = 30
+_FROZEN_QUALITY: Final = 93
+
+# A frame passes through several threads, and Python lets one that computes go on for 5 ms before another gets its turn:
+# together more than a frame's time.
+_SWITCH_INTERVAL_S: Final = 0.001
+
+
+class LiveStream:
+    """One visitor's camera; lives in ``st.session_state``.
+
+    ``on_frame`` runs once per frame, in a thread of the event loop: it only draws, and it never raises, because that
+    would end the stream without a word.
+
+    Args:
+        analyzer: may be shared by many streams.
+        on_left: called with ``analysis`` when a connection has ended.
+        keep_s, idle_s, on_started, on_tracked: as of ``LiveAnalysis``.
+
+    Attributes:
+        analysis: what looks at the frames.
+        mirrored: the page shows the video as in a mirror; letters are drawn for that.
+    """
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        on_left: Callable[[LiveAnalysis], None] | None = None,
+        keep_s: float = 2.5,
+        idle_s: float = IDLE_S,
+        on_started: Callable[[], None] | None = None,
+        on_tracked: Callable[[tuple[TrackedFace, ...], float], None] | None = None,
+    ) -> None:
+        self.analysis = LiveAnalysis(
+            analyzer, keep_s=keep_s, idle_s=idle_s, on_started=on_started, on_tracked=on_tracked
+        )
+        self.mirrored = True
+        self._on_left = on_left
+        self._drawing_fails = False
+        self._crops: dict[int, tuple[bool, bytes]] = {}
+        self._track: LiveTrack | None = None
+
+    def track(self) -> LiveTrack:
+        """The track for the next connection; one that has had its connection is not given again."""
+        if self._track is None or self._track.hasTrack():
+            self._track = LiveTrack(self.on_frame, self.on_ended)
+        return self._track
+
+    def on_frame(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame with numbered boxes around the faces; the frame itself where that fails."""
+        try:
+            image = upright_rgb(frame)
+            found = self.analysis.see(image)
+            if found.numbers:
+                drawn = annotate(image, found.result, found.numbers, self.mirrored)
+                frame = _to_frame(drawn)
+        except Exception:
+            if not self._drawing_fails:  # once, or a failing stream would fill the log
+                _LOG.exception("a frame could not be drawn on")
+            self._drawing_fails = True
+        else:
+            self._drawing_fails = False
+        return frame
+
+    def on_ended(self) -> None:
+        """Forget everything of the stream that has ended."""
+        self.analysis.end()
+        self._crops = {}
+        if self._on_left is not None:
+            self._on_left(self.analysis)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the analysis fails, so that the picture is shown as it comes."""
+        return self._drawing_fails or self.analysis.snapshot().failing
+
+    def crops(self, snapshot: LiveSnapshot) -> dict[int, bytes]:
+        """A small JPEG of each person by number: the first good view, so that the pictures stand still."""
+        if snapshot.image is None or snapshot.faces is None:
+            return {}
+        people = {person.tracked.track_id for person in snapshot.people}
+        kept = {number: crop for number, crop in self._crops.items() if number in people}
+        for number, face in zip(snapshot.faces.numbers, snapshot.faces.result.faces, strict=True):
+            good, _ = kept.get(number, (False, b""))
+            if number not in kept or (not good and not face.quality):
+                kept[number] = (not face.quality, face_crop(snapshot.image, face.detection))
+        self._crops = kept  # replaced, never changed: the stream may end in another thread meanwhile
+        return {number: crop for number, (_, crop) in kept.items()}
+
+    def frozen(self) -> bytes | None:
+        """The newest analysed frame as JPEG, with its boxes, as the visitor sees it; None before the first."""
+        snapshot = self.analysis.snapshot()
+        if snapshot.image is None or snapshot.faces is None:
+            return None
+        drawn = annotate(snapshot.image, snapshot.faces.result, snapshot.faces.numbers, self.mirrored)
+        picture: NDArray[np.uint8] = np.ascontiguousarray(drawn[:, ::-1]) if self.mirrored else drawn
+        return to_jpeg(picture, _FROZEN_QUALITY)
+
+
+# OpenCV turns one colour space into the other in 0.3 ms; PyAV takes 1.5 ms and starts threads for every single frame.
+def _to_frame(image: NDArray[np.uint8]) -> av.VideoFrame:
+    """A frame of an (H, W, 3) RGB picture, as encoders take it where both sides are even."""
+    if image.shape[0] % 2 == image.shape[1] % 2 == 0:
+        return av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
+    return av.VideoFrame.from_ndarray(image, format="rgb24")
+
+
+def camera(
+    stream: LiveStream, connection: ConnectionSettings, size_wh: tuple[int, int], on_change: Callable[[], None]
+) -> None:
+    """The video with its buttons to start and stop it; ``camera_state`` tells what it is doing.
+
+    Args:
+        stream: gets the frames.
+        connection: how browser and server find each other.
+        size_wh: what the camera is asked for, in px; it takes effect when the camera is started.
+        on_change: called, before the page runs again, when the stream begins to connect, plays or stops.
+    """
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    without_relay()
+    keep_transport_policy()
+    track = stream.track()
+    style = {"width": "100%", "borderRadius": "0.6rem", "transform": "scaleX(-1)" if stream.mirrored else "none"}
+    webrtc_streamer(
+        STREAM_KEY,
+        mode=WebRtcMode.SENDRECV,
+        frontend_rtc_configuration=connection.browser(),
+        server_rtc_configuration=connection.server(),
+        media_stream_constraints={
+            "video": {
+                "width": {"ideal": size_wh[0]},
+                "height": {"ideal": size_wh[1]},
+                "frameRate": {"ideal": _FRAMES_PER_SECOND},
+            },
+            "audio": False,
+        },
+        sink_video_track=track,
+        source_video_track=track,
+        sendback_audio=False,
+        # Without controls: pausing a mirror makes no sense, and they would be mirrored too.
+        video_html_attrs={"autoPlay": True, "controls": False, "muted": True, "playsInline": True, "style": style},
+        translations=_BUTTONS,
+        on_change=on_change,
+    )

@@ -1,0 +1,67 @@
+"""The frame around every page: its name in the browser, the look, the sidebar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+import streamlit as st
+
+from ui import resources
+
+_STYLE: Final = Path(__file__).parent / "kit" / "style.css"
+_MENU: Final = {"About": "Apparent age, apparent gender, ethnicity and facial expression of every face in a picture."}
+
+
+class _Page(NamedTuple):
+    path: str
+    label: str
+    icon: str
+
+
+# In the sidebar's order. A new page needs a line here, and its file in pages/.
+PAGES: Final = (
+    _Page("app.py", "Home", ":material/home:"),
+    _Page("pages/1_Photo.py", "Photo", ":material/add_a_photo:"),
+    _Page("pages/2_Webcam.py", "Webcam", ":material/videocam:"),
+    _Page("pages/3_Visitors.py", "Visitors", ":material/storefront:"),
+    _Page("pages/4_Model_performance.py", "Model performance", ":material/bar_chart:"),
+    _Page("pages/5_Inside_the_CNN.py", "Inside the CNN", ":material/neurology:"),
+    _Page("pages/6_About.py", "About", ":material/info:"),
+)
+
+
+def start_page(title: str, icon: str, layout: Literal["centered", "wide"] = "centered") -> None:
+    """Must be a page's first call: sets its title and look, and draws the links to all pages.
+
+    The links stand in the sidebar. A phone shows them above the page instead (style.css hides one of the two): there a
+    sidebar covers the whole page, and stays open when one of our links is tapped.
+
+    Args:
+        title: the page's name, shown in the browser's tab.
+        icon: one emoji; a ":material/" icon would be fetched from another machine.
+        layout: "wide" for pages with pictures.
+    """
+    st.set_page_config(page_title=f"{title} · facetraits", page_icon=icon, layout=layout, menu_items=_MENU)
+    st.html(_STYLE)
+    with st.sidebar:
+        st.html(
+            '<p class="ft-brand">facetraits</p>'
+            '<p class="ft-tagline">Faces in photos and live video, on your own machine.</p>'
+        )
+        _links()
+        _recording_sign()
+    with st.container(key="phone_navigation", horizontal=True, gap="xxsmall"):
+        _links()
+        _recording_sign()
+
+
+def _recording_sign() -> None:
+    """On every page, for everybody: that visitors are recorded here, but not from where, which the log's owner sees."""
+    if resources.sources_at_work():
+        st.html('<p class="ft-sign ft-sign-on"><i></i><strong>Recording</strong> visitors</p>', width="content")
+
+
+def _links() -> None:
+    for page in PAGES:
+        st.page_link(page.path, label=page.label, icon=page.icon)

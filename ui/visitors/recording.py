@@ -1,0 +1,400 @@
+"""The sign that something records, and the view "Recording": sources to start and stop, and how visits are counted."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from html import escape
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from facetraits.video.sources import VIDEO_SUFFIXES, VideoError, read_file
+from facetraits.visitors.recording import Recording, SourceStatus
+from facetraits.visitors.store import VisitStore
+from facetraits.visitors.visit import LONGEST_SOURCE, Settings
+from ui import resources
+from ui.kit.components import listed, notice
+from ui.kit.controls import loaded_analyzer
+from ui.kit.figure import explain, subheading
+from ui.visitors import webcam, words
+from ui.visitors.log import remembered, say, show_messages, told
+
+EVERY_S: Final = 2.0
+VIEW_KEY: Final = "visitors_view"
+LARGEST_VIDEO_MB: Final = 500
+WEBCAM, CAMERA, FILE = "This webcam", "Network camera", "Video file"
+_WAITING: Final = "visitors_waiting"  # since when visits of sources that are over wait to be written
+_PATIENCE_S: Final = 1.5
+_STATES: Final = {
+    "connecting": "connecting …",
+    "live": "recording",
+    "lost": "no pictures, trying again …",
+    "ended": "finished",
+    "failed": "failed",
+}
+_KINDS: Final = {"webcam": "webcam", "file": "video file", "camera": "camera"}
+
+
+# ----------------------------------------------------------------------------------------------------------------- sign
+
+
+def show_sign(store: VisitStore) -> None:
+    """Whether anything records, on every view; what is stored, and for how long."""
+    view = st.session_state[VIEW_KEY]
+    recording = bool(resources.sources_at_work())
+    st.fragment(run_every=EVERY_S)(_sign)(store, view, recording)
+    if recording or view in ("Now", "Recording"):
+        explain(stored_words(store.settings()))
+
+
+def _sign(store: VisitStore, view: str, was_recording: bool) -> None:
+    with told():
+        mine = webcam.my_source()
+        if mine is not None:
+            mine.follow(store.settings())
+        statuses = resources.sources_at_work()
+        if bool(statuses) != was_recording:  # it has begun or ended by itself: the whole page says something else now
+            st.rerun()
+        with st.container(horizontal=True, gap="small", vertical_alignment="center", key="visitors_sign"):
+            if statuses:
+                _sign_line(sign_words(statuses), on=True)
+                if st.button(
+                    "Stop recording", key="visitors_stop_all", icon=":material/stop_circle:", on_click=_stop_all
+                ):
+                    st.rerun()
+            else:
+                _sign_of_others(store)
+                if view != "Recording" and st.button(
+                    "Start recording", type="primary", key="visitors_start", icon=":material/videocam:", on_click=_open
+                ):
+                    st.rerun()
+        _unwritten(late_visits(resources.get_recording(), bool(statuses)))
+
+
+def _sign_line(line: str, on: bool) -> None:
+    st.html(f'<p class="ft-sign{" ft-sign-on" if on else ""}" role="status"><i></i>{line}</p>', width="content")
+
+
+def _sign_of_others(store: VisitStore) -> None:
+    elsewhere = words.sources_of(store.current(words.now(), store.settings().away_s))
+    if elsewhere:  # `facetraits watch`, or another server with the same log
+        _sign_line(f"<strong>Another program records</strong> {escape(listed(elsewhere))}", on=True)
+    else:
+        _sign_line("<strong>Recording is off.</strong> Nothing is stored until you switch it on.", on=False)
+
+
+def late_visits(recording: Recording, at_work: bool) -> int:
+    """How many visits the log does not take, also of sources that are over; 0 while all goes well.
+
+    What is new waits for a moment also where all goes well. Sources say by themselves whether it is more than that;
+    where none is left it is if it waits still at the next look.
+    """
+    number = recording.unwritten()
+    if not number or at_work:
+        st.session_state.pop(_WAITING, None)
+    if not number or any(status.unwritten for status in recording.statuses()):
+        return number
+    if at_work:
+        return 0
+    since_s = st.session_state.setdefault(_WAITING, time.monotonic())
+    return number if time.monotonic() - since_s >= _PATIENCE_S else 0
+
+
+def _unwritten(number: int) -> None:
+    if number:
+        notice(
+            "error",
+            "The visitor log does not answer",
+            f"{words.counted_visits(number).capitalize()} could not be written yet and wait in memory.",
+            ("They are written as soon as it answers again: leave facetraits running.",),
+        )
+
+
+def _open() -> None:
+    st.session_state[VIEW_KEY] = "Recording"
+
+
+def sign_words(statuses: Sequence[SourceStatus]) -> str:
+    """The sign's HTML: "Recording", and the sources with what is wrong with them."""
+    names = ", ".join(
+        escape(status.name) + ("" if status.state == "live" else f" ({escape(_STATES[status.state])})")
+        for status in statuses
+    )
+    return f"<strong>Recording</strong> {names}"
+
+
+def stored_words(settings: Settings) -> str:
+    """What a visit is, and how long it is kept."""
+    traits = "apparent age and gender, " + ("ethnicity, " if settings.ethnicity else "") + "mood"
+    kept = (
+        "until you delete them"
+        if settings.retention_days is None
+        else f"for {settings.retention_days} days"
+        if settings.retention_days > 1
+        else "for one day"
+    )
+    return (
+        f"Of each visitor the log keeps time, source, length of stay, {traits}, and whether they bought: no picture, "
+        f"and nothing by which anybody could be recognised. Visits are kept {kept}."
+    )
+
+
+def _stop_all() -> None:
+    with remembered():
+        webcam.put_away()
+        resources.get_recording().stop_all()
+
+
+# ----------------------------------------------------------------------------------------------------------------- view
+
+
+def show_recording(store: VisitStore, zone: ZoneInfo) -> None:
+    """Sources and settings."""
+    show_messages()
+    with told():
+        _sources()
+        subheading("Add a source")
+        explain("Tell your visitors: in most places the law asks for a sign at the entrance.")
+        kind = st.segmented_control(
+            "Kind of source", (WEBCAM, CAMERA, FILE), default=WEBCAM, required=True, key="visitors_kind",
+            persist_state="page", label_visibility="collapsed",
+        )  # fmt: skip
+        {WEBCAM: _add_webcam, CAMERA: _add_camera, FILE: _add_file}[kind](store, zone)
+        subheading("How visits are counted")
+        _settings(store)
+
+
+def _sources() -> None:
+    statuses = resources.get_recording().statuses()
+    if not statuses:
+        return
+    subheading("Sources")
+    may_change = any(status.at_work or status.unwritten for status in statuses)
+    st.fragment(run_every=EVERY_S if may_change else None)(_source_list)()
+
+
+def _source_list() -> None:
+    statuses = resources.get_recording().statuses()
+    for place, status in enumerate(statuses):
+        with st.container(border=True, key=f"visitors_source_{place}", gap="xsmall"):
+            left, right = st.columns([5, 1], vertical_alignment="center", gap="small")
+            left.html(source_words(status))
+            right.button(
+                "Stop" if status.at_work else "Remove",
+                key=f"visitors_stop_{status.name}",
+                on_click=_stop,
+                args=(status,),
+                width="stretch",
+            )
+            if status.progress is not None and status.at_work:
+                st.progress(min(max(status.progress, 0.0), 1.0))
+            if status.detail:
+                _detail(status)
+
+
+def _detail(status: SourceStatus) -> None:
+    if status.state == "failed":
+        notice("error", "What happened", status.detail)
+    else:
+        notice("hint", "What is wrong", status.detail)
+
+
+def source_words(status: SourceStatus) -> str:
+    """One source in HTML: its name, what it does, what it has counted."""
+    progress = "" if status.progress is None else f"{status.progress:.0%} of the video"
+    view = f"{status.in_view:,} in view" if status.at_work else ""
+    speed = f"{status.analyses_per_second:.0f} looks a second" if status.state == "live" else ""
+    facts = [words.counted_visits(status.visits) + " so far", view, progress, speed]
+    if not status.at_work:
+        facts[0] = words.counted_visits(status.visits)
+    return (
+        f'<p class="ft-source ft-source-{status.state}"><i></i><strong>{escape(status.name)}</strong>'
+        f"<span>{_KINDS[status.kind]}, {_STATES[status.state]}</span>"
+        f"<span>{escape(' · '.join(filter(None, facts)))}</span></p>"
+    )
+
+
+def _stop(status: SourceStatus) -> None:
+    with remembered():
+        mine = webcam.my_source()
+        if mine is not None and mine.name == status.name:
+            webcam.put_away()
+        else:
+            resources.get_recording().stop(status.name)
+
+
+# -------------------------------------------------------------------------------------------------------------- sources
+
+
+def _add_webcam(store: VisitStore, zone: ZoneInfo) -> None:
+    mine = webcam.my_source()
+    if mine is not None:
+        explain(f"The webcam is ready as “{mine.name}”: it stands at the top of this page.")
+        return
+    explain("The camera of the computer or phone that you are looking at. It records while this page stays open there.")
+    with st.form("visitors_add_webcam", border=False):
+        name = _name_input("Webcam")
+        pressed = st.form_submit_button("Use this webcam", type="primary", icon=":material/videocam:")
+    if pressed and _named(name):
+        try:
+            webcam.set_up(store, resources.get_recording(), name.strip())
+        except ValueError as error:
+            notice("error", "The webcam was not added", str(error))
+        if webcam.my_source() is not None:
+            st.rerun()
+
+
+def _add_camera(store: VisitStore, zone: ZoneInfo) -> None:
+    explain(
+        "A surveillance camera by its address. It goes on when this page is closed, until you stop it here or "
+        "facetraits is ended. The address is held in memory only: it is asked for again after a restart."
+    )
+    with st.form("visitors_add_camera", border=False):
+        left, right = st.columns([1, 2])
+        with left:
+            name = _name_input("Entrance")
+        address = right.text_input(
+            "Address",
+            key="visitors_address",
+            placeholder="rtsp://user:password@192.168.1.20:554/stream1",
+            help="The camera's manual calls it RTSP, stream or MJPEG address. It begins with rtsp:// or http://.",
+        )
+        pressed = st.form_submit_button("Start this camera", type="primary", icon=":material/videocam:")
+    if pressed and _named(name) and loaded_analyzer("fast") is not None:
+        try:
+            resources.get_recording().start_camera(name.strip(), address.strip())
+        except ValueError as error:
+            notice("error", "The camera was not started", str(error))
+        else:
+            st.rerun()
+
+
+def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
+    explain(
+        "Counts the people in a recording, faster than it lasts where this machine can. The video is held in memory "
+        "until then, and never stored. For longer ones there is the command “python -m facetraits watch”."
+    )
+    video = st.file_uploader(
+        "Video file",
+        type=[suffix.removeprefix(".") for suffix in VIDEO_SUFFIXES],
+        max_upload_size=min(LARGEST_VIDEO_MB, st.get_option("server.maxUploadSize")),  # the server refuses more
+        key=f"visitors_video_{st.session_state.get('visitors_videos', 0)}",
+    )
+    if video is None:
+        return
+    data = io.BytesIO(video.getvalue())
+    try:
+        with read_file(data) as opened:
+            recorded_at, duration_s = opened.recorded_at, opened.duration_s
+    except VideoError as error:
+        notice("error", video.name, str(error))
+        return
+    began = began_at(recorded_at, duration_s, words.now())
+    with st.form(f"visitors_add_{video.file_id}", border=False):
+        left, right = st.columns(2)
+        with left:
+            name = _name_input(Path(video.name).stem)
+        local = right.datetime_input(
+            "Recorded at",
+            began.astimezone(zone).replace(tzinfo=None),
+            key=f"visitors_began_{video.file_id}",
+            format="DD.MM.YYYY",
+            step=60,
+            help="When the video begins, so that its visits stand at the right time. "
+            + (
+                "The file says so itself."
+                if recorded_at
+                else "The file does not say, so that this is only the latest time that can be: please look."
+            ),
+        )
+        pressed = st.form_submit_button("Count the visitors", type="primary", icon=":material/play_arrow:")
+    if not pressed or not _named(name) or local is None:
+        return
+    kept = store.settings().retention_days
+    moment = local.replace(tzinfo=zone)
+    if kept is not None and moment < words.now() - timedelta(days=kept):
+        notice(
+            "error",
+            "The video is too old",
+            f"It is older than the {kept} days that visits are kept, so that all of them would be deleted at once.",
+            ("Choose a longer time in the view Data, or put the right time in above.",),
+        )
+    elif loaded_analyzer("fast") is not None:
+        _start_file(name.strip(), data, moment)
+
+
+def began_at(recorded_at: datetime | None, duration_s: float | None, now: datetime) -> datetime:
+    """When a video begins, as far as the file says; else as if it had ended just now. Never later than ``now``."""
+    if recorded_at is not None:
+        return min(recorded_at, now)
+    try:
+        return now - timedelta(seconds=duration_s or 0.0)
+    except OverflowError:  # what a broken file says
+        return now
+
+
+def _start_file(name: str, data: io.BytesIO, began: datetime) -> None:
+    data.seek(0)
+    try:
+        resources.get_recording().start_file(name, data, began)
+    except ValueError as error:
+        notice("error", "The video was not started", str(error))
+    else:
+        st.session_state["visitors_videos"] = st.session_state.get("visitors_videos", 0) + 1  # an empty uploader
+        st.rerun()
+
+
+def _name_input(default: str) -> str:
+    return st.text_input(
+        "Name", default[:LONGEST_SOURCE], max_chars=LONGEST_SOURCE, key=f"visitors_name_{default}", width=420
+    )
+
+
+def _named(name: str) -> bool:
+    if not name.strip():
+        notice("error", "The source needs a name", "Give it one that you will recognise in the log, such as Entrance.")
+    return bool(name.strip())
+
+
+# ------------------------------------------------------------------------------------------------------------- settings
+
+
+def _settings(store: VisitStore) -> None:
+    known = store.settings()
+    with st.form("visitors_settings", border=False):
+        left, right = st.columns(2)
+        enter = left.number_input(
+            "Seconds in view that make a visit",
+            0.0,
+            60.0,
+            float(known.enter_s),
+            0.5,
+            format="%.1f",
+            key="visitors_enter",
+            help="Longer leaves out those who only pass by the door.",
+        )
+        away = right.number_input(
+            "Seconds out of view that end it",
+            1.0,
+            120.0,
+            float(known.away_s),
+            1.0,
+            format="%.0f",
+            key="visitors_away",
+            help="Who is hidden for a shorter time, behind a shelf or another person, is still the same visit.",
+        )
+        ethnicity = st.toggle(
+            "Estimate and store ethnicity",
+            known.ethnicity,
+            key="visitors_ethnicity",
+            help="Off unless you have a lawful reason: in many places it is specially protected.",
+        )
+        if st.form_submit_button("Save"):
+            store.save_settings(Settings(enter, away, ethnicity, known.retention_days))
+            say("hint", "Saved", "Sources that record already follow within some seconds.")
+            st.rerun()

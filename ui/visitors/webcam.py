@@ -1,0 +1,169 @@
+"""This browser's webcam as a source of visits: the Webcam page's stream, with a counter that listens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+import streamlit as st
+
+from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis
+from facetraits.visitors.recording import Recording
+from facetraits.visitors.source import stored_traits
+from facetraits.visitors.store import VisitStore
+from facetraits.visitors.visit import Settings
+from ui import resources
+from ui.kit.components import notice
+from ui.kit.controls import loaded_analyzer
+from ui.kit.figure import explain
+from ui.live.camera_watch import CAMERA_WORDS, camera_problem
+from ui.live.connection import ConnectionSettings, connection_settings, load_secrets
+from ui.live.stream import RESOLUTIONS, STREAM_KEY, LiveStream, camera
+
+_SOURCE: Final = "visitors_webcam"
+
+
+class BrowserCamera:
+    """The camera of one browser session and the visits counted from it; lives in ``st.session_state``.
+
+    Args:
+        recording: that lists the source while frames come.
+        analyzer: of the stream.
+        name: of the source.
+        settings: of the log.
+
+    Raises:
+        ValueError: the name cannot be; the message is one sentence for the owner.
+    """
+
+    def __init__(self, recording: Recording, analyzer: Analyzer, name: str, settings: Settings) -> None:
+        self._visits = recording.webcam(name)
+        self._put_away = False
+        self.stream = LiveStream(
+            analyzer,
+            self._left,
+            keep_s=settings.away_s,
+            idle_s=max(IDLE_S, settings.away_s),  # a pause of the connection begins no new visit
+            on_started=self._started,
+            on_tracked=self._visits.on_tracked,
+        )
+        self.follow(settings)
+
+    def follow(self, settings: Settings) -> None:
+        """Estimate what is stored by now, and remember faces as long as a visit may be interrupted by now."""
+        self.stream.analysis.traits = stored_traits(settings)
+        self.stream.analysis.keep_s = settings.away_s
+
+    @property
+    def name(self) -> str:
+        """Of the source, as the log has it."""
+        return self._visits.name
+
+    @property
+    def recording(self) -> bool:
+        """Whether visits are counted; somebody else may have stopped the recording while the video goes on."""
+        return any((s.name, s.kind) == (self.name, "webcam") for s in resources.sources_at_work())
+
+    def put_away(self) -> None:
+        """Record no more, also not the frames that come until the browser has closed the camera."""
+        self._put_away = True
+        self.stream.on_ended()
+
+    def _started(self) -> None:
+        if not self._put_away:
+            self._visits.on_started()
+
+    def _left(self, analysis: LiveAnalysis) -> None:
+        resources.get_viewers().leave(analysis)
+        self._visits.finish()
+
+
+def my_source() -> BrowserCamera | None:
+    """The source that this browser session has set up; None where it has none."""
+    return st.session_state.get(_SOURCE)
+
+
+def set_up(store: VisitStore, recording: Recording, name: str) -> None:
+    """Have ``show_camera`` offer this browser's webcam as a source.
+
+    Raises:
+        ValueError: the name cannot be; the message is one sentence for the owner.
+    """
+    analyzer = loaded_analyzer("fast")
+    if analyzer is not None:
+        st.session_state[_SOURCE] = BrowserCamera(recording, analyzer, name, store.settings())
+
+
+def put_away() -> None:
+    """Forget the source; its camera stops because the page does not show it any more."""
+    source: BrowserCamera | None = st.session_state.pop(_SOURCE, None)
+    if source is not None:
+        source.put_away()
+
+
+def is_playing() -> bool:
+    """Whether this browser's video comes in."""
+    return _SOURCE in st.session_state and STREAM_KEY in st.session_state and st.session_state[STREAM_KEY].state.playing
+
+
+def show_camera() -> None:
+    """The camera of ``my_source`` with its buttons; nothing where there is none.
+
+    It must stand at the same place of the page whatever else is shown: a browser ends the video of a camera that is
+    taken from the page.
+    """
+    source = my_source()
+    if source is None:
+        return
+    settings = connection_settings(load_secrets(), os.environ)
+    with st.container(key="visitors_camera"):
+        video, beside = st.columns([2, 3], gap="medium")
+        with video:
+            _video(source, settings)
+        with beside:
+            if settings.problem is not None:
+                notice("error", "The settings for live video need mending", settings.problem)
+            explain(_state_words(source))
+            st.button("Put the webcam away", key="visitors_webcam_close", icon=":material/close:", on_click=put_away)
+
+
+def _state_words(source: BrowserCamera) -> str:
+    if not is_playing():
+        return "Press “Start camera”: from then on everybody in view is counted."
+    if source.recording:
+        return "Recording goes on while this page is open, in every view of it."
+    return "The camera is on and recording begins in a moment. If it does not, put the webcam away and use it again."
+
+
+def _video(source: BrowserCamera, settings: ConnectionSettings) -> None:
+    if _turned_away() or resources.get_viewers().full(source.stream.analysis, settings.viewers):
+        notice(
+            "hint",
+            "No place is free just now",
+            "Others are using the live video, and one more would make it stutter for everybody.",
+            ("Places become free as soon as somebody stops: try again in a minute.",),
+        )
+        st.button("Try again", key="visitors_webcam_again", on_click=_try_again)
+        return
+    problem = camera_problem("visitors_webcam_watch")
+    camera(source.stream, settings, RESOLUTIONS["640 × 480"], _changed(source, settings.viewers))
+    if problem is not None:
+        notice("error", *CAMERA_WORDS[problem])
+
+
+def _changed(source: BrowserCamera, viewers: int) -> Callable[[], None]:
+    def changed() -> None:
+        connecting = st.session_state[STREAM_KEY].state.signalling and not is_playing()
+        if connecting and not resources.get_viewers().enter(source.stream.analysis, viewers):
+            st.session_state["visitors_turned_away"] = True
+
+    return changed
+
+
+def _turned_away() -> bool:
+    return st.session_state.get("visitors_turned_away", False)
+
+
+def _try_again() -> None:
+    st.session_state.pop("visitors_turned_away", None)
