@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.peer_loop import JUDGE
 from benchmarks.peers import PEERS, Process, ProgramError, install, program_of, weights_sha256
 from facetraits.age import AGE_GROUPS, AGE_GROUPS_7, group_index
+from facetraits.cli.train import default_data
 from facetraits.registry import load_manifest
 from facetraits.reports.comparison import FIGURES
 from facetraits.reports.metrics import EvaluationReport
-from facetraits.training.commands import default_data
 from facetraits.training.data.datasets import DatasetError
 from facetraits.training.data.faces import Faces, load_faces
 from facetraits.training.evaluation.counting import Answers, Counted, count

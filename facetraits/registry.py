@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from facetraits.errors import EXIT_MODELS, UserError
 from facetraits.faces.alignment import CROPS
 
 ProfileName = Literal["accurate", "fast"]
@@ -17,8 +18,10 @@ DEFAULT_MODELS_DIR: Final = Path(__file__).parent.parent / "models"
 MANIFEST_FORMAT: Final = 1
 
 
-class ModelIntegrityError(Exception):
+class ModelIntegrityError(UserError):
     """A model file is missing, was changed, or does not fit this version of the code."""
+
+    exit_code = EXIT_MODELS
 
 
 @dataclass(frozen=True, slots=True)

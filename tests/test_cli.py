@@ -32,7 +32,7 @@ def loaded(monkeypatch, fake):
         return fake
 
     fake.calls.clear()
-    monkeypatch.setattr("facetraits.cli.load_analyzer", load)
+    monkeypatch.setattr("facetraits.cli.analyze.load_analyzer", load)
     return profiles
 
 
@@ -314,7 +314,7 @@ def test_damaged_models_are_said_and_leave_earlier_results(analyze, put, tmp_pat
     def load(models_dir=None, profile="accurate"):
         raise ModelIntegrityError("The model models/age/network.tflite was changed.")
 
-    monkeypatch.setattr("facetraits.cli.load_analyzer", load)
+    monkeypatch.setattr("facetraits.cli.analyze.load_analyzer", load)
     out = tmp_path / "out.jsonl"
     out.write_text("earlier")
     code, records, err = analyze(put("coffee.png"), "--out", out)
@@ -343,8 +343,8 @@ def test_stopping_keeps_what_was_finished(analyze, put, tmp_path, fake, monkeypa
 def test_a_reader_that_goes_away_ends_the_command_quietly(put):
     path = put("coffee.png")
     code = (
-        "import sys, facetraits.cli as cli; from tests.builders import FakeAnalyzer;"
-        "cli.load_analyzer = lambda profile: FakeAnalyzer(); sys.exit(cli.main(['analyze', sys.argv[1]]))"
+        "import sys; from facetraits.cli import analyze, main; from tests.builders import FakeAnalyzer;"
+        "analyze.load_analyzer = lambda profile: FakeAnalyzer(); sys.exit(main(['analyze', sys.argv[1]]))"
     )
     reading, writing = os.pipe()
     os.close(reading)

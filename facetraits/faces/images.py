@@ -20,6 +20,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
+from facetraits.errors import UserError
+
 # 108-megapixel phones pass. A picture of the limit takes 360 MB, and 1.2 GB while it is decoded.
 MAX_PIXELS: Final = 120_000_000
 
@@ -88,7 +90,7 @@ _HEIF_BRANDS: Final = frozenset(
 )
 
 
-class ImageDecodeError(ValueError):
+class ImageDecodeError(UserError, ValueError):
     """The bytes cannot be turned into a picture; the message is one sentence for the person who chose the file."""
 
 

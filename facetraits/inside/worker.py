@@ -23,6 +23,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
+from facetraits.errors import UserError
+
 _LOG: Final = logging.getLogger(__name__)
 _LENGTH: Final = struct.Struct(">Q")
 _IDLE_S: Final = 900.0  # Keras holds 700 MB
@@ -42,7 +44,7 @@ _NO_TENSORFLOW: Final = "This installation has no TensorFlow, which looking into
 _NUMBERS: Final = re.compile(r"(?:-?\d[\d.e+-]*[\s,\[\]()]+){6,}")
 
 
-class InsideError(Exception):
+class InsideError(UserError):
     """The networks cannot be looked into; the message is one sentence for the user."""
 
 

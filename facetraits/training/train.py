@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facetraits.ensemble import Member
+from facetraits.errors import TrainingError
 from facetraits.faces.alignment import CROPS, CropSpec
 from facetraits.faces.augmentation import augment
 from facetraits.registry import MemberEntry, sha256_of
@@ -39,7 +40,6 @@ from facetraits.training.data.samples import (
     raf_db_samples,
     utkface_samples,
 )
-from facetraits.training.errors import TrainingError
 from facetraits.training.networks.architectures import (
     AGE_BINS,
     build_face_network,

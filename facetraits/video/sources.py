@@ -19,6 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facetraits.errors import UserError
+
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
@@ -50,7 +52,7 @@ _END_OF_PLACE: Final = re.compile(r"[/?#]")
 _HOST: Final = re.compile(r"[\w.-]+(:\d+)?")
 
 
-class VideoError(Exception):
+class VideoError(UserError):
     """A video cannot be read; the message is one sentence for the person who chose it, without any password."""
 
 

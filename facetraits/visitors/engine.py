@@ -15,6 +15,8 @@ from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, even
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from facetraits.errors import UserError
+
 _FORMS: Final = "sqlite:///folder/visitors.db or postgresql://user:password@server/database"
 _SQLITE: Final = ("sqlite", "sqlite+pysqlite")
 _POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+psycopg")
@@ -60,7 +62,7 @@ _POSTGRESQL_FAILURES: Final = {
 _IN_THE_WAY: Final = "holds tables of another program in the place of ours."
 
 
-class StoreError(Exception):
+class StoreError(UserError):
     """The message is one sentence for the owner of the database, without its password."""
 
 

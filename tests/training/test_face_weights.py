@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from facetraits.training.commands import default_data
+from facetraits.cli.train import default_data
 from facetraits.training.data.datasets import DatasetError
 from facetraits.training.networks.architectures import build_face_network
 from facetraits.training.networks.face_weights import FILES, load_face_weights, read_face_weights

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from facetraits.errors import TrainingError
 from facetraits.faces.alignment import CROPS
 from facetraits.faces.augmentation import VARIATIONS, augment, face_oval
 from facetraits.registry import sha256_of
@@ -20,7 +21,6 @@ from facetraits.training import train as training
 from facetraits.training.data.covers import cover
 from facetraits.training.data.faces import Faces
 from facetraits.training.data.samples import Samples, age_targets
-from facetraits.training.errors import TrainingError
 from facetraits.training.networks.architectures import build_network
 from facetraits.training.networks.export import ParityError, differences, export
 from facetraits.training.networks.served_weights import load_served_weights

@@ -166,7 +166,7 @@ def fake() -> FakeAnalyzer:
 
 @pytest.fixture(autouse=True)
 def _loaded(monkeypatch: pytest.MonkeyPatch, fake: FakeAnalyzer) -> None:
-    monkeypatch.setattr("facetraits.cli.load_analyzer", lambda profile: fake)
+    monkeypatch.setattr("facetraits.cli.analyze.load_analyzer", lambda profile: fake)
 
 
 def test_video_is_analysed(video: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,7 +101,7 @@ def test_video_of_unknown_time_has_ended_just_now(
 ) -> None:
     taken: list[datetime] = []
     monkeypatch.setattr(Recording, "start_file", lambda self, name, file, began: taken.append(began))
-    monkeypatch.setattr("facetraits.visitors.commands._follow", lambda *_: None)
+    monkeypatch.setattr("facetraits.cli.watch._follow", lambda *_: None)
     before = datetime.now(UTC)
 
     main(["watch", str(video), "--db", db])
@@ -115,7 +115,7 @@ def test_who_is_counted_while_it_stops_is_counted_too(
 ) -> None:
     picture = jpeg(lit(True))
     # It is asked to stop before anybody is there for long enough, and waits in vain for a moment.
-    monkeypatch.setattr("facetraits.visitors.commands._follow", lambda *_: None)
+    monkeypatch.setattr("facetraits.cli.watch._follow", lambda *_: None)
     stop_all = Recording.stop_all
 
     def stop_late(self: Recording, timeout_s: float) -> tuple[SourceStatus, ...]:
@@ -222,7 +222,7 @@ def test_database_that_fails_at_the_end_is_said(
         raise StoreError("The database does not answer.")
 
     monkeypatch.setattr(VisitStore, "add", fail)
-    monkeypatch.setattr("facetraits.visitors.commands._STOP_S", 1.0)
+    monkeypatch.setattr("facetraits.cli.watch._STOP_S", 1.0)
 
     assert main(["watch", str(video), "--db", db, *COUNTED]) == 2
     assert "2 visits could not be written" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.training.errors import TrainingError
+from facetraits.errors import TrainingError
 
 GENDERS: Final = ("male", "female")
 ETHNICITIES: Final = ("white", "black", "asian", "indian", "other")

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from facetraits.age import central_interval, median_years
 from facetraits.analyzer import FaceAnalyzer
 from facetraits.ensemble import Ensemble, Member
+from facetraits.errors import TrainingError
 from facetraits.registry import (
     PROFILES,
     Manifest,
@@ -30,7 +31,6 @@ from facetraits.reports.history import read_record
 from facetraits.reports.metrics import EvaluationReport, ModelKind
 from facetraits.training.data.faces import Faces, load_faces, output_of
 from facetraits.training.data.prepare import distance_from_middle
-from facetraits.training.errors import TrainingError
 from facetraits.training.evaluation.counting import Answers, Counted, count
 from facetraits.training.evaluation.steadying import measure_steadiness
 from facetraits.training.provenance import code_commit

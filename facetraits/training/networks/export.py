@@ -13,8 +13,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from facetraits.errors import TrainingError
 from facetraits.inside.layers import FIXED
-from facetraits.training.errors import TrainingError
 
 Precision = Literal["float32", "float16", "int8"]
 # Mean over faces of the largest difference of a probability between the Keras network and the served file: about twice

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 
+from facetraits.errors import UserError
+
 LARGEST_FILE: Final = 20 * 1024 * 1024
 _LARGEST_UNPACKED: Final = 200 * 1024 * 1024
 DELIMITERS: Final = (";", "\t", ",", "|")
@@ -23,7 +25,7 @@ _SEPARATOR_LINE: Final = re.compile(r"\s*\"?sep=([;,\t|])\"?\s*", re.IGNORECASE)
 _NO_TEXT: Final = "This is no text file; export the sales as CSV."
 
 
-class SalesError(Exception):
+class SalesError(UserError):
     """Why a file cannot be taken for sales: one sentence for the owner."""
 
 

@@ -1,14 +1,4 @@
-"""The command line: ``python -m facetraits COMMAND``.
-
-Exit codes:
-    0: everything was done. A picture without a face is a result, not a failure.
-    1: done, but some pictures or videos could not be read; their rows say why.
-    2: nothing to do or no way to do it: wrong usage, a path that is not there, no pictures, an output that cannot be
-       written, a camera or a database that cannot be used.
-    3: the models are missing or damaged.
-    130: stopped by Ctrl-C; what was finished before has been written.
-    141: whoever read the output has closed it.
-"""
+"""`python -m facetraits analyze`: pictures, folders of pictures and videos, as JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -26,84 +16,19 @@ from typing import Any, Final, TextIO
 from tqdm import tqdm
 
 from facetraits.analyzer import FaceAnalyzer, load_analyzer
+from facetraits.errors import EXIT_DONE, EXIT_SOME_UNREADABLE, UserError
 from facetraits.faces.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image
-from facetraits.registry import DEFAULT_MODELS_DIR, PROFILES, ModelIntegrityError
-from facetraits.reports.documents import write_documents
+from facetraits.registry import PROFILES
 from facetraits.tables import csv_lines, json_lines, picture_record
 from facetraits.types import TRAITS, TraitName
 from facetraits.video.sources import VIDEO_SUFFIXES, Frame, VideoError, VideoFile, read_file
 from facetraits.video.timeline import error_record, person_records, timeline_csv_lines
-from facetraits.visitors.commands import add_watch
-
-EXIT_DONE: Final = 0
-EXIT_SOME_UNREADABLE: Final = 1
-EXIT_NOTHING_DONE: Final = 2
-EXIT_MODELS: Final = 3
-EXIT_INTERRUPTED: Final = 130
-EXIT_READER_GONE: Final = 141
 
 _FORMATS: Final[tuple[str, ...]] = ("jsonl", "csv")
 
 
-class CommandError(Exception):
-    """What the user asked for cannot be done; the message is one sentence for them."""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code.
-
-    Args:
-        argv: arguments without the program's name; those of the process where None.
-
-    Raises:
-        SystemExit: the arguments do not parse (code 2), or help was asked for (code 0).
-    """
-    arguments = _parser().parse_args(argv)
-    try:
-        code: int = arguments.run(arguments)
-        return code
-    except CommandError as error:
-        return _fail(str(error), EXIT_NOTHING_DONE)
-    except ModelIntegrityError as error:
-        return _fail(str(error), EXIT_MODELS)
-    except KeyboardInterrupt:
-        return _fail("stopped; what was finished before has been written", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # Python flushes stdout once more at its end, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_READER_GONE
-
-
-def _fail(message: str, code: int) -> int:
-    print(f"facetraits: {message}", file=sys.stderr)
-    return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="facetraits", description="Apparent age, gender, ethnicity and facial expression of faces in pictures."
-    )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_analyze(commands)
-    add_watch(commands)
-    _add_report(commands)
-    _add_training(commands)
-    return parser
-
-
-def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    # Here, not above: what trains is no part of what serves, and an installation that only serves does not have it.
-    try:
-        from facetraits.training.commands import add_commands
-    except ModuleNotFoundError:
-        return
-    add_commands(commands)
-
-
-# ---------------------------------------------------------------------------------------------------------- analyze
-
-
-def _add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
     parser = commands.add_parser(
         "analyze",
         help="analyse pictures, folders of pictures, and videos",
@@ -150,13 +75,13 @@ def _analyze(arguments: argparse.Namespace) -> int:
     pictures = list(_pictures(arguments.paths))
     if out is not None and (out.suffix.lower() in (*SUPPORTED_SUFFIXES, *VIDEO_SUFFIXES) or _is_one_of(out, pictures)):
         kind = "video" if out.suffix.lower() in VIDEO_SUFFIXES else "picture"
-        raise CommandError(f"--out names a {kind}, {out}, which would be overwritten; name another file")
+        raise UserError(f"--out names a {kind}, {out}, which would be overwritten; name another file")
     if not pictures:
-        raise CommandError(f"no pictures found in {', '.join(arguments.paths)}")
+        raise UserError(f"no pictures found in {', '.join(arguments.paths)}")
     form = arguments.format or ("csv" if out is not None and out.suffix.lower() == ".csv" else "jsonl")
     videos = sum(picture.is_video for picture in pictures)
     if form == "csv" and 0 < videos < len(pictures):
-        raise CommandError("pictures and videos have different columns; write two CSV files, or --format jsonl")
+        raise UserError("pictures and videos have different columns; write two CSV files, or --format jsonl")
     lines_of = json_lines if form == "jsonl" else timeline_csv_lines if videos else csv_lines
     analyzer = load_analyzer(profile=arguments.profile)
     tally = _Tally()
@@ -166,18 +91,20 @@ def _analyze(arguments: argparse.Namespace) -> int:
             stream.flush()
     if tally.unreadable:
         kind = "files" if 0 < videos < len(pictures) else "videos" if videos else "pictures"
-        return _fail(
-            f"{tally.unreadable} of {tally.files} {kind} could not be read; their rows say why", EXIT_SOME_UNREADABLE
+        print(
+            f"facetraits: {tally.unreadable} of {tally.files} {kind} could not be read; their rows say why",
+            file=sys.stderr,
         )
+        return EXIT_SOME_UNREADABLE
     return EXIT_DONE
 
 
 def _traits(listed: str) -> tuple[TraitName, ...]:
     asked = {name.strip() for name in listed.split(",")} - {""}
     if unknown := sorted(asked - set(TRAITS)):
-        raise CommandError(f"unknown trait {unknown[0]!r}; the traits are {', '.join(TRAITS)}")
+        raise UserError(f"unknown trait {unknown[0]!r}; the traits are {', '.join(TRAITS)}")
     if not asked:
-        raise CommandError(f"--traits names none; the traits are {', '.join(TRAITS)}")
+        raise UserError(f"--traits names none; the traits are {', '.join(TRAITS)}")
     return tuple(trait for trait in TRAITS if trait in asked)
 
 
@@ -198,7 +125,7 @@ def _pictures(paths: Iterable[str]) -> Iterator[_Picture]:
     seen = set()
     for path in paths:
         if not os.path.exists(path):
-            raise CommandError(f"there is no file or folder {path}")
+            raise UserError(f"there is no file or folder {path}")
         for picture in _pictures_of(path) if os.path.isdir(path) else [_Picture(path)]:
             if (real := os.path.realpath(picture.path)) not in seen:
                 seen.add(real)
@@ -280,7 +207,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
         with path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             yield stream
     except OSError as error:
-        raise CommandError(f"cannot write to {path}: {error.strerror}") from error
+        raise UserError(f"cannot write to {path}: {error.strerror}") from error
 
 
 @contextmanager
@@ -289,23 +216,3 @@ def _progress(pictures: Sequence[_Picture], stream: TextIO) -> Iterator[Iterable
     hidden = len(pictures) < 2 or not sys.stderr.isatty() or stream.isatty()
     with tqdm(pictures, desc="Analysing", unit=" pictures", disable=hidden) as bar:
         yield bar
-
-
-# ----------------------------------------------------------------------------------------------------------- report
-
-
-def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("report", help="write the README's results and the model cards from the reports")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where a document is stale")
-    parser.set_defaults(run=_report)
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    root = DEFAULT_MODELS_DIR.parent
-    try:
-        stale = write_documents(root, check=arguments.check)
-    except (OSError, ValueError) as error:
-        raise CommandError(f"the documents cannot be made: {error}") from error
-    for path in stale:
-        print(f"{path.relative_to(root)} {'is stale' if arguments.check else 'written'}")
-    return EXIT_SOME_UNREADABLE if stale and arguments.check else EXIT_DONE

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from facetraits.errors import EXIT_DONE, UserError
 from facetraits.registry import DEFAULT_MODELS_DIR
 
 
@@ -15,7 +16,7 @@ def default_data() -> Path:
     return Path(os.environ.get("FACETRAITS_DATA", "data"))
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands; their heavy imports happen when they run."""
     train = commands.add_parser("train", help="train networks; a stopped run goes on where it was")
     train.add_argument(
@@ -41,22 +42,18 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         parser.add_argument("--data", type=Path, default=default_data(), help="folder of the data sets")
 
 
-def _guarded(work: Any) -> int:
-    from facetraits.cli import CommandError
-    from facetraits.training.errors import TrainingError
-
+def _guarded(work: Callable[[], None]) -> int:
     try:
         work()
-    except (TrainingError, FileNotFoundError) as error:
-        raise CommandError(str(error)) from error
+    except FileNotFoundError as error:
+        raise UserError(str(error)) from error
     except ImportError as error:
-        raise CommandError(f"{error.name} is missing; install requirements-train.txt") from error
-    return 0
+        raise UserError(f"{error.name} is missing; install requirements-train.txt") from error
+    return EXIT_DONE
 
 
 def _train(arguments: argparse.Namespace) -> int:
     def work() -> None:
-        from facetraits.cli import CommandError
         from facetraits.training.networks.served_weights import served_file
         from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC, in_order
         from facetraits.training.train import RUNS, train
@@ -65,7 +62,7 @@ def _train(arguments: argparse.Namespace) -> int:
         recipes = {**RECIPES, **REFERENCES}
         known = [*recipes, SMILE_SVC]
         if unknown := sorted(set(arguments.names) - set(known)):
-            raise CommandError(f"unknown recipe {unknown[0]!r}; there are {', '.join(known)}")
+            raise UserError(f"unknown recipe {unknown[0]!r}; there are {', '.join(known)}")
         served = [name for name in RECIPES if served_file(name, DEFAULT_MODELS_DIR).exists()]
         wanted = arguments.names or ([*REFERENCES, SMILE_SVC] if arguments.references else RECIPES)
         for name in in_order(wanted, served):

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from facetraits.errors import EXIT_DONE, EXIT_INTERRUPTED, UserError
 from facetraits.registry import PROFILES
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
 
@@ -67,17 +68,16 @@ def _moment(text: str) -> datetime:
 
 def _watch(arguments: argparse.Namespace) -> int:
     from facetraits.analyzer import load_analyzer
-    from facetraits.cli import EXIT_DONE, EXIT_INTERRUPTED, CommandError
     from facetraits.visitors.recording import Recording
-    from facetraits.visitors.store import StoreError, default_url, open_store
+    from facetraits.visitors.store import default_url, open_store
 
     began = _began(arguments)
     analyzer = load_analyzer(profile=arguments.profile, threads=min(2, os.cpu_count() or 1))
     try:
         store = open_store(arguments.db or default_url())
         _chosen(store.settings(), arguments)
-    except (StoreError, ValueError) as error:
-        raise CommandError(str(error)) from error
+    except ValueError as error:
+        raise UserError(str(error)) from error
     recording = Recording(store, analyzer, settings=lambda: _chosen(store.settings(), arguments))
     name = arguments.name if arguments.name is not None else _default_name(arguments.source)
     with _Signals() as signals:
@@ -89,26 +89,22 @@ def _watch(arguments: argparse.Namespace) -> int:
             unwritten = recording.unwritten()
             store.close()
     if unwritten:
-        raise CommandError(f"{_counted(unwritten)} could not be written, because the database does not answer")
+        raise UserError(f"{_counted(unwritten)} could not be written, because the database does not answer")
     print(f"{name}: {_counted(sum(status.visits for status in ended))} written", file=sys.stderr)
     return EXIT_INTERRUPTED if signals.interrupted else EXIT_DONE
 
 
 def _began(arguments: argparse.Namespace) -> datetime | None:
     """When the video was recorded; None for a camera."""
-    from facetraits.cli import CommandError
-    from facetraits.video.sources import VideoError, is_address, read_file
+    from facetraits.video.sources import is_address, read_file
 
     if is_address(arguments.source):
         if arguments.began is not None:
-            raise CommandError("--began is for video files; a camera shows what happens now")
+            raise UserError("--began is for video files; a camera shows what happens now")
         return None
-    try:
-        with read_file(Path(arguments.source)) as video:
-            began: datetime | None = arguments.began or video.recorded_at
-            duration_s = video.duration_s or 0.0
-    except VideoError as error:
-        raise CommandError(str(error)) from error
+    with read_file(Path(arguments.source)) as video:
+        began: datetime | None = arguments.began or video.recorded_at
+        duration_s = video.duration_s or 0.0
     if began is not None:
         return began
     taken = "it is taken as having ended just now"
@@ -142,32 +138,28 @@ def _default_name(source: str) -> str:
 
 
 def _start(recording: Recording, name: str, source: str, began: datetime | None) -> None:
-    from facetraits.cli import CommandError
-
     try:
         if began is None:
             recording.start_camera(name, source)
         else:
             recording.start_file(name, Path(source), began)
     except ValueError as error:
-        raise CommandError(str(error)) from error
+        raise UserError(str(error)) from error
 
 
 def _follow(recording: Recording, name: str, duration_s: float | None, signals: _Signals) -> None:
     """Show how it goes until it is over.
 
     Raises:
-        CommandError: the source cannot be used. A camera that was there once is tried again for ever.
+        UserError: the source cannot be used. A camera that was there once is tried again for ever.
     """
-    from facetraits.cli import CommandError
-
     until = math.inf if duration_s is None else time.monotonic() + duration_s
     line = _ProgressLine()
     try:
         while True:
             (status,) = recording.statuses()
             if status.state == "failed" or (status.state == "connecting" and status.detail):
-                raise CommandError(status.detail)
+                raise UserError(status.detail)
             if status.state == "ended" or signals.stopped.is_set() or time.monotonic() >= until:
                 return
             line.show(_words(status))
