@@ -20,6 +20,8 @@ from facetraits.faces.augmentation import Appearance, augment
 from facetraits.inside.architecture import write_architecture
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, sha256_of
 from facetraits.reports.history import read_record
+from facetraits.training.batches import load_samples
+from facetraits.training.build import finished_network, served_network
 from facetraits.training.data.datasets import RAF_DB_CLASSES
 from facetraits.training.data.faces import Faces, load_faces
 from facetraits.training.evaluation.evaluate import REFERENCE_NETWORKS
@@ -27,7 +29,7 @@ from facetraits.training.networks.architectures import AGE_BINS
 from facetraits.training.networks.export import Precision, export
 from facetraits.training.networks.served_weights import served_file
 from facetraits.training.recipes import CLASS_NAMES, RECIPES, REFERENCES, SMILE_SVC, Recipe
-from facetraits.training.train import RUNS, finished_network, load_samples, served_network
+from facetraits.training.train import RUNS
 from facetraits.types import VIEW
 
 SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013", VIEW)

@@ -16,8 +16,10 @@ from facetraits.errors import TrainingError
 from facetraits.faces.alignment import CROPS
 from facetraits.faces.augmentation import VARIATIONS, augment, face_oval
 from facetraits.registry import sha256_of
+from facetraits.training import build as building
 from facetraits.training import release
 from facetraits.training import train as training
+from facetraits.training.batches import Batches, times_shown, with_views
 from facetraits.training.data.covers import cover
 from facetraits.training.data.faces import Faces
 from facetraits.training.data.samples import Samples, age_targets
@@ -117,7 +119,7 @@ def test_views_are_learned_from_covered_and_turned_faces():
     crops = np.random.default_rng(3).integers(0, 256, (1000, 112, 112, 3), dtype=np.uint8)
     weights = {head: np.ones(1000, np.float32) for head in ("gender", "expression")}
     targets = {head: np.ones((1000, 2), np.float32) for head in weights}
-    seen, told, weighed = training.with_views(crops, targets, weights, np.random.default_rng(1), spec)
+    seen, told, weighed = with_views(crops, targets, weights, np.random.default_rng(1), spec)
     view = told["view"].argmax(axis=1)
     clear, covered, turned = (view == i for i in range(3))
     assert clear.mean() == pytest.approx(0.85, abs=0.04) and turned.mean() == pytest.approx(0.03, abs=0.015)
@@ -133,10 +135,10 @@ def test_pictures_are_shown_as_often_as_a_recipe_says():
     ones = np.ones(150, np.float32)
     samples = Samples(np.zeros((150, 2, 2, 3), np.uint8), {"age": np.zeros((150, 1))}, {"age": ones}, groups)
     recipe = replace(RECIPES["face-wide-112"], shares=(("utkface", 2.0), ("raf-db", 0.5)), evenness=0.5)
-    often = training.times_shown(samples, recipe)
+    often = times_shown(samples, recipe)
     assert often[:100].sum() == pytest.approx(200) and often[100:] == pytest.approx(np.full(50, 0.5))
     assert often[90] / often[0] == pytest.approx(3), "nine times as rare, shown three times as often"
-    batches = training.Batches(samples, replace(recipe, heads=("age",), batch_size=8, augmentation="none"))
+    batches = Batches(samples, replace(recipe, heads=("age",), batch_size=8, augmentation="none"))
     assert len(batches) == int(0.99 * 225) // 8
     rows = batches._order
     assert abs(len(rows) - 225) < 20 and np.bincount(rows, minlength=150)[:90].min() >= 1
@@ -144,16 +146,16 @@ def test_pictures_are_shown_as_often_as_a_recipe_says():
 
 def test_classes_that_nobody_was_asked_for_cost_nothing():
     answer = np.array([[0.2, 0.3, 0.5]], np.float32)
-    loss = training.asked_crossentropy(np.array([[1.0, 0.0, -1.0]], np.float32), answer)
+    loss = building.asked_crossentropy(np.array([[1.0, 0.0, -1.0]], np.float32), answer)
     assert float(np.asarray(loss)[0]) == pytest.approx(-np.log(0.2 / 0.5), abs=1e-5)
-    whole = training.asked_crossentropy(np.array([[1.0, 0.0, 0.0]], np.float32), answer)
+    whole = building.asked_crossentropy(np.array([[1.0, 0.0, 0.0]], np.float32), answer)
     assert float(np.asarray(whole)[0]) == pytest.approx(-np.log(0.2), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_build_with_preprocessing_inside(name):
     recipe = RECIPES[name]
-    model = training.build(recipe)
+    model = building.build(recipe)
     side = CROPS[recipe.crop].side_px
     crops = np.random.default_rng(3).integers(0, 256, (16, side, side, 3), dtype=np.uint8)
     answers = model.predict(crops[:2], verbose=0)
@@ -214,7 +216,7 @@ def short(monkeypatch):
 
 def batches(short, augmentation):
     recipe = dataclasses.replace(short, augmentation=augmentation)
-    return training.Batches(drawn_samples(recipe, "train", None, None), recipe)
+    return Batches(drawn_samples(recipe, "train", None, None), recipe)
 
 
 def pictures(of):
@@ -251,7 +253,7 @@ def test_mixed_pictures_have_mixed_targets_and_no_weight_where_one_is_unknown(sh
     recipe = dataclasses.replace(short, augmentation="none", mixup=1.0)
     samples = drawn_samples(recipe, "train", None, None)
     weights = (np.arange(128) % 4 > 0).astype(np.float32)
-    mixed = training.Batches(replace(samples, weights={"gender": weights}), recipe)
+    mixed = Batches(replace(samples, weights={"gender": weights}), recipe)
     crops, targets, answered = (np.concatenate(parts) for parts in zip(*map(as_gender, mixed), strict=True))
     assert np.allclose(targets.sum(axis=1), 1, atol=1e-6)
     assert ((targets > 0.05) & (targets < 0.95)).any(), "some are far from either class"
@@ -269,7 +271,8 @@ def one_after_another(short, monkeypatch, build, **changes):
     first = dataclasses.replace(short, epochs=1)
     second = dataclasses.replace(first, name="second", start="short", learning_rate=0.0, **changes)
     monkeypatch.setitem(RECIPES, "short", first)
-    monkeypatch.setattr(training, "build", build)
+    for module in (training, building):
+        monkeypatch.setattr(module, "build", build)
     monkeypatch.setattr(training, "REFERENCE_CNNS", {})
     return first, second
 
@@ -280,7 +283,7 @@ def test_a_network_starts_where_another_ended(short, tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match="train it first"):
         training.train(second, tmp_path, tmp_path, runs=tmp_path)
     assert not (tmp_path / "second" / "record.json").exists()
-    monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
+    monkeypatch.setattr(building, "load_imagenet_weights", lambda model: None)
     before, after = (
         keras.models.load_model(training.train(recipe, tmp_path, tmp_path, runs=tmp_path) / "best.keras", compile=False)
         for recipe in (first, second)
@@ -352,12 +355,12 @@ def test_without_batch_normalisation_a_network_answers_as_it_is_served_and_learn
 def test_a_network_without_batch_normalisation_starts_from_a_run_that_is_not_served(short, tmp_path, monkeypatch):
     build = lambda recipe: build_network(112, 32, {"gender": 2}, batch_norm=recipe.batch_norm)  # noqa: E731
     first, second = one_after_another(short, monkeypatch, build, batch_norm=False, keep="last")
-    monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
+    monkeypatch.setattr(building, "load_imagenet_weights", lambda model: None)
     for recipe in (first, second):
         training.train(recipe, tmp_path, tmp_path, runs=tmp_path)
     crops = training.load_samples(first, "validation", tmp_path, tmp_path).crops
     before, after = (
-        training.finished_network(recipe, tmp_path).predict(crops, verbose=0)["gender"] for recipe in (first, second)
+        building.finished_network(recipe, tmp_path).predict(crops, verbose=0)["gender"] for recipe in (first, second)
     )
     assert np.abs(before - after).max() < 1e-4
 
@@ -409,7 +412,7 @@ def test_what_a_set_does_not_label_is_learned_from_the_answers_of_others(crops, 
 def test_a_teacher_answers_from_its_run_until_it_is_served(short, tmp_path, monkeypatch):
     build = lambda recipe: build_network(112, 32, {"gender": 2})  # noqa: E731
     first, second = one_after_another(short, monkeypatch, build, teachers=("short",))
-    monkeypatch.setattr(training, "load_imagenet_weights", lambda model: None)
+    monkeypatch.setattr(building, "load_imagenet_weights", lambda model: None)
     with pytest.raises(TrainingError, match="the teacher short is neither served nor trained"):
         training.train(second, tmp_path, tmp_path, runs=tmp_path)
     training.train(first, tmp_path, tmp_path, runs=tmp_path)
@@ -423,7 +426,7 @@ def test_a_teacher_answers_from_its_run_until_it_is_served(short, tmp_path, monk
     assert teachers_of_second(tmp_path) == {"short": sha256_of(tmp_path / "short" / first.weights_file)}
     faces = drawn_samples(first, "train", None, None).crops[:8]
     served = tmp_path / "models" / "short" / "network.tflite"
-    export(training.finished_network(first, tmp_path), faces, served, "float32")
+    export(building.finished_network(first, tmp_path), faces, served, "float32")
     shutil.copytree(tmp_path / "short", tmp_path / "again" / "short")
     assert teachers_of_second(tmp_path / "again") == {"short": sha256_of(served)}
     from_run, from_file = (teachers["short"](faces)["gender"] for teachers in seen)
@@ -505,7 +508,7 @@ def test_a_served_network_is_rounded_to_integers_once(crops, tmp_path, monkeypat
     faces = Faces([], {recipe.crop: crops}, {}, np.zeros(16, bool))
     monkeypatch.setattr(release, "load_samples", lambda *_: Samples(crops, {}, {}, np.empty(0, np.str_)))
     served = tmp_path / name / "network.tflite"
-    network = training.build(recipe)
+    network = building.build(recipe)
     network.set_weights([weights + 0.1 * (weights.ndim == 1) for weights in network.get_weights()])
     export(network, crops, served)
     (served.parent / "record.json").write_text(json.dumps({"recipe": {}, "export": {"weights": "float16"}}))
