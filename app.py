@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from ui import resources
 from ui.kit.components import lead, privacy_line, steps
 from ui.performance.overview import model_overview
-from ui.shell import start_page
+from ui.shell import start_page, warm_up
 
 start_page("Home", "🙂")
 
@@ -61,4 +60,4 @@ st.markdown(
     "when, in what mood, and who buys: the page Visitors counts, and keeps numbers without a single picture."
 )
 
-resources.warm_up()
+warm_up()

@@ -15,9 +15,9 @@ from ui.kit.face_card import face_cards
 from ui.live.camera_watch import CAMERA_WORDS, camera_problem
 from ui.live.cards import figures, live_cards, show_expressions
 from ui.live.connection import connection_settings, load_secrets
+from ui.live.gate import get_viewers
 from ui.live.stream import RESOLUTIONS, STREAM_KEY, LiveStream, camera
 from ui.photo.session import PhotoSession, Picture
-from ui.resources import get_viewers
 from ui.shell import start_page
 
 # Each run of the script costs the browser about one frame of video.

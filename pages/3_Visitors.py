@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from facetraits.visitors.store import StoreError, VisitStore
-from ui import resources
 from ui.kit.components import lead, notice
 from ui.shell import start_page
+from ui.visitors import cached
 from ui.visitors.access import admitted
 from ui.visitors.data import show_data
 from ui.visitors.log import told
@@ -34,7 +34,7 @@ _VIEWS: Final[Mapping[str, Callable[[VisitStore, ZoneInfo], None]]] = {
 def opened_store() -> VisitStore | None:
     """The log; None where it cannot be opened, which the page then says."""
     try:
-        return resources.get_store()
+        return cached.get_store()
     except StoreError as error:
         notice(
             "error",

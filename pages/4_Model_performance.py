@@ -8,9 +8,8 @@ from typing import Final
 import streamlit as st
 
 from facetraits.types import TRAIT_LABELS, TRAITS, TraitName
-from ui import resources
 from ui.kit.components import lead, notice
-from ui.performance import fairness, report_views, steadiness, training_views
+from ui.performance import cached, fairness, report_views, steadiness, training_views
 from ui.performance.evidence import Evidence
 from ui.shell import start_page
 
@@ -57,7 +56,7 @@ lead(
     "How good is it, compared with whom, for whom is it worse, and can its confidence be believed? Every number was "
     "counted on pictures that the networks had not seen, and says where it comes from."
 )
-evidence = resources.get_evidence()
+evidence = cached.get_evidence()
 for problem in evidence.problems:
     notice("hint", "Left out", problem)
 trait = choose_trait()

@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from facetraits.registry import Manifest, ModelIntegrityError, load_manifest
-from ui import resources
+from ui.inside import cached
 from ui.inside.architecture_views import show_architecture
 from ui.inside.face import choose_face, choose_network, choose_picture, forget, show_answer
 from ui.inside.fool_views import show_fooling
@@ -71,7 +71,7 @@ def show(manifest: Manifest) -> None:
         show_fooling(subject)
     else:
         entry = choose_network(manifest)
-        network = Network(entry, resources.get_layers(entry))
+        network = Network(entry, cached.get_layers(entry))
         (show_layers if view == LAYERS else show_heat)(subject, network)
 
 

@@ -93,7 +93,7 @@ def test_file_imports_only_what_it_may(path: Path) -> None:
     [
         ("facetraits/analyzer.py", "import streamlit as st"),
         ("facetraits/analyzer.py", "def f():\n    import streamlit"),
-        ("facetraits/analyzer.py", "from ui import resources"),
+        ("facetraits/analyzer.py", "from ui import shell"),
         ("facetraits/analyzer.py", "import torch"),
         ("facetraits/analyzer.py", "try:\n    import tensorflow as tf\nexcept ImportError:\n    tf = None"),
         ("facetraits/analyzer.py", "class A:\n    from keras import layers"),

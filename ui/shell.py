@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Final, Literal, NamedTuple
 
 import streamlit as st
 
-from ui import resources
+from ui.visitors import cached
 
 _STYLE: Final = Path(__file__).parent / "kit" / "style.css"
 _MENU: Final = {"About": "Apparent age, apparent gender, ethnicity and facial expression of every face in a picture."}
@@ -58,10 +60,27 @@ def start_page(title: str, icon: str, layout: Literal["centered", "wide"] = "cen
 
 def _recording_sign() -> None:
     """On every page, for everybody: that visitors are recorded here, but not from where, which the log's owner sees."""
-    if resources.sources_at_work():
+    if cached.sources_at_work():
         st.html('<p class="ft-sign ft-sign-on"><i></i><strong>Recording</strong> visitors</p>', width="content")
 
 
 def _links() -> None:
     for page in PAGES:
         st.page_link(page.path, label=page.label, icon=page.icon)
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> Thread:
+    """Import what draws charts and opens the log while the first visitor reads: each would take half a second."""
+    # Not in the thread: Altair asks for the types of a pandas that is loaded, and fails where only half of it is.
+    import_module("pandas")
+    thread = Thread(target=_draw_a_chart, name="warm up", daemon=True)
+    thread.start()
+    return thread
+
+
+def _draw_a_chart() -> None:
+    import_module("facetraits.visitors.recording")
+    from ui.kit import charts
+
+    charts.epoch_series({"": (0.0,)}, "").to_dict()

@@ -78,7 +78,7 @@ class NoTensorFlow(FakeWorker):
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> FakeWorker:
     worker = FakeWorker()
-    monkeypatch.setattr("ui.resources.get_worker", lambda: worker)
+    monkeypatch.setattr("ui.inside.cached.get_worker", lambda: worker)
     return worker
 
 
@@ -325,7 +325,7 @@ def choose_network(page: AppTest, name: str) -> AppTest:
 
 
 def test_without_tensorflow_two_views_say_so_and_two_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.resources.get_worker", NoTensorFlow)
+    monkeypatch.setattr("ui.inside.cached.get_worker", NoTensorFlow)
     page = open_page()
     assert "No look inside This installation has no TensorFlow" in text(page)
     assert "What the network gets" in figures(page)
@@ -421,5 +421,5 @@ def test_faulty_models_are_reported_in_words(monkeypatch: pytest.MonkeyPatch, wo
     def fail(profile: str = "accurate") -> None:
         raise ModelIntegrityError("The model file a.tflite was changed.")
 
-    monkeypatch.setattr("ui.resources.get_analyzer", fail)
+    monkeypatch.setattr("ui.kit.analyzers.get_analyzer", fail)
     assert "The networks cannot be loaded The model file a.tflite was changed." in text(open_page())

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 import ui.performance.overview
 from facetraits.registry import load_manifest
 from tests.builders import ROOT
-from ui import resources
+from ui import shell
 from ui.shell import PAGES
 
 
@@ -38,7 +38,7 @@ def test_home_says_what_it_does_and_what_it_cannot_do() -> None:
 def test_home_prepares_the_drawing_of_charts() -> None:
     page = open_app()
     assert not page.exception
-    resources.warm_up().join(timeout=60)
+    shell.warm_up().join(timeout=60)
     assert {"altair", "ui.kit.charts"} <= sys.modules.keys()
 
 
@@ -52,7 +52,7 @@ def test_home_prepares_the_drawing_of_charts() -> None:
     ],
 )
 def test_home_leads_to_the_other_pages(button: str, title: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.resources.get_analyzer", lambda profile="accurate": None)
+    monkeypatch.setattr("ui.kit.analyzers.get_analyzer", lambda profile="accurate": None)
     page = open_app()
     next(b for b in page.button if b.label == button).click().run()
     assert not page.exception

@@ -20,7 +20,7 @@ VIEWS = ("Leaderboard", "Confusion matrix", "Confidence", "Age error", "Fairness
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("ui.resources.DEFAULT_MODELS_DIR", tmp_path)
+    monkeypatch.setattr("ui.performance.cached.DEFAULT_MODELS_DIR", tmp_path)
     return evidence_folder(tmp_path)
 
 
@@ -132,7 +132,7 @@ def test_two_trainings_can_be_compared() -> None:
 
 
 def test_without_reports_every_view_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.resources.DEFAULT_MODELS_DIR", tmp_path)
+    monkeypatch.setattr("ui.performance.cached.DEFAULT_MODELS_DIR", tmp_path)
     for view in VIEWS:
         page = open_page("age", view)
         assert charts(page) == 0

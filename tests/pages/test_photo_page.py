@@ -60,7 +60,7 @@ class ChangedAnalyzer(FakeAnalyzer):
 
 
 def serve(monkeypatch: pytest.MonkeyPatch, analyzer: FakeAnalyzer) -> FakeAnalyzer:
-    monkeypatch.setattr("ui.resources.get_analyzer", lambda profile="accurate": analyzer)
+    monkeypatch.setattr("ui.kit.analyzers.get_analyzer", lambda profile="accurate": analyzer)
     return analyzer
 
 
@@ -323,7 +323,7 @@ def test_faulty_models_are_reported_in_words(monkeypatch: pytest.MonkeyPatch) ->
     def fail(profile: str = "accurate") -> None:
         raise ModelIntegrityError("The model file a.tflite was changed.")
 
-    monkeypatch.setattr("ui.resources.get_analyzer", fail)
+    monkeypatch.setattr("ui.kit.analyzers.get_analyzer", fail)
     page = open_page()
     assert not page.exception
     assert "The networks cannot be loaded The model file a.tflite was changed." in text(page)

@@ -26,8 +26,8 @@ from facetraits.visitors.visit import Settings, Visit
 from tests.builders import ROOT, FakeAnalyzer, photo_of_one
 from tests.videos import comes_and_goes, write_sound, write_video
 from tests.visitors.made_visits import make_frame, make_visit, visits_of
-from ui import resources
 from ui.live.gate import Viewers
+from ui.visitors import cached
 from ui.visitors.recording import began_at
 from ui.visitors.webcam import BrowserCamera
 
@@ -42,9 +42,9 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("FACETRAITS_VISITORS_PASSWORD", raising=False)
     for module in ("ui.visitors.access", "ui.visitors.webcam"):
         monkeypatch.setattr(f"{module}.load_secrets", dict)
-    monkeypatch.setattr("ui.resources.get_analyzer", lambda profile="accurate": FakeAnalyzer())
+    monkeypatch.setattr("ui.kit.analyzers.get_analyzer", lambda profile="accurate": FakeAnalyzer())
     yield
-    for recording in resources._recordings():
+    for recording in cached._recordings():
         recording.stop_all()
 
 
@@ -56,7 +56,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def store() -> VisitStore:
-    return resources.get_store()
+    return cached.get_store()
 
 
 @pytest.fixture
@@ -483,7 +483,7 @@ def test_a_video_is_counted_at_the_time_it_was_recorded(store: VisitStore, tmp_p
     page.file_uploader[0].set_value(("Door.mp4", video.read_bytes(), "video/mp4")).run()
     assert [error.value for error in page.exception] == []
     submit(page, "Count the visitors")
-    wait_for(lambda: [status.state for status in resources.get_recording().statuses()] == ["ended"])
+    wait_for(lambda: [status.state for status in cached.get_recording().statuses()] == ["ended"])
     wait_for(lambda: len(store.latest()) == 1)
     (visit,) = store.latest()
     assert (visit.source, visit.ended) == ("Door", True)
@@ -513,7 +513,7 @@ def test_a_video_of_the_future_is_a_sentence(tmp_path: Path) -> None:
     page.get("date_time_input")[0].set_value(datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1))
     submit(page, "Count the visitors")
     assert "The video was not started" in text(page)
-    assert resources.get_recording().statuses() == ()
+    assert cached.get_recording().statuses() == ()
 
 
 def test_a_video_never_begins_in_the_future() -> None:
@@ -533,10 +533,10 @@ def test_a_video_that_is_older_than_what_is_kept_is_not_counted_in_vain(store: V
     page.file_uploader[0].set_value(("old.mp4", video.read_bytes(), "video/mp4")).run()
     submit(page, "Count the visitors")
     assert "older than the 90 days that visits are kept" in text(page)
-    assert resources.get_recording().statuses() == ()
+    assert cached.get_recording().statuses() == ()
     store.save_settings(Settings(retention_days=None))
     submit(page, "Count the visitors")
-    assert [status.name for status in resources.get_recording().statuses()] == ["old"]
+    assert [status.name for status in cached.get_recording().statuses()] == ["old"]
 
 
 @pytest.mark.usefixtures("here")
@@ -553,7 +553,7 @@ def test_while_a_camera_records_every_page_says_so(monkeypatch: pytest.MonkeyPat
     page.switch_page(PAGE).run()
     press(page, "visitors_stop_all")
     assert "Recording is off" in text(page)
-    assert resources.sources_at_work() == ()
+    assert cached.sources_at_work() == ()
     assert "Recording visitors" not in text(page)
 
 
@@ -562,7 +562,7 @@ def test_a_camera_that_never_was_there_says_why() -> None:
     page = choose(open_page("Recording"), "visitors_kind", "Network camera")
     page.text_input(key="visitors_address").set_value("http://user:geheim@127.0.0.1:9/video")
     submit(page, "Start this camera")
-    recording = resources.get_recording()
+    recording = cached.get_recording()
     wait_for(lambda: recording.statuses()[0].detail)
     (status,) = recording.statuses()
     assert status.state == "connecting"
@@ -593,7 +593,7 @@ def test_visits_that_wait_are_said_also_of_a_file_that_is_over_and_after_the_sto
     store: VisitStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = ForgetfulStore(store, monkeypatch)
-    recording = resources.get_recording()
+    recording = cached.get_recording()
     recording.start_file("Door", write_video(tmp_path / "a.mp4", comes_and_goes((0.6, 3.0), seconds=4).pictures()),
                          datetime.now(UTC) - timedelta(hours=1))  # fmt: skip
     wait_for(lambda: [(s.state, s.unwritten) for s in recording.statuses()] == [("ended", 1)])
@@ -620,7 +620,7 @@ def test_a_camera_that_cannot_be_started_is_a_sentence(name: str, address: str) 
     page.text_input(key="visitors_address").set_value(address)
     submit(page, "Start this camera")
     assert ("The camera was not started" if name else "The source needs a name") in text(page)
-    assert resources.sources_at_work() == ()
+    assert cached.sources_at_work() == ()
 
 
 @pytest.mark.usefixtures("here")
@@ -662,7 +662,7 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         st.session_state.setdefault(key, WebRtcStreamerContext(None, state))
 
     monkeypatch.setattr("ui.live.stream.webrtc_streamer", draw)
-    monkeypatch.setattr("ui.resources.get_viewers", Viewers)
+    monkeypatch.setattr("ui.live.gate.get_viewers", Viewers)
     yield drawn
 
 
@@ -751,15 +751,15 @@ def test_one_camera_too_many_gets_a_polite_word(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("here")
 def test_a_log_that_cannot_be_opened_is_a_sentence_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    works = resources.get_store
+    works = cached.get_store
 
     def fails() -> VisitStore:
         raise StoreError("The database of the shop does not answer.")
 
-    monkeypatch.setattr("ui.resources.get_store", fails)
+    monkeypatch.setattr("ui.visitors.cached.get_store", fails)
     page = open_page()
     assert "The visitor log cannot be opened The database of the shop does not answer." in text(page)
-    monkeypatch.setattr("ui.resources.get_store", works)
+    monkeypatch.setattr("ui.visitors.cached.get_store", works)
     submit(page, "Try again")
     assert "Recording is off" in text(page)
 
@@ -784,7 +784,7 @@ def test_faulty_models_are_reported_in_words(monkeypatch: pytest.MonkeyPatch) ->
     def fail(profile: str = "accurate") -> None:
         raise ModelIntegrityError("The model file a.tflite was changed.")
 
-    monkeypatch.setattr("ui.resources.get_analyzer", fail)
+    monkeypatch.setattr("ui.kit.analyzers.get_analyzer", fail)
     page = open_page("Recording")
     submit(page, "Use this webcam")
     assert "The networks cannot be loaded The model file a.tflite was changed." in text(page)

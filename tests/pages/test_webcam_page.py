@@ -73,7 +73,7 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> Camera:
 @pytest.fixture(autouse=True)
 def viewers(monkeypatch: pytest.MonkeyPatch) -> Viewers:
     counted = Viewers()
-    monkeypatch.setattr("ui.resources.get_viewers", lambda: counted)
+    monkeypatch.setattr("ui.live.gate.get_viewers", lambda: counted)
     return counted
 
 
@@ -106,7 +106,7 @@ def open_page() -> Iterator[Callable[[], AppTest]]:
 
 
 def serve(monkeypatch: pytest.MonkeyPatch, analyzer: FakeAnalyzer) -> FakeAnalyzer:
-    monkeypatch.setattr("ui.resources.get_analyzer", lambda profile="accurate": analyzer)
+    monkeypatch.setattr("ui.kit.analyzers.get_analyzer", lambda profile="accurate": analyzer)
     return analyzer
 
 
@@ -268,7 +268,7 @@ def test_faulty_models_are_reported_in_words(
     def fail(profile: str = "accurate") -> None:
         raise ModelIntegrityError("The model file a.tflite was changed.")
 
-    monkeypatch.setattr("ui.resources.get_analyzer", fail)
+    monkeypatch.setattr("ui.kit.analyzers.get_analyzer", fail)
     page = open_page()
     assert "The networks cannot be loaded The model file a.tflite was changed." in text(page)
     assert camera.arguments == {}

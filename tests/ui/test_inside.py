@@ -19,7 +19,7 @@ from facetraits.inside.probing import SPOILINGS
 from facetraits.registry import load_manifest
 from facetraits.types import ClassPrediction
 from tests.builders import MODELS, ROOT, FakeAnalyzer, make_traits, photo_of_many, photo_of_one, photo_without_faces
-from ui import resources
+from ui.inside import cached
 from ui.inside.architecture import blocks, comparison_table, cost_rows, diagram, layer_table, seen_px, summary
 from ui.inside.cover import Covered, correlation, cover, log_odds, verdict
 from ui.inside.fool import (
@@ -521,16 +521,16 @@ def test_a_picture_without_faces_or_sense_is_an_outcome() -> None:
 
 
 def test_the_page_brings_no_keras_into_the_app() -> None:
-    modules = ", ".join(f"ui.{path.stem}" for path in sorted((ROOT / "ui").glob("inside_*.py")))
-    code = f"import sys, ui.resources, {modules}; print('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    modules = ", ".join(f"ui.inside.{path.stem}" for path in sorted((ROOT / "ui" / "inside").glob("[a-z]*.py")))
+    code = f"import sys, {modules}; print('keras' in sys.modules or 'tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert modules.count("ui.") >= 10
     assert done.stdout.strip() == "False"
 
 
 def test_the_process_with_keras_is_one_and_waits_for_its_first_question() -> None:
-    assert resources.get_worker() is resources.get_worker()
-    assert not resources.get_worker().ready
+    assert cached.get_worker() is cached.get_worker()
+    assert not cached.get_worker().ready
 
 
 # --------------------------------------------------------------------------------------------------------- architecture

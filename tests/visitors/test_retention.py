@@ -18,7 +18,7 @@ from facetraits.visitors.store import StoreError, VisitStore, open_store
 from facetraits.visitors.visit import Settings, Visit
 from tests.videos import Bright
 from tests.visitors.memory_store import MemoryStore
-from ui import resources
+from ui.visitors import cached
 
 NOW = datetime.now(UTC)
 OLD = Visit(NOW - timedelta(days=400), "door", 1.0, ended=True)
@@ -45,7 +45,7 @@ def url(store_url: str) -> str:
 
 
 def test_app_that_opens_the_log_deletes_what_is_too_old(url: str) -> None:
-    store = resources._store.__wrapped__(url)  # type: ignore[attr-defined]
+    store = cached._store.__wrapped__(url)  # type: ignore[attr-defined]
 
     with closing(store):
         assert store.latest() == (NEW,)
@@ -60,7 +60,7 @@ def test_log_that_cannot_be_cleared_is_opened_all_the_same(
     monkeypatch.setattr(retention, "_AGAIN_S", 0.05)
     with monkeypatch.context() as broken:
         broken.setattr(VisitStore, "expire", fail)
-        store = resources._store.__wrapped__(url)  # type: ignore[attr-defined]
+        store = cached._store.__wrapped__(url)  # type: ignore[attr-defined]
         assert len(store.latest()) == 2
         time.sleep(0.3)
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from facetraits.inside.architecture import Architecture
 from facetraits.registry import Manifest, ModelIntegrityError
-from ui import resources
+from ui.inside import cached
 from ui.inside.architecture import (
     answers,
     comparison_table,
@@ -24,7 +24,7 @@ from ui.kit.figure import draw, explain, legend, numbers, subheading, tiles
 def show_architecture(manifest: Manifest) -> None:
     """The whole view; ``manifest`` names the served networks."""
     try:
-        served, references = resources.get_architectures(manifest)
+        served, references = cached.get_architectures(manifest)
     except (ModelIntegrityError, ValueError) as error:
         notice("error", "The networks' tables cannot be read", str(error), ("Get a fresh copy of the models folder.",))
         return

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from facetraits.inside.probing import occlusion
-from ui import resources
+from ui.inside import cached
 from ui.inside.pictures import Figure, enlarged, figures, jpeg_address, over_face
 from ui.inside.question import Question
 from ui.inside.session import Network, Subject
@@ -108,7 +108,7 @@ def _cover(subject: Subject, network: Network, question: Question, patch: int, f
     crop = subject.crops[network.entry.crop]
     progress = st.progress(0.0, "Covering the face …")
     found: Covered | None = None
-    for done, found in cover(crop, question, resources.get_member(network.entry).predict, patch):
+    for done, found in cover(crop, question, cached.get_member(network.entry).predict, patch):
         progress.progress(done, f"Covering the face: {done:.0%}")
         frame.html(figures(_drop_figures(crop, question, found), "middle"))
     progress.empty()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facetraits.inside.requests import Forward
 from facetraits.inside.worker import InsideError
-from ui import resources
+from ui.inside import cached
 from ui.inside.session import Network, Subject
 from ui.kit.components import notice
 
@@ -24,7 +24,7 @@ def ask(request: str, **arguments: Any) -> Any:
     Raises:
         InsideError: see there.
     """
-    worker = resources.get_worker()
+    worker = cached.get_worker()
     if not worker.ready:
         with st.spinner("Starting the laboratory for networks. It takes some seconds, and only the first time …"):
             worker.ask("hello")
@@ -57,7 +57,7 @@ def served(subject: Subject, network: Network) -> dict[str, NDArray[np.float32]]
     crop = subject.crops[network.entry.crop]
 
     def predict() -> dict[str, NDArray[np.float32]]:
-        answers = resources.get_member(network.entry).predict(crop[None])
+        answers = cached.get_member(network.entry).predict(crop[None])
         return {name: values[0] for name, values in answers.items()}
 
     return subject.kept((network.name, "served"), predict)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from facetraits.registry import ModelIntegrityError
 from facetraits.types import TRAIT_LABELS, TRAITS, TraitName
-from ui import resources
+from ui.kit import analyzers
 from ui.kit.components import notice
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def choose_traits(key: str) -> list[TraitName]:
 def loaded_analyzer(profile: ProfileName) -> FaceAnalyzer | None:
     """The analyzer of a profile; None where it cannot be loaded, which the page then says."""
     try:
-        return resources.get_analyzer(profile)
+        return analyzers.get_analyzer(profile)
     except ModelIntegrityError as error:
         notice("error", "The networks cannot be loaded", str(error), ("Get a fresh copy of the models folder.",))
         return None

@@ -7,6 +7,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Final
 
+import streamlit as st
+
 if TYPE_CHECKING:
     from facetraits.video.live import LiveAnalysis
 
@@ -44,3 +46,9 @@ class Viewers:
             other is not stream and (other.active or now - entered < _CONNECTING_S)
             for other, entered in self._entered.items()
         )
+
+
+@st.cache_resource(show_spinner=False)
+def get_viewers() -> Viewers:
+    """Who is streaming at the moment: counts, nothing else."""
+    return Viewers()

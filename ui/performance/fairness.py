@@ -11,12 +11,11 @@ import streamlit as st
 from facetraits.reports.comparison import AXES, FIGURE, FIGURES, MIN_COMPARED, Axis, Figure, largest_gap
 from facetraits.reports.metrics import EvaluationReport
 from facetraits.types import TraitName
-from ui import resources
 from ui.kit import charts
 from ui.kit.charts import KIND_COLOURS
 from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, origin_of_reports, sentence, subheading
-from ui.performance import answers
+from ui.performance import answers, cached
 from ui.performance.evidence import Evidence
 from ui.performance.models import (
     AXIS_WORDS,
@@ -159,12 +158,12 @@ def _choose_axes(report: EvaluationReport) -> tuple[Axis, ...]:
 def _show_groups(
     evidence: Evidence, report: EvaluationReport, figure: Figure, axes: tuple[Axis, ...], adults: bool
 ) -> None:
-    rows = resources.get_groups(evidence, report, figure.key, axes, adults)
+    rows = cached.get_groups(evidence, report, figure.key, axes, adults)
     gap = largest_gap(rows, figure)
     said = fairness_sentence(gap, figure, sum(row.compared for row in rows))
     sentence(said)
     dots = group_dots(rows, figure, gap)
-    overall = resources.get_measured(evidence, report, figure.key)
+    overall = cached.get_measured(evidence, report, figure.key)
     entries = {"groups, with 95% interval": (KIND_COLOURS["group"], "dot")}
     if any(dot.kind == "worst" for dot in dots):
         entries["worst"] = (KIND_COLOURS["worst"], "dot")

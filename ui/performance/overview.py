@@ -14,8 +14,8 @@ from facetraits.registry import DEFAULT_MODELS_DIR, Manifest, ModelIntegrityErro
 from facetraits.reports.comparison import FIGURE, HEADLINE_KEYS, find_report
 from facetraits.reports.metrics import EvaluationReport
 from facetraits.types import TRAIT_LABELS
-from ui import resources
 from ui.kit.components import counted, notice
+from ui.performance import cached
 from ui.performance.evidence import DATASET_WORDS
 
 _OUTPUT_WORDS: Final[Mapping[str, str]] = {**TRAIT_LABELS, "expression_fer2013": "Expression in seven classes"}
@@ -57,7 +57,7 @@ def model_overview() -> None:
     except ModelIntegrityError as error:
         notice("hint", "The networks cannot be loaded", str(error))
         return
-    tiles = headline_tiles(resources.get_evidence().reports)
+    tiles = headline_tiles(cached.get_evidence().reports)
     if tiles:
         items = "".join(
             f"<li><span>{escape(tile.label)}</span><strong>{escape(tile.value)}</strong>"

@@ -11,12 +11,11 @@ import streamlit as st
 from facetraits.reports.comparison import FIGURE, FIGURES, HEADLINE_KEYS, Figure, find_report
 from facetraits.reports.metrics import ClassCounts, EvaluationReport
 from facetraits.types import TraitName
-from ui import resources
 from ui.kit import charts
 from ui.kit.charts import KIND_COLOURS, Norm
 from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, origin_of_reports, sentence, subheading, tiles
-from ui.performance import answers
+from ui.performance import answers, cached
 from ui.performance.evidence import DATASET_WORDS, Evidence
 from ui.performance.models import (
     DATASETS_OF_TRAIT,
@@ -50,7 +49,7 @@ def headlines(evidence: Evidence, trait: TraitName) -> None:
     }
     entries = []
     for figure in (figure for figure in FIGURES if figure.trait == trait and figure.dataset in reports):
-        measured = resources.get_measured(evidence, reports[figure.dataset], figure.key)
+        measured = cached.get_measured(evidence, reports[figure.dataset], figure.key)
         if measured is not None:
             basis = f"95% interval {interval_words(measured, figure)}, {measured.n:,} pictures"
             entries.append((figure.label, figure.formatted(measured.value), basis))
@@ -90,7 +89,7 @@ def show_leaderboard(evidence: Evidence, trait: TraitName) -> None:
             "that is not found counts as wrong (errors in years and F1 are of the faces found).",
         )
     figure = FIGURE[key]
-    rows = resources.get_leaderboard(evidence, key, protocol)
+    rows = cached.get_leaderboard(evidence, key, protocol)
     if not rows:
         notice("hint", "Nobody was measured so", "Choose “Faces” to see the comparison on faces that were cut out.")
         return

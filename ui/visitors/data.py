@@ -12,10 +12,9 @@ import streamlit as st
 from facetraits.visitors.export import to_csv, to_parquet
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import EVERYTHING, Selection
-from ui import resources
 from ui.kit.components import notice
 from ui.kit.figure import explain, subheading
-from ui.visitors import words
+from ui.visitors import cached, words
 from ui.visitors.last_import import forget_import
 from ui.visitors.log import choose_visits, remembered, say, show_messages, told
 from ui.visitors.sales import show_sales
@@ -68,7 +67,7 @@ def _exports(store: VisitStore, zone: ZoneInfo) -> None:
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "CSV",
-            lambda: to_csv(resources.get_visits(store, chosen), zone),
+            lambda: to_csv(cached.get_visits(store, chosen), zone),
             f"{name}.csv",
             "text/csv",
             key="visitors_csv",
@@ -79,7 +78,7 @@ def _exports(store: VisitStore, zone: ZoneInfo) -> None:
         )
         st.download_button(
             "Parquet",
-            lambda: to_parquet(resources.get_visits(store, chosen)),
+            lambda: to_parquet(cached.get_visits(store, chosen)),
             f"{name}.parquet",
             "application/vnd.apache.parquet",
             key="visitors_parquet",
@@ -124,7 +123,7 @@ def _keep(store: VisitStore, days: int | None) -> None:
     with remembered():
         store.save_settings(replace(store.settings(), retention_days=days))
         gone = store.expire(words.now())
-        resources.forget_visits()
+        cached.forget_visits()
         forget_table()
         say(
             "hint", "Saved", f"{counted_visits(gone).capitalize()} deleted." if gone else "No visit is older than that."
@@ -145,7 +144,7 @@ def _delete_everything(store: VisitStore, zone: ZoneInfo) -> None:
         with st.container(horizontal=True, gap="small"):
             st.download_button(
                 "Download all of them" if number > 1 else "Download it",
-                lambda: to_csv(resources.get_visits(store), zone),
+                lambda: to_csv(cached.get_visits(store), zone),
                 f"visits-{words.now().astimezone(zone):%Y-%m-%d}.csv",
                 "text/csv",
                 key="visitors_delete_csv",
@@ -167,7 +166,7 @@ def _ask() -> None:
 def _delete_all(store: VisitStore) -> None:
     with remembered():
         gone = store.delete_all()
-        resources.forget_visits()
+        cached.forget_visits()
         st.session_state.pop(_ASKED, None)
         forget_import()
         forget_table()

@@ -14,11 +14,10 @@ from facetraits.visitors import findings, patterns
 from facetraits.visitors.patterns import ENOUGH, WEEKDAYS, Unknown
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import OUTCOMES
-from ui import resources
 from ui.kit import charts
 from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, sentence, subheading, tiles
-from ui.visitors import answers, words
+from ui.visitors import answers, cached, words
 from ui.visitors import charts as visit_charts
 from ui.visitors.log import choose_visits, show_messages, told
 
@@ -42,7 +41,7 @@ def show_patterns(store: VisitStore, zone: ZoneInfo) -> None:
     show_messages()
     with told():
         today = words.now().astimezone(zone).date()
-        frame = resources.get_visits(store, choose_visits(store, zone, today))
+        frame = cached.get_visits(store, choose_visits(store, zone, today))
         if not len(frame):
             _nothing(store)
             return

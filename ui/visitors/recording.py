@@ -17,11 +17,10 @@ from facetraits.video.sources import VIDEO_SUFFIXES, VideoError, read_file
 from facetraits.visitors.recording import Recording, SourceStatus
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
-from ui import resources
 from ui.kit.components import listed, notice
 from ui.kit.controls import loaded_analyzer
 from ui.kit.figure import explain, subheading
-from ui.visitors import webcam, words
+from ui.visitors import cached, webcam, words
 from ui.visitors.log import remembered, say, show_messages, told
 
 EVERY_S: Final = 2.0
@@ -46,7 +45,7 @@ _KINDS: Final = {"webcam": "webcam", "file": "video file", "camera": "camera"}
 def show_sign(store: VisitStore) -> None:
     """Whether anything records, on every view; what is stored, and for how long."""
     view = st.session_state[VIEW_KEY]
-    recording = bool(resources.sources_at_work())
+    recording = bool(cached.sources_at_work())
     st.fragment(run_every=EVERY_S)(_sign)(store, view, recording)
     if recording or view in ("Now", "Recording"):
         explain(stored_words(store.settings()))
@@ -57,7 +56,7 @@ def _sign(store: VisitStore, view: str, was_recording: bool) -> None:
         mine = webcam.my_source()
         if mine is not None:
             mine.follow(store.settings())
-        statuses = resources.sources_at_work()
+        statuses = cached.sources_at_work()
         if bool(statuses) != was_recording:  # it has begun or ended by itself: the whole page says something else now
             st.rerun()
         with st.container(horizontal=True, gap="small", vertical_alignment="center", key="visitors_sign"):
@@ -73,7 +72,7 @@ def _sign(store: VisitStore, view: str, was_recording: bool) -> None:
                     "Start recording", type="primary", key="visitors_start", icon=":material/videocam:", on_click=_open
                 ):
                     st.rerun()
-        _unwritten(late_visits(resources.get_recording(), bool(statuses)))
+        _unwritten(late_visits(cached.get_recording(), bool(statuses)))
 
 
 def _sign_line(line: str, on: bool) -> None:
@@ -147,7 +146,7 @@ def stored_words(settings: Settings) -> str:
 def _stop_all() -> None:
     with remembered():
         webcam.put_away()
-        resources.get_recording().stop_all()
+        cached.get_recording().stop_all()
 
 
 # ----------------------------------------------------------------------------------------------------------------- view
@@ -170,7 +169,7 @@ def show_recording(store: VisitStore, zone: ZoneInfo) -> None:
 
 
 def _sources() -> None:
-    statuses = resources.get_recording().statuses()
+    statuses = cached.get_recording().statuses()
     if not statuses:
         return
     subheading("Sources")
@@ -179,7 +178,7 @@ def _sources() -> None:
 
 
 def _source_list() -> None:
-    statuses = resources.get_recording().statuses()
+    statuses = cached.get_recording().statuses()
     for place, status in enumerate(statuses):
         with st.container(border=True, key=f"visitors_source_{place}", gap="xsmall"):
             left, right = st.columns([5, 1], vertical_alignment="center", gap="small")
@@ -225,7 +224,7 @@ def _stop(status: SourceStatus) -> None:
         if mine is not None and mine.name == status.name:
             webcam.put_away()
         else:
-            resources.get_recording().stop(status.name)
+            cached.get_recording().stop(status.name)
 
 
 # -------------------------------------------------------------------------------------------------------------- sources
@@ -242,7 +241,7 @@ def _add_webcam(store: VisitStore, zone: ZoneInfo) -> None:
         pressed = st.form_submit_button("Use this webcam", type="primary", icon=":material/videocam:")
     if pressed and _named(name):
         try:
-            webcam.set_up(store, resources.get_recording(), name.strip())
+            webcam.set_up(store, cached.get_recording(), name.strip())
         except ValueError as error:
             notice("error", "The webcam was not added", str(error))
         if webcam.my_source() is not None:
@@ -267,7 +266,7 @@ def _add_camera(store: VisitStore, zone: ZoneInfo) -> None:
         pressed = st.form_submit_button("Start this camera", type="primary", icon=":material/videocam:")
     if pressed and _named(name) and loaded_analyzer("fast") is not None:
         try:
-            resources.get_recording().start_camera(name.strip(), address.strip())
+            cached.get_recording().start_camera(name.strip(), address.strip())
         except ValueError as error:
             notice("error", "The camera was not started", str(error))
         else:
@@ -341,7 +340,7 @@ def began_at(recorded_at: datetime | None, duration_s: float | None, now: dateti
 def _start_file(name: str, data: io.BytesIO, began: datetime) -> None:
     data.seek(0)
     try:
-        resources.get_recording().start_file(name, data, began)
+        cached.get_recording().start_file(name, data, began)
     except ValueError as error:
         notice("error", "The video was not started", str(error))
     else:

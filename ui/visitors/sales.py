@@ -14,11 +14,10 @@ import streamlit as st
 from facetraits.visitors.sales.reading import Matching, MatchRule, Sale, SalesError, SalesFile, match_sales, read_sales
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Selection
-from ui import resources
 from ui.kit.components import notice
 from ui.kit.figure import explain, tiles
 from ui.kit.tables import Column, Table
-from ui.visitors import words
+from ui.visitors import cached, words
 from ui.visitors.last_import import import_of, keep_import, show_undo
 from ui.visitors.log import remembered, say
 from ui.visitors.visits import forget_table
@@ -175,7 +174,7 @@ def _around(store: VisitStore, sales: Sequence[Sale], rule: MatchRule) -> pd.Dat
     """The visits that a sale may belong to, and a day around them."""
     times = [sale.time for sale in sales]
     margin = timedelta(seconds=rule.longest_s) + timedelta(days=1)
-    return resources.get_visits(store, Selection(since=min(times) - margin, until=max(times) + margin))
+    return cached.get_visits(store, Selection(since=min(times) - margin, until=max(times) + margin))
 
 
 def _preview(sales: SalesFile, found: Matching, frame: pd.DataFrame, zone: ZoneInfo) -> None:

@@ -16,10 +16,9 @@ import streamlit as st
 
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import LARGEST_BASKET, OUTCOMES, VISIT_CLASSES, Selection, Visit
-from ui import resources
 from ui.kit.components import notice
 from ui.kit.figure import explain
-from ui.visitors import words
+from ui.visitors import cached, words
 from ui.visitors.edits import BASKET, BOUGHT, DELETE, TRAIT_COLUMNS, edited, shows, visit_rows
 from ui.visitors.log import choose_visits, remembered, say, show_messages, told
 from ui.visitors.words import counted_visits, moment_words
@@ -226,6 +225,6 @@ def _below(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
 def _delete(store: VisitStore, table: VisitTable, places: list[int]) -> None:
     with remembered():
         deleted = store.delete([table.visits[place].id for place in places])
-        resources.forget_visits()
+        cached.forget_visits()
         say("hint", "Deleted", f"{counted_visits(deleted).capitalize()} gone for good.")
         _read_anew()

@@ -13,13 +13,14 @@ from facetraits.visitors.recording import Recording
 from facetraits.visitors.source import stored_traits
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Settings
-from ui import resources
 from ui.kit.components import notice
 from ui.kit.controls import loaded_analyzer
 from ui.kit.figure import explain
+from ui.live import gate
 from ui.live.camera_watch import CAMERA_WORDS, camera_problem
 from ui.live.connection import ConnectionSettings, connection_settings, load_secrets
 from ui.live.stream import RESOLUTIONS, STREAM_KEY, LiveStream, camera
+from ui.visitors import cached
 
 _SOURCE: Final = "visitors_webcam"
 
@@ -63,7 +64,7 @@ class BrowserCamera:
     @property
     def recording(self) -> bool:
         """Whether visits are counted; somebody else may have stopped the recording while the video goes on."""
-        return any((s.name, s.kind) == (self.name, "webcam") for s in resources.sources_at_work())
+        return any((s.name, s.kind) == (self.name, "webcam") for s in cached.sources_at_work())
 
     def put_away(self) -> None:
         """Record no more, also not the frames that come until the browser has closed the camera."""
@@ -75,7 +76,7 @@ class BrowserCamera:
             self._visits.on_started()
 
     def _left(self, analysis: LiveAnalysis) -> None:
-        resources.get_viewers().leave(analysis)
+        gate.get_viewers().leave(analysis)
         self._visits.finish()
 
 
@@ -137,7 +138,7 @@ def _state_words(source: BrowserCamera) -> str:
 
 
 def _video(source: BrowserCamera, settings: ConnectionSettings) -> None:
-    if _turned_away() or resources.get_viewers().full(source.stream.analysis, settings.viewers):
+    if _turned_away() or gate.get_viewers().full(source.stream.analysis, settings.viewers):
         notice(
             "hint",
             "No place is free just now",
@@ -155,7 +156,7 @@ def _video(source: BrowserCamera, settings: ConnectionSettings) -> None:
 def _changed(source: BrowserCamera, viewers: int) -> Callable[[], None]:
     def changed() -> None:
         connecting = st.session_state[STREAM_KEY].state.signalling and not is_playing()
-        if connecting and not resources.get_viewers().enter(source.stream.analysis, viewers):
+        if connecting and not gate.get_viewers().enter(source.stream.analysis, viewers):
             st.session_state["visitors_turned_away"] = True
 
     return changed

@@ -1,0 +1,89 @@
+"""What all visitors of the page "Visitors" share: the log, what records into it, and tables of its visits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from facetraits.visitors.visit import EVERYTHING, Selection
+from ui.kit.analyzers import get_analyzer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from facetraits.visitors.recording import Recording, SourceStatus
+    from facetraits.visitors.store import VisitStore
+
+
+def get_store() -> VisitStore:
+    """The visitor log, opened once for all sessions; one that could not be opened is tried again at the next call.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    # Databases take half a second to import, which pages without one need not wait for.
+    from facetraits.visitors.store import default_url
+
+    return _store(default_url())
+
+
+@st.cache_resource(show_spinner=False)
+def _store(url: str) -> VisitStore:
+    from facetraits.visitors.retention import keep_short
+    from facetraits.visitors.store import open_store
+
+    store = open_store(url)
+    keep_short(store)
+    return store
+
+
+def get_recording() -> Recording:
+    """Whatever records into the visitor log; it writes who is in view when the server ends.
+
+    Raises:
+        StoreError: the log cannot be opened.
+    """
+    from facetraits.visitors.store import default_url
+
+    return _recording(default_url())
+
+
+@st.cache_resource(show_spinner=False)
+def _recording(url: str) -> Recording:
+    from facetraits.visitors.recording import Recording
+
+    recording = Recording(_store(url), lambda: get_analyzer("fast"))
+    _recordings().append(recording)
+    return recording
+
+
+@st.cache_resource(show_spinner=False)
+def _recordings() -> list[Recording]:
+    """Those that were asked for: to look whether anything records must not open a database on every page."""
+    return []
+
+
+def sources_at_work() -> tuple[SourceStatus, ...]:
+    """The sources of this server that record at the moment; costs nothing where nobody has begun to."""
+    statuses = [status for recording in _recordings() for status in recording.statuses()]
+    return tuple(status for status in statuses if status.at_work)
+
+
+def get_visits(store: VisitStore, chosen: Selection = EVERYTHING) -> pd.DataFrame:
+    """``frame`` of the store, made once for each state of the log; it is shared and must not be changed.
+
+    Raises:
+        StoreError: the database fails.
+    """
+    return _visits(store.name, store.version(), repr(chosen), store, chosen)
+
+
+def forget_visits() -> None:
+    """What was deleted must not stay in memory until something else takes its place."""
+    _visits.clear()
+
+
+@st.cache_resource(show_spinner=False, max_entries=3)
+def _visits(name: str, version: int, selection: str, _store: VisitStore, _chosen: Selection) -> pd.DataFrame:
+    return _store.frame(_chosen)
