@@ -98,6 +98,8 @@ class Manifest:
     models_dir: Path
     detector: Path
     detector_sha256: str
+    detector_licence: str
+    detector_source: str
     members: Mapping[str, MemberEntry]
     profiles: Mapping[str, ProfileEntry]
 
@@ -183,6 +185,8 @@ def load_manifest(models_dir: Path | None = None) -> Manifest:
             models_dir=models_dir,
             detector=models_dir / raw["detector"]["path"],
             detector_sha256=raw["detector"]["sha256"],
+            detector_licence=raw["detector"]["licence"],
+            detector_source=raw["detector"]["source"],
             members={m["name"]: _member(models_dir, m) for m in raw["members"]},
             profiles={name: _profile(raw["classes"], entry) for name, entry in raw["profiles"].items()},
         )
@@ -190,6 +194,53 @@ def load_manifest(models_dir: Path | None = None) -> Manifest:
         raise ModelIntegrityError(f"The list of models {path} is incomplete or malformed ({error!r}).") from error
     _check(manifest, path)
     return manifest
+
+
+def write_manifest(manifest: Manifest) -> None:
+    """Write ``manifest.json`` into its models' folder in one step: whoever reads it meets the old one or the new one.
+
+    Raises:
+        ModelIntegrityError: it contradicts itself.
+    """
+    path = manifest.models_dir / "manifest.json"
+    _check(manifest, path)
+    profiles = manifest.profiles.values()
+    described = {
+        "format": MANIFEST_FORMAT,
+        "detector": {
+            "path": manifest.detector.relative_to(manifest.models_dir).as_posix(),
+            "sha256": manifest.detector_sha256,
+            "licence": manifest.detector_licence,
+            "source": manifest.detector_source,
+        },
+        "classes": {name: list(e.classes) for profile in profiles for name, e in profile.traits.items()},
+        "members": [_described_member(member, manifest.models_dir) for member in manifest.members.values()],
+        "profiles": {name: _described_profile(profile) for name, profile in manifest.profiles.items()},
+    }
+    new = path.with_name("manifest.json.new")
+    new.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def _described_member(member: MemberEntry, models_dir: Path) -> dict[str, Any]:
+    path = member.path.relative_to(models_dir).as_posix()
+    described = asdict(member) | {"path": path}
+    return {key: value for key, value in described.items() if value not in (False, "")}
+
+
+def _described_profile(profile: ProfileEntry) -> dict[str, Any]:
+    traits = {name: asdict(entry) for name, entry in profile.traits.items()}
+    return {
+        "detector": {
+            "long_sides_px": list(profile.long_sides_px),
+            "tile_small_faces": profile.tile_small_faces,
+        },
+        "flip": profile.flip,
+        "traits": {
+            name: {key: value for key, value in entry.items() if key != "classes" and value is not None}
+            for name, entry in traits.items()
+        },
+    }
 
 
 def _member(models_dir: Path, raw: Mapping[str, Any]) -> MemberEntry:

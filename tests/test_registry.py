@@ -1,11 +1,11 @@
 import hashlib
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
-from facetraits.registry import ModelIntegrityError, check_file, load_manifest, profile_files
+from facetraits.registry import ModelIntegrityError, check_file, load_manifest, profile_files, write_manifest
 from tests.builders import MODELS
 
 
@@ -24,6 +24,26 @@ def test_the_committed_manifest_names_files_with_these_checksums():
     check_file(manifest.detector, manifest.detector_sha256)
     for member in manifest.members.values():
         check_file(member.path, member.sha256)
+
+
+def test_a_manifest_is_written_as_it_was_read(tmp_path):
+    manifest = load_manifest()
+
+    def moved(path):
+        return tmp_path / path.relative_to(manifest.models_dir)
+
+    elsewhere = replace(
+        manifest,
+        models_dir=tmp_path,
+        detector=moved(manifest.detector),
+        members={name: replace(member, path=moved(member.path)) for name, member in manifest.members.items()},
+    )
+    write_manifest(elsewhere)
+    assert (tmp_path / "manifest.json").read_bytes() == (MODELS / "manifest.json").read_bytes()
+    with pytest.raises(ModelIntegrityError, match="weights must be > 0"):
+        broken = {trait: replace(entry, weights={}) for trait, entry in manifest.profiles["fast"].traits.items()}
+        write_manifest(replace(elsewhere, profiles={"fast": replace(manifest.profiles["fast"], traits=broken)}))
+    assert load_manifest(tmp_path) == elsewhere, "what contradicts itself replaces nothing"
 
 
 def test_both_profiles_answer_all_traits():

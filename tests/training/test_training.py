@@ -23,11 +23,11 @@ from facetraits.training.batches import Batches, times_shown, with_views
 from facetraits.training.data.covers import cover
 from facetraits.training.data.faces import Faces
 from facetraits.training.data.samples import Samples, age_targets
+from facetraits.training.fitting import Judged, fit_trait
 from facetraits.training.networks.architectures import build_network
 from facetraits.training.networks.export import ParityError, differences, export
 from facetraits.training.networks.served_weights import load_served_weights
 from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES, in_order
-from facetraits.training.release import Judged, fit_trait
 from facetraits.training.teachers import pseudo_labelled, taught
 
 
@@ -502,6 +502,16 @@ def test_export_answers_like_the_network(crops, tmp_path):
         differences(build_network(112, 56, {"gender": 2}, name="less"), crops, tmp_path / "n.tflite")
 
 
+def test_an_export_that_differs_leaves_what_is_served(crops, tmp_path, monkeypatch):
+    out = tmp_path / "network.tflite"
+    out.write_bytes(b"served")
+    monkeypatch.setattr("facetraits.training.networks.export.differences", lambda *_: np.array([np.nan]))
+    with pytest.raises(ParityError, match="differs from the trained network"):
+        export(build_network(112, 32, {"gender": 2}), crops, out)
+    assert [path.name for path in tmp_path.iterdir()] == ["network.tflite"]
+    assert out.read_bytes() == b"served"
+
+
 def test_a_served_network_is_rounded_to_integers_once(crops, tmp_path, monkeypatch):
     name = "traits-wide-lite0-160"
     recipe = dataclasses.replace(RECIPES[name], heads=("gender",), input_px=32, crop="face-v1")
@@ -512,11 +522,16 @@ def test_a_served_network_is_rounded_to_integers_once(crops, tmp_path, monkeypat
     network.set_weights([weights + 0.1 * (weights.ndim == 1) for weights in network.get_weights()])
     export(network, crops, served)
     (served.parent / "record.json").write_text(json.dumps({"recipe": {}, "export": {"weights": "float16"}}))
-    places = release._Places(tmp_path, tmp_path, tmp_path / "runs")
+    places = release._Places(tmp_path, tmp_path, tmp_path / "runs", tmp_path / "staging")
+    places.detector.parent.mkdir()
+    places.detector.write_bytes(b"detector")
+    before = served.read_bytes()
 
-    entry = release._export(recipe, {"utkface": faces}, places)
+    entry = release._export(recipe, name, {"utkface": faces}, places)
 
-    assert entry["in_integers"]
+    assert entry.in_integers
+    assert served.read_bytes() == before, "what is served stays until all is ready"
+    release._put_in_place(release._unfitted([entry], places), places)
     record = json.loads((served.parent / "record.json").read_text())
     assert record["export"]["weights"] == "int8"
     assert record["export"]["calibration_crops"] == 16
@@ -525,7 +540,7 @@ def test_a_served_network_is_rounded_to_integers_once(crops, tmp_path, monkeypat
     assert {kind for text, kind in types.items() if "/scale_1/" in text} == {np.float32}, "the picture is not rounded"
     assert np.int8 in {kind for text, kind in types.items() if "/block3_expand" in text}
     before = served.read_bytes()
-    assert release._export(recipe, {"utkface": faces}, places) == entry
+    assert release._export(recipe, name, {"utkface": faces}, places) == dataclasses.replace(entry, path=served)
     assert served.read_bytes() == before
 
 
@@ -545,13 +560,13 @@ def test_weights_and_temperature_are_found():
         return fit_trait("ethnicity", [Judged(by_member, truth, asked)])
 
     both = fit(good=softmax(2 * good), noise=softmax(noise))
-    assert both["weights"]["good"] > 0.8
-    assert sum(both["weights"].values()) == pytest.approx(1)
+    assert both.weights["good"] > 0.8
+    assert sum(both.weights.values()) == pytest.approx(1)
     # Unit noise around means 2 apart makes 2 * x the true log-odds; 3 * x is one and a half times too sure.
-    assert fit(sure=softmax(3 * good))["temperature"] == pytest.approx(1.5, abs=0.1)
+    assert fit(sure=softmax(3 * good)).temperature == pytest.approx(1.5, abs=0.1)
     # As they are, the sharper of two looks better; after calibration the one that knows more is.
     pair = fit(unsure=softmax(good / 2), sure=softmax(1.5 * (good + noise)))
-    assert pair["weights"]["unsure"] > 0.8 and pair["temperature"] < 0.5
+    assert pair.weights["unsure"] > 0.8 and pair.temperature < 0.5
 
 
 def test_members_that_bear_other_qualities_get_more_weight():
@@ -561,8 +576,8 @@ def test_members_that_bear_other_qualities_get_more_weight():
     blurred = 0.9 * identity[truth] + 0.02, 0.9 * identity[rng.integers(0, 5, 2000)] + 0.02
     clear = Judged({"steady": 0.8 * identity[truth] + 0.04, "sharp": blurred[0]}, truth, asked)
     varied = Judged({"steady": 0.8 * identity[truth] + 0.04, "sharp": blurred[1]}, truth, asked)
-    assert fit_trait("ethnicity", [clear])["weights"]["sharp"] > 0.9
-    assert fit_trait("ethnicity", [clear], [varied])["weights"]["steady"] > 0.9
+    assert fit_trait("ethnicity", [clear]).weights["sharp"] > 0.9
+    assert fit_trait("ethnicity", [clear], [varied]).weights["steady"] > 0.9
 
 
 def test_an_age_is_unsure_where_wide_intervals_are_far_off():
@@ -573,7 +588,7 @@ def test_an_age_is_unsure_where_wide_intervals_are_far_off():
     rows = np.exp(-0.5 * ((np.arange(101) - centre[:, None]) / spread[:, None]) ** 2)
     rows = (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
     entry = fit_trait("age", [Judged({"only": rows}, truth, np.ones(101, dtype=bool))])
-    assert 8 <= entry["unsure_wider_than"] <= 30, "between those of 3 and those of 14 years"
+    assert 8 <= entry.unsure_wider_than <= 30, "between those of 3 and those of 14 years"
 
 
 def test_each_data_set_counts_alike_and_only_for_what_it_asked():
@@ -587,7 +602,7 @@ def test_each_data_set_counts_alike_and_only_for_what_it_asked():
 
     everything, three = np.ones(5, dtype=bool), np.arange(5) < 3
     # By number of faces "a" would win: each of two sets counts as much as the other, so both get a share.
-    weights = fit_trait("ethnicity", [part(3000, "a", "b", everything), part(300, "b", "a", three)])["weights"]
+    weights = fit_trait("ethnicity", [part(3000, "a", "b", everything), part(300, "b", "a", three)]).weights
     assert weights["a"] == pytest.approx(0.5, abs=0.15)
     asked = Judged({"a": np.full((1, 5), 0.2, np.float32)}, np.array([0]), three).mixed({"a": 1.0}, 1.0)
     assert asked[0].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0, 0])
@@ -603,6 +618,6 @@ def test_the_age_interval_covers_what_it_promises():
     from facetraits.age import central_interval
     from facetraits.ensemble import apply_temperature
 
-    assert "unsure_wider_than" not in entry, "all intervals are equally wide"
-    ends = central_interval(apply_temperature(rows, entry["temperature"]), entry["interval_mass"])
+    assert entry.unsure_wider_than is None, "all intervals are equally wide"
+    ends = central_interval(apply_temperature(rows, entry.temperature), entry.interval_mass)
     assert np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1])) == pytest.approx(0.8, abs=0.02)

@@ -57,14 +57,16 @@ def export(
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
     out.parent.mkdir(parents=True, exist_ok=True)
+    new = out.with_name(f"{out.name}.new")  # what is served stays until the new one is known to be good
     with contextlib.redirect_stdout(io.StringIO()):  # the converter lists every variable
-        out.write_bytes(converter.convert() if precision != "int8" else _in_integers(model, converter, calibration))
-    found = differences(model, crops, out)
+        new.write_bytes(converter.convert() if precision != "int8" else _in_integers(model, converter, calibration))
+    found = differences(model, crops, new)
     if not found.mean() <= TOLERANCE[precision]:  # a difference that is not a number is none to accept
-        out.unlink()
+        new.unlink()
         raise ParityError(
             f"{out} differs from the trained network by {found.mean():.4f}, more than {TOLERANCE[precision]}"
         )
+    new.replace(out)
     return float(found.max())
 
 
