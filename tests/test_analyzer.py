@@ -275,7 +275,7 @@ def test_without_the_view_the_detectors_doubt_counts(monkeypatch):
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_turned_portrait_gets_the_answers_it_gets_upright(analyzer, degrees):
-    portrait = decode_image((ROOT / "ui" / "samples" / "london-061.jpg").read_bytes())
+    portrait = decode_image((ROOT / "ui" / "photo" / "samples" / "london-061.jpg").read_bytes())
     (expected,) = analyzer.analyze(portrait).faces
     (face,) = analyzer.analyze(np.ascontiguousarray(np.rot90(portrait, degrees // 90))).faces
     assert "upside down" not in face.quality

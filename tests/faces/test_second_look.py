@@ -31,7 +31,7 @@ def detector() -> FaceDetector:
 
 
 def portrait() -> Picture:
-    return decode_image((ROOT / "ui" / "samples" / "london-061.jpg").read_bytes())
+    return decode_image((ROOT / "ui" / "photo" / "samples" / "london-061.jpg").read_bytes())
 
 
 def turned(image: Picture, degrees: float) -> tuple[Picture, NDArray[np.float64]]:

@@ -73,7 +73,7 @@ def test_colours_follow_the_theme(name: str) -> None:
 
 
 def test_every_style_variable_is_defined() -> None:
-    style = (ROOT / "ui" / "style.css").read_text(encoding="utf-8")
+    style = (ROOT / "ui" / "kit" / "style.css").read_text(encoding="utf-8")
     used = {word.split(")")[0] for name in EVERY_CHART for word in json.dumps(spec(name)).split("var(")[1:]}
     assert used
     assert all(f"{variable}: light-dark(" in style for variable in used)

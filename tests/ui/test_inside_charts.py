@@ -42,7 +42,7 @@ def test_data_stay_inside_and_colours_follow_the_theme(name: str) -> None:
     chart = spec(name)
     assert "datasets" not in chart and "data" not in chart
     assert all(layer["data"]["values"] for layer in chart["layer"])
-    style = (ROOT / "ui" / "style.css").read_text(encoding="utf-8")
+    style = (ROOT / "ui" / "kit" / "style.css").read_text(encoding="utf-8")
     used = {word.split(")")[0] for word in json.dumps(chart).split("var(")[1:]}
     assert used and all(f"{variable}: light-dark(" in style for variable in used)
     assert '"#' not in json.dumps(chart)
