@@ -4,16 +4,8 @@ from facetraits.analyzer import FaceAnalyzer, load_analyzer
 from facetraits.faces.annotate import annotate
 from facetraits.faces.images import ImageDecodeError, decode_image
 from facetraits.registry import ModelIntegrityError
-from facetraits.types import (
-    TRAITS,
-    AgePrediction,
-    AnalysisResult,
-    ClassPrediction,
-    FaceDetection,
-    FaceResult,
-    FaceTraits,
-    TraitName,
-)
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AgePrediction, AnalysisResult, ClassPrediction, FaceDetection, FaceResult, FaceTraits
 
 __all__ = [
     "TRAITS",

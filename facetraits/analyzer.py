@@ -26,7 +26,8 @@ from facetraits.registry import (
     check_file,
     load_manifest,
 )
-from facetraits.types import TRAITS, VIEW, VIEWS, AnalysisResult, ClassPrediction, FaceResult, FaceTraits, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import VIEW, VIEWS, AnalysisResult, ClassPrediction, FaceResult, FaceTraits
 
 
 class FaceAnalyzer:

@@ -8,32 +8,42 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from facetraits.traits import TRAITS, Sums
 from facetraits.types import AnalysisResult
 
 NO_FACE: Final = "no face found"
 
-# The classes of the contract, in its order; what the manifest of the models names must agree.
-CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
-    "gender": ("male", "female"),
-    "ethnicity": ("white", "black", "asian", "indian", "other"),
-    "expression": ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt"),
-}
-
 _LOCATION_COLUMNS: Final = ("box_x1", "box_y1", "box_x2", "box_y2")
-_AGE_COLUMNS: Final = ("age", "age_low", "age_high", "age_unsure", "age_group")
-TRAIT_COLUMNS: Final[tuple[str, ...]] = (
-    *_AGE_COLUMNS,
-    *(
-        column
-        for trait, classes in CLASSES.items()
-        for column in (trait, f"{trait}_confidence", f"{trait}_unsure", *(f"p_{name}" for name in classes))
-    ),
-    *("mood", "mood_confidence", "mood_unsure"),
-)
-CSV_COLUMNS: Final[tuple[str, ...]] = (
-    *("path", "width", "height", "face", "error", *_LOCATION_COLUMNS, "score", "quality"),
-    *TRAIT_COLUMNS,
-)
+_PICTURE_COLUMNS: Final = ("path", "width", "height", "face", "error", *_LOCATION_COLUMNS, "score", "quality")
+
+
+def trait_columns() -> tuple[str, ...]:
+    """The columns of all traits: of classes with a column for each class, then the coarser classes."""
+    columns: list[str] = []
+    for trait in TRAITS.values():
+        if trait.classes:
+            columns += [*_class_columns(trait.key), *(f"p_{name}" for name in trait.classes)]
+        else:
+            columns += _number_columns(trait.key)
+    return (*columns, *(name for sums in _all_sums() for name in _class_columns(sums.key)))
+
+
+def csv_columns() -> tuple[str, ...]:
+    """The columns of the table of faces."""
+    return (*_PICTURE_COLUMNS, *trait_columns())
+
+
+def _class_columns(key: str) -> tuple[str, ...]:
+    return (key, f"{key}_confidence", f"{key}_unsure")
+
+
+def _number_columns(key: str) -> tuple[str, ...]:
+    return (key, f"{key}_low", f"{key}_high", f"{key}_unsure", f"{key}_group")
+
+
+def _all_sums() -> list[Sums]:
+    return [trait.sums for trait in TRAITS.values() if trait.sums is not None]
+
 
 # A spreadsheet takes a cell that begins with one of these for a formula and would run it.
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -79,13 +89,14 @@ def csv_lines(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
     A picture has one line per face, or one line with its ``error`` where it has no face.
     """
-    yield csv_head(CSV_COLUMNS)
+    columns = csv_columns()
+    yield csv_head(columns)
     for record in records:
-        yield csv_piece(_csv_rows(record), CSV_COLUMNS)
+        yield csv_piece(_csv_rows(record), columns)
 
 
 def csv_text(records: Iterable[Mapping[str, Any]]) -> str:
-    """The records of ``picture_record`` as one CSV table with the columns ``CSV_COLUMNS``."""
+    """The records of ``picture_record`` as one CSV table with the columns ``csv_columns``."""
     return "".join(csv_lines(records))
 
 
@@ -128,16 +139,18 @@ def _face_cells(face: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def trait_cells(face: Mapping[str, Any]) -> dict[str, Any]:
-    """The cells of ``TRAIT_COLUMNS`` for the traits that ``face`` has, as ``FaceResult.to_dict`` gives them."""
+    """The cells of ``trait_columns`` for the traits that ``face`` has, as ``FaceTraits.to_dict`` gives them."""
     cells: dict[str, Any] = {}
-    if "age" in face:
-        age = face["age"]
-        cells |= dict(zip(_AGE_COLUMNS, (age["years"], *age["interval"], age["unsure"], age["group"]), strict=True))
-    for trait in (*CLASSES, "mood"):
-        if trait in face:
-            answer = face[trait]
-            cells |= {trait: answer["top1"], f"{trait}_confidence": answer["confidence"]}
-            cells[f"{trait}_unsure"] = answer["unsure"]
-        if trait in face and trait in CLASSES:
-            cells |= {f"p_{name}": p for name, p in face[trait]["probabilities"].items()}
+    for key in (*TRAITS, *(sums.key for sums in _all_sums())):
+        answer = face.get(key)
+        if answer is None:
+            continue
+        if "years" in answer:
+            values = (answer["years"], *answer["interval"], answer["unsure"], answer["group"])
+            cells |= dict(zip(_number_columns(key), values, strict=True))
+            continue
+        values = (answer["top1"], answer["confidence"], answer["unsure"])
+        cells |= dict(zip(_class_columns(key), values, strict=True))
+        if key in TRAITS:
+            cells |= {f"p_{name}": p for name, p in answer["probabilities"].items()}
     return cells

@@ -6,23 +6,15 @@ top-left pixel. Types that hold arrays compare by identity (``eq=False``); the a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import floor
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-TraitName = Literal["age", "gender", "ethnicity", "expression"]
-TRAITS: Final[tuple[TraitName, ...]] = get_args(TraitName)
-# What a trait is called to a user.
-TRAIT_LABELS: Final[Mapping[TraitName, str]] = {
-    "age": "Apparent age",
-    "gender": "Apparent gender",
-    "ethnicity": "Ethnicity",
-    "expression": "Facial expression",
-}
+from facetraits.traits import TRAITS, Trait, TraitName
 
 LANDMARK_NAMES: Final = (
     "image-left eye",
@@ -34,18 +26,6 @@ LANDMARK_NAMES: Final = (
 
 # Upper bounds (inclusive, in whole years) of the five age groups, and their names.
 AGE_GROUPS: Final = (("0-20", 20), ("21-40", 40), ("41-60", 60), ("61-80", 80), ("81+", None))
-
-MOOD_OF_EXPRESSION: Final[Mapping[str, str]] = {
-    "happy": "positive",
-    "surprise": "positive",
-    "neutral": "neutral",
-    "sad": "negative",
-    "angry": "negative",
-    "disgust": "negative",
-    "fear": "negative",
-    "contempt": "negative",
-}
-MOODS: Final = ("positive", "neutral", "negative")
 
 # How a face shows itself; only the first can be trusted. Profiles may answer it under this name; it is no trait.
 VIEW: Final = "view"
@@ -241,26 +221,97 @@ class AgePrediction:
         }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FaceTraits:
-    """What the ensemble says of one face; a trait that was not asked for is None."""
+Answer = AgePrediction | ClassPrediction
 
-    age: AgePrediction | None = None
-    gender: ClassPrediction | None = None
-    ethnicity: ClassPrediction | None = None
-    expression: ClassPrediction | None = None
+
+class FaceTraits:
+    """What the ensemble says of one face: an answer for each trait that was asked for.
+
+    Args:
+        age, gender, ethnicity, expression: their answers; None where a trait was not asked for.
+        others: answers by the keys of other traits in ``TRAITS``.
+
+    Raises:
+        ValueError: there is no such trait.
+    """
+
+    __slots__ = ("_answers",)
+
+    def __init__(
+        self,
+        age: AgePrediction | None = None,
+        gender: ClassPrediction | None = None,
+        ethnicity: ClassPrediction | None = None,
+        expression: ClassPrediction | None = None,
+        **others: Answer | None,
+    ) -> None:
+        given = {"age": age, "gender": gender, "ethnicity": ethnicity, "expression": expression, **others}
+        if unknown := sorted(set(given) - set(TRAITS)):
+            raise ValueError(f"unknown traits {unknown}; there are {list(TRAITS)}")
+        self._answers: dict[TraitName, Answer] = {
+            key: answer for key in TRAITS if (answer := given.get(key)) is not None
+        }
+
+    @property
+    def age(self) -> AgePrediction | None:
+        """Apparent age."""
+        answer = self._answers.get("age")
+        return answer if isinstance(answer, AgePrediction) else None
+
+    @property
+    def gender(self) -> ClassPrediction | None:
+        """Apparent gender."""
+        return self.classes("gender")
+
+    @property
+    def ethnicity(self) -> ClassPrediction | None:
+        """Ethnicity."""
+        return self.classes("ethnicity")
+
+    @property
+    def expression(self) -> ClassPrediction | None:
+        """Facial expression."""
+        return self.classes("expression")
 
     @property
     def mood(self) -> ClassPrediction | None:
         """Positive, neutral or negative: the expression's probabilities summed; None without an expression."""
-        if self.expression is None:
+        return self.summed("expression")
+
+    def classes(self, trait: TraitName) -> ClassPrediction | None:
+        """The answer for a trait with classes; None where it was not asked for."""
+        answer = self._answers.get(trait)
+        return answer if isinstance(answer, ClassPrediction) else None
+
+    def summed(self, trait: TraitName) -> ClassPrediction | None:
+        """The answer in the coarser classes of a trait; None where it has none or was not asked for."""
+        answer, sums = self.classes(trait), TRAITS[trait].sums
+        if answer is None or sums is None:
             return None
-        sums = dict.fromkeys(MOODS, 0.0)
-        for name, p in zip(self.expression.classes, self.expression.probabilities, strict=True):
-            sums[MOOD_OF_EXPRESSION[name]] += float(p)
-        return ClassPrediction(
-            MOODS, np.array([sums[m] for m in MOODS], dtype=np.float32), self.expression.unsure_below
-        )
+        shares = dict.fromkeys(sums.classes, 0.0)
+        for name, p in zip(answer.classes, answer.probabilities, strict=True):
+            shares[sums.class_of[name]] += float(p)
+        return ClassPrediction(sums.classes, np.array(list(shares.values()), dtype=np.float32), answer.unsure_below)
+
+    def answers(self) -> Iterator[tuple[Trait, Answer]]:
+        """Traits that were asked for, in the order of ``TRAITS``, with their answers."""
+        return ((TRAITS[key], answer) for key, answer in self._answers.items())
+
+    def only(self, traits: Collection[TraitName]) -> FaceTraits:
+        """Without the answers for other traits."""
+        return FaceTraits(**{key: answer for key, answer in self._answers.items() if key in traits})  # type: ignore[arg-type]
+
+    def with_answers(self, answers: Mapping[TraitName, Answer | None]) -> FaceTraits:
+        """With other answers for some traits; None takes one away."""
+        return FaceTraits(**{**self._answers, **answers})  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Each answer by its trait's key, then the coarser classes by theirs, ready for JSON."""
+        out = {trait.key: answer.to_dict() for trait, answer in self.answers()}
+        for trait, _ in self.answers():
+            if trait.sums is not None and (summed := self.summed(trait.key)) is not None:
+                out[trait.sums.key] = summed.to_dict()
+        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,17 +330,13 @@ class FaceResult:
 
     def to_dict(self) -> dict[str, Any]:
         """One face as documented in docs/conventions.md, ready for JSON; traits that were not computed are absent."""
-        out: dict[str, Any] = {
+        return {
             "box_xyxy": [round(float(v), 1) for v in self.detection.box_xyxy],
             "score": round(self.detection.score, 4),
             "landmarks": [[round(float(v), 1) for v in point] for point in self.detection.landmarks],
             "quality": list(self.quality),
+            **self.traits.to_dict(),
         }
-        for name in (*TRAITS, "mood"):
-            value: AgePrediction | ClassPrediction | None = getattr(self.traits, name)
-            if value is not None:
-                out[name] = value.to_dict()
-        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from facetraits.faces.images import SUPPORTED_SUFFIXES
-from facetraits.types import AnalysisResult, TraitName
+from facetraits.traits import TraitName
+from facetraits.types import AnalysisResult
 from ui.kit.components import counted, lead, notice, picture_heading, privacy_line
 from ui.kit.controls import choose_traits, loaded_analyzer
 from ui.kit.face_card import face_cards, headline

@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from facetraits.types import TraitName
+from facetraits.traits import TraitName
 from ui.kit.components import counted, lead, notice, picture_heading, privacy_line
 from ui.kit.controls import choose_traits, loaded_analyzer
 from ui.kit.face_card import face_cards

@@ -7,7 +7,7 @@ from typing import Final
 
 import streamlit as st
 
-from facetraits.types import TRAIT_LABELS, TRAITS, TraitName
+from facetraits.traits import TRAITS, TraitName
 from ui.kit.components import lead, notice
 from ui.performance import cached, fairness, report_views, steadiness, training_views
 from ui.performance.evidence import Evidence
@@ -28,10 +28,10 @@ _VIEWS: Final[Mapping[str, Callable[[Evidence, TraitName], None]]] = {
 def choose_trait() -> TraitName:
     return st.segmented_control(
         "Trait",
-        TRAITS,
-        default=TRAITS[0],
+        tuple(TRAITS),
+        default=next(iter(TRAITS)),
         required=True,
-        format_func=TRAIT_LABELS.__getitem__,
+        format_func=lambda trait: TRAITS[trait].label,
         key="trait",
         bind="query-params",
         label_visibility="collapsed",

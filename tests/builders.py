@@ -11,8 +11,8 @@ import skimage.data
 from numpy.typing import NDArray
 
 from facetraits.faces.detection import FaceDetector
+from facetraits.traits import TRAITS, TraitName
 from facetraits.types import (
-    TRAITS,
     AgePrediction,
     AnalysisResult,
     ClassPrediction,
@@ -20,7 +20,6 @@ from facetraits.types import (
     FaceResult,
     FaceTraits,
     QualityIssue,
-    TraitName,
 )
 
 ROOT = Path(__file__).parent.parent

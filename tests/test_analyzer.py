@@ -11,7 +11,7 @@ from facetraits import FaceAnalyzer, ModelIntegrityError, load_analyzer
 from facetraits.faces.images import decode_image
 from facetraits.faces.second_look import Look
 from facetraits.registry import load_manifest
-from facetraits.types import TRAITS
+from facetraits.traits import TRAITS
 from tests.builders import ROOT, photo_of_many, photo_of_one, photo_without_faces
 
 module = importlib.import_module("facetraits.analyzer")
@@ -194,7 +194,7 @@ def test_a_profile_without_the_view_is_not_asked_for_it(monkeypatch):
     manifest = dataclasses.replace(manifest, profiles={**manifest.profiles, "fast": without})
     analyzer = FaceAnalyzer(manifest, "fast", threads=1)
     (face,) = analyzer.analyze(photo_of_one()).faces
-    assert analyzer.ensemble.asked == [TRAITS]
+    assert analyzer.ensemble.asked == [tuple(TRAITS)]
     assert face.quality == ()
 
 

@@ -5,11 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facetraits.traits import MOOD, TRAITS
 from facetraits.types import (
     AGE_GROUPS,
-    MOOD_OF_EXPRESSION,
-    MOODS,
-    TRAITS,
     AgePrediction,
     AnalysisResult,
     ClassPrediction,
@@ -219,7 +217,7 @@ def test_ranked_goes_down_and_keeps_the_order_of_equals():
 def test_mood_sums_the_expressions():
     shares = dict(zip(EXPRESSIONS, (0.1, 0.2, 0.05, 0.3, 0.15, 0.02, 0.08, 0.1), strict=True))
     mood = FaceTraits(expression=ClassPrediction(EXPRESSIONS, tuple(shares.values()), unsure_below=0.4)).mood
-    assert mood.classes == MOODS == ("positive", "neutral", "negative")
+    assert mood.classes == MOOD.classes == ("positive", "neutral", "negative")
     assert mood.probabilities == pytest.approx([0.25, 0.1, 0.65], abs=1e-6)
     assert mood.top1 == "negative"
     assert mood.unsure_below == 0.4
@@ -233,8 +231,8 @@ def test_mood_may_be_sure_where_no_expression_is():
 
 
 def test_every_expression_has_a_mood():
-    assert set(MOOD_OF_EXPRESSION) == set(EXPRESSIONS)
-    assert set(MOOD_OF_EXPRESSION.values()) == set(MOODS)
+    assert set(MOOD.class_of) == set(EXPRESSIONS)
+    assert set(MOOD.class_of.values()) == set(MOOD.classes)
 
 
 def test_no_mood_without_an_expression():

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.types import TRAITS, AnalysisResult, FaceResult, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AnalysisResult, FaceResult
 from tests.builders import make_detection, make_result, make_traits
 from tests.camera import Person, Pose, Scene
 

@@ -20,7 +20,7 @@ from facetraits.errors import EXIT_DONE, EXIT_SOME_UNREADABLE, UserError
 from facetraits.faces.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image
 from facetraits.registry import PROFILES
 from facetraits.tables import csv_lines, json_lines, picture_record
-from facetraits.types import TRAITS, TraitName
+from facetraits.traits import TRAITS, TraitName
 from facetraits.video.sources import VIDEO_SUFFIXES, Frame, VideoError, VideoFile, read_file
 from facetraits.video.timeline import error_record, person_records, timeline_csv_lines
 

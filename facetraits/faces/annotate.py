@@ -100,7 +100,7 @@ def _label_texts(number: int, traits: FaceTraits, roomy: bool) -> list[str]:
         words.append(_age_word(traits.age))
     with_age = " · ".join(words)
     if roomy:
-        words += [_word(prediction) for prediction in (traits.gender, traits.expression) if prediction is not None]
+        words += [_word(a) for trait, a in traits.answers() if trait.in_label and isinstance(a, ClassPrediction)]
     return list(dict.fromkeys([" · ".join(words), with_age, str(number)]))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from facetraits.reports.metrics import AgeErrors, ClassCounts, EvaluationReport, Subgroup, merged
-from facetraits.types import TraitName
+from facetraits.traits import TraitName
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from facetraits.reports.history import read_record
 from facetraits.reports.metrics import EvaluationReport
 from facetraits.reports.results import check_reports, headlines
 from facetraits.reports.steadiness import SteadinessReport, check_steadiness, load_steadiness
-from facetraits.types import TRAIT_LABELS
+from facetraits.traits import TRAITS
 
 DATASET_TITLES: Final[Mapping[str, str]] = {
     "utkface": "UTKFace",
@@ -107,7 +107,7 @@ def results_markdown(
 
 
 def _words(figure: Figure) -> str:
-    return f"{TRAIT_LABELS[figure.trait]}: {figure.label[0].lower()}{figure.label[1:]}"
+    return f"{TRAITS[figure.trait].label}: {figure.label[0].lower()}{figure.label[1:]}"
 
 
 def _profiles_table(reports: tuple[EvaluationReport, ...]) -> str:

@@ -10,25 +10,21 @@ from typing import Any, Final, Literal, get_args
 from facetraits.age import AGE_GROUP_7_NAMES, AGE_GROUP_NAMES
 from facetraits.faces.augmentation import VARIATIONS, Variation
 from facetraits.training.data.datasets import (
-    ETHNICITIES,
     FER2013_CLASSES,
-    FERPLUS_CLASSES,
-    GENDERS,
     RAF_DB_CLASSES,
     SMILE_CLASSES,
 )
 from facetraits.training.networks.architectures import AGE_BINS
-from facetraits.types import MOODS, VIEW, VIEWS
+from facetraits.traits import MOOD, TRAITS
+from facetraits.types import VIEW, VIEWS
 
 CLASS_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "age": tuple(str(year) for year in range(AGE_BINS)),
     "age_group": AGE_GROUP_NAMES,
     "age_group_7": AGE_GROUP_7_NAMES,
-    "gender": GENDERS,
-    "ethnicity": ETHNICITIES,
-    "expression": FERPLUS_CLASSES,
+    **{trait.key: trait.classes for trait in TRAITS.values() if trait.classes},
     "expression_fer2013": FER2013_CLASSES,
-    "mood": MOODS,
+    "mood": MOOD.classes,
     "smile": SMILE_CLASSES,
     VIEW: VIEWS,
 }

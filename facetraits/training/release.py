@@ -29,9 +29,10 @@ from facetraits.training.networks.export import Precision, export
 from facetraits.training.networks.served_weights import served_file
 from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC, Recipe
 from facetraits.training.train import RUNS
+from facetraits.traits import TRAITS
 from facetraits.types import VIEW
 
-SERVED: Final = ("age", "gender", "ethnicity", "expression", "expression_fer2013", VIEW)
+SERVED: Final = (*TRAITS, "expression_fer2013", VIEW)
 _LICENCE_OF_DATA: Final = {
     "utkface": "non-commercial research only (UTKFace)",
     "all-age-faces": "All-Age-Faces states no licence and asks to be cited",

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.types import TRAITS, AnalysisResult, FaceDetection, FaceResult, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AnalysisResult, FaceDetection, FaceResult
 from facetraits.video.following import FaceFollower
 from facetraits.video.tracking import FaceTracker, TrackedFace
 
@@ -137,7 +138,7 @@ class LiveAnalysis:
         self._telling_failed = False
         self._changed = threading.Condition()
         self._run: _Run | None = None
-        self._traits: tuple[TraitName, ...] = TRAITS
+        self._traits: tuple[TraitName, ...] = tuple(TRAITS)
 
     @property
     def traits(self) -> tuple[TraitName, ...]:

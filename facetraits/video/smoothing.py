@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from math import exp
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.types import AgePrediction, ClassPrediction, FaceResult, FaceTraits
-
-# An exponential average is as steady as a plain mean over this time. Age, gender and ethnicity do not change while
-# somebody stands before a camera; an expression does, and one that is over must not linger.
-MEMORY_S: Final = 30.0
-EXPRESSION_MEMORY_S: Final = 0.8
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AgePrediction, Answer, ClassPrediction, FaceResult, FaceTraits
 
 # How much a single answer counts: the inverse of its variance, from 1,500 UTKFace validation pictures, each shown to
 # the fast profile 10 times spoiled. Years by which the answer strays from that for the clean picture (root mean
@@ -40,12 +38,11 @@ class TraitSmoother:
     """Running combination of the single-frame answers about one person, weighted by ``view_weight``.
 
     Probabilities, years and both ends of the age's interval are averaged as they are. The age is that of a clear view
-    unless poor views outweigh the clear ones. Older answers fade: the averages
-    follow the last ``memory_s`` (expression: ``expression_memory_s``) seconds. Not thread-safe.
+    unless poor views outweigh the clear ones. Older answers fade: an average follows the seconds that its trait's
+    ``memory_s`` says. Not thread-safe.
 
     Args:
-        memory_s: for age, gender and ethnicity, in seconds, > 0.
-        expression_memory_s: for the expression, in seconds, > 0.
+        memory_s: trait to seconds, > 0, where they are not those of the trait.
 
     Attributes:
         analyses: number of faces added.
@@ -54,53 +51,42 @@ class TraitSmoother:
         ValueError: a memory is not positive.
     """
 
-    def __init__(self, memory_s: float = MEMORY_S, expression_memory_s: float = EXPRESSION_MEMORY_S) -> None:
-        if not (memory_s > 0 and expression_memory_s > 0):
-            raise ValueError(f"memories must be longer than 0 s, got {memory_s} and {expression_memory_s}")
+    def __init__(self, memory_s: Mapping[TraitName, float] | None = None) -> None:
+        seconds = {trait.key: trait.memory_s for trait in TRAITS.values()} | dict(memory_s or {})
+        if not all(s > 0 for s in seconds.values()):
+            raise ValueError(f"memories must be longer than 0 s, got {seconds}")
         self.analyses = 0
-        self._age = _Average(memory_s)
-        self._coverage = 0.0
-        self._unsure_wider_than: float | None = None
-        self._gender = _Average(memory_s)
-        self._ethnicity = _Average(memory_s)
-        self._expression = _Average(expression_memory_s)
+        self._averages = {key: _Average(s) for key, s in seconds.items()}
+        self._age: AgePrediction | None = None  # the newest one, for what is the same in all of them
 
     def add(self, face: FaceResult, time_s: float) -> None:
         """Take in what was seen of the person at ``time_s``; a trait that is None there is forgotten."""
         self.forget_missing(face.traits)
         self.analyses += 1
         weight = view_weight(face)
-        age = face.traits.age
-        if age is not None:
-            self._coverage, self._unsure_wider_than = age.coverage, age.unsure_wider_than
-            self._age.add(age.groups, weight, time_s, (age.years, *age.interval, float(age.clear)))
-        for average, prediction in (
-            (self._gender, face.traits.gender),
-            (self._ethnicity, face.traits.ethnicity),
-            (self._expression, face.traits.expression),
-        ):
-            if prediction is not None:
-                average.add(prediction, weight, time_s)
+        for trait, answer in face.traits.answers():
+            average = self._averages[trait.key]
+            if isinstance(answer, AgePrediction):
+                self._age = answer
+                average.add(answer.groups, weight, time_s, (answer.years, *answer.interval, float(answer.clear)))
+            else:
+                average.add(answer, weight, time_s)
 
     def forget_missing(self, traits: FaceTraits) -> None:
         """Forget the traits that are None in ``traits``: they were switched off and start afresh when they return."""
-        for average, prediction in (
-            (self._age, traits.age),
-            (self._gender, traits.gender),
-            (self._ethnicity, traits.ethnicity),
-            (self._expression, traits.expression),
-        ):
-            if prediction is None:
+        present = {trait.key for trait, _ in traits.answers()}
+        for key, average in self._averages.items():
+            if key not in present:
                 average.forget()
 
     def traits(self) -> FaceTraits:
         """The combined answer; a trait that was never given, or forgotten, is None."""
-        age = None
-        groups = self._age.prediction()
-        if groups is not None:
-            years, low, high, clear = (float(v) for v in self._age.numbers())
-            age = AgePrediction(years, (low, high), self._coverage, groups, self._unsure_wider_than, clear >= 0.5)
-        return FaceTraits(age, self._gender.prediction(), self._ethnicity.prediction(), self._expression.prediction())
+        answers: dict[TraitName, Answer | None] = {key: a.prediction() for key, a in self._averages.items()}
+        groups = self._averages["age"].prediction()
+        if groups is not None and self._age is not None:
+            years, low, high, clear = (float(v) for v in self._averages["age"].numbers())
+            answers["age"] = replace(self._age, years=years, interval=(low, high), groups=groups, clear=clear >= 0.5)
+        return FaceTraits().with_answers(answers)
 
 
 class _Average:

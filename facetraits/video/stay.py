@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facetraits.traits import TRAITS, TraitName
 from facetraits.types import ClassPrediction, FaceResult, FaceTraits
 from facetraits.video.smoothing import view_weight
 from facetraits.video.tracking import TrackedFace
@@ -32,7 +33,7 @@ class Stay:
         self.first_s = self.last_s = since_s
         self.in_view_s = 0.0
         self._known: FaceTraits | None = None
-        self._expression = _MeanExpression()
+        self._changing = {trait.key: _MeanAnswer(trait.key) for trait in TRAITS.values() if not trait.lasting}
 
     def see(self, tracked: TrackedFace, flicker_s: float = FLICKER_S) -> bool:
         """Take in a sighting; False where the tracker is in doubt who it shows, so that it teaches nothing.
@@ -50,7 +51,8 @@ class Stay:
             self.in_view_s += gap_s
         self.last_s = tracked.last_seen_s
         self._known = tracked.face.traits
-        self._expression.add(tracked.face)
+        for mean in self._changing.values():
+            mean.add(tracked.face)
         return True
 
     def go_on_with(self, later: Stay, flicker_s: float = FLICKER_S) -> None:
@@ -59,30 +61,32 @@ class Stay:
         self.in_view_s += later.in_view_s + (gap_s if 0 < gap_s <= flicker_s else 0.0)
         self.last_s = max(self.last_s, later.last_s)
         self._known = later._known or self._known
-        self._expression.add_all(later._expression)
+        for key, mean in self._changing.items():
+            mean.add_all(later._changing[key])
 
     def traits(self) -> FaceTraits:
-        """Age, gender and ethnicity as known when last seen; as expression the mean, in which good views count more."""
+        """What lasts as known when last seen; of what changes the mean, in which good views count more."""
         known = self._known or FaceTraits()
-        return replace(known, expression=self._expression.prediction())
+        return known.with_answers({key: mean.prediction() for key, mean in self._changing.items()})
 
 
-class _MeanExpression:
-    """The mean of expressions, weighted by ``view_weight``; a face without one ends it, as it was switched off."""
+class _MeanAnswer:
+    """The mean of answers, weighted by ``view_weight``; a face without one ends it: the trait was switched off."""
 
-    def __init__(self) -> None:
+    def __init__(self, trait: TraitName) -> None:
+        self._trait = trait
         self._newest: ClassPrediction | None = None
         self._sum: NDArray[np.float64] | float = 0.0
 
     def add(self, face: FaceResult) -> None:
-        expression = face.traits.expression
-        if expression is None or self._newest is None or expression.classes != self._newest.classes:
+        answer = face.traits.classes(self._trait)
+        if answer is None or self._newest is None or answer.classes != self._newest.classes:
             self._sum = 0.0
-        if expression is not None:
-            self._sum = self._sum + view_weight(face) * expression.probabilities.astype(np.float64)
-        self._newest = expression
+        if answer is not None:
+            self._sum = self._sum + view_weight(face) * answer.probabilities.astype(np.float64)
+        self._newest = answer
 
-    def add_all(self, later: _MeanExpression) -> None:
+    def add_all(self, later: _MeanAnswer) -> None:
         known = self._newest is not None and later._newest is not None and self._newest.classes == later._newest.classes
         self._sum = self._sum + later._sum if known else later._sum
         self._newest = later._newest

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from facetraits.tables import NO_FACE, TRAIT_COLUMNS, csv_head, csv_piece, trait_cells
-from facetraits.types import TRAITS, AgePrediction, ClassPrediction, FaceTraits, TraitName
+from facetraits.tables import NO_FACE, csv_head, csv_piece, trait_cells, trait_columns
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import FaceTraits
 from facetraits.video.live import Analyzer
 from facetraits.video.sources import Frame
 from facetraits.video.stay import Stay
@@ -15,7 +16,11 @@ from facetraits.video.tracking import FaceTracker, TrackedFace
 SAME_PERSON_S: Final = 6.0  # who is out of view for longer gets a new number
 
 _STAY_KEYS: Final = ("first_s", "last_s", "seen_s")
-TIMELINE_COLUMNS: Final[tuple[str, ...]] = ("path", "error", "person", *_STAY_KEYS, "time_s", *TRAIT_COLUMNS)
+
+
+def timeline_columns() -> tuple[str, ...]:
+    """The columns of the table of people and seconds."""
+    return ("path", "error", "person", *_STAY_KEYS, "time_s", *trait_columns())
 
 
 def error_record(path: str, error: str) -> dict[str, Any]:
@@ -92,23 +97,17 @@ class _Person:
             "first_s": round(self.stay.first_s, 2),
             "last_s": round(self.stay.last_s, 2),
             "seen_s": round(self.stay.in_view_s, 2),
-            **_answers(self.stay.traits()),
-            "timeline": [{"time_s": second, **_answers(traits)} for second, traits in self._seconds.items()],
+            **self.stay.traits().to_dict(),
+            "timeline": [{"time_s": second, **traits.to_dict()} for second, traits in self._seconds.items()],
         }
-
-
-def _answers(traits: FaceTraits) -> dict[str, Any]:
-    found: dict[str, AgePrediction | ClassPrediction | None] = {
-        name: getattr(traits, name) for name in (*TRAITS, "mood")
-    }
-    return {name: answer.to_dict() for name, answer in found.items() if answer is not None}
 
 
 def timeline_csv_lines(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The line of column names, then for each person the lines in one piece: one per second, or one with the error."""
-    yield csv_head(TIMELINE_COLUMNS)
+    columns = timeline_columns()
+    yield csv_head(columns)
     for record in records:
-        yield csv_piece(_rows(record), TIMELINE_COLUMNS)
+        yield csv_piece(_rows(record), columns)
 
 
 def _rows(record: Mapping[str, Any]) -> Sequence[dict[str, Any]]:

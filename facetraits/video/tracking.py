@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from facetraits.faces.alignment import CROPS, align_faces
+from facetraits.traits import TRAITS
 from facetraits.types import AnalysisResult, ClassPrediction, FaceResult, FaceTraits
 from facetraits.video.smoothing import TraitSmoother
 
@@ -55,8 +56,6 @@ _USUAL_LOOK_MEMORY_S: Final = 3.0
 _EQUAL_TRAIT: Final = 1.3
 _AGE_SLOPE: Final = 4.0  # per width of the age's interval, which is wide where the age is hard to tell,
 _NARROWEST_AGE: Final = 3.0  # but never so narrow that noise counts
-_GENDER_SLOPE: Final = 4.7  # per probability moved from one class to another
-_ETHNICITY_SLOPE: Final = 5.4
 _LEAST_TRAITS: Final = -2.0
 _MOST_TRAITS: Final = 1.0
 
@@ -414,7 +413,7 @@ class _Track:
 def trait_likeness(known: FaceTraits, seen: FaceTraits) -> float:
     """Evidence, in log odds, of the traits that both have; 0 where they share none.
 
-    The expression says nothing: it changes.
+    What changes, as the expression does, says nothing.
     """
     evidence = 0.0
     if known.age is not None and seen.age is not None:
@@ -422,8 +421,9 @@ def trait_likeness(known: FaceTraits, seen: FaceTraits) -> float:
         evidence += _EQUAL_TRAIT - _AGE_SLOPE * abs(known.age.years - seen.age.years) / max(
             sum(widths) / 2, _NARROWEST_AGE
         )
-    evidence += _class_likeness(known.gender, seen.gender, _GENDER_SLOPE)
-    evidence += _class_likeness(known.ethnicity, seen.ethnicity, _ETHNICITY_SLOPE)
+    for trait in TRAITS.values():
+        if trait.unlikeness is not None:
+            evidence += _class_likeness(known.classes(trait.key), seen.classes(trait.key), trait.unlikeness)
     return max(_LEAST_TRAITS, min(_MOST_TRAITS, evidence))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from facetraits.types import TRAITS, TraitName
+from facetraits.traits import TRAITS, TraitName
 from facetraits.video.live import Analyzer
 from facetraits.video.sources import Frame
 from facetraits.video.stay import FLICKER_S

@@ -10,8 +10,8 @@ from math import isfinite
 from typing import Final, Literal, get_args
 from uuid import UUID, uuid4
 
-from facetraits.tables import CLASSES
-from facetraits.types import AGE_GROUPS, MOODS
+from facetraits.traits import MOOD, TRAITS
+from facetraits.types import AGE_GROUPS
 
 Outcome = Literal["yes", "no", "unknown"]
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
@@ -20,9 +20,9 @@ VisitTrait = Literal["age_group", "gender", "ethnicity", "mood"]
 # The values that each trait of a visit may have.
 VISIT_CLASSES: Final[Mapping[VisitTrait, tuple[str, ...]]] = {
     "age_group": tuple(name for name, _ in AGE_GROUPS),
-    "gender": CLASSES["gender"],
-    "ethnicity": CLASSES["ethnicity"],
-    "mood": MOODS,
+    "gender": TRAITS["gender"].classes,
+    "ethnicity": TRAITS["ethnicity"].classes,
+    "mood": MOOD.classes,
 }
 LONGEST_SOURCE: Final = 80
 LARGEST_BASKET: Final = Decimal("99999999.99")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from facetraits.types import TRAITS, TraitName
+from facetraits.traits import TRAITS, TraitName
 from tests.builders import ROOT
 from tests.evidence import WEIGHTS_FILE, evidence_folder, utkface_report, write_report
 from ui.performance.evidence import read_evidence

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from facetraits.registry import ModelIntegrityError
-from facetraits.types import TRAITS, AnalysisResult, FaceResult, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AnalysisResult, FaceResult
 from tests.builders import (
     ROOT,
     FakeAnalyzer,
@@ -170,7 +171,7 @@ def test_traits_are_recomputed_only_when_needed(analyzer: FakeAnalyzer) -> None:
     assert "Facial expression" not in text(page)
     page.pills("photo_traits").set_value(["age", "gender"]).run()
     assert "Apparent gender" in text(page)
-    assert analyzer.calls == [TRAITS], "everything asked for was known already"
+    assert analyzer.calls == [tuple(TRAITS)], "everything asked for was known already"
 
 
 def test_a_trait_that_was_hidden_before_is_computed_once_it_is_asked_for(analyzer: FakeAnalyzer) -> None:

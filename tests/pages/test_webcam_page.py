@@ -23,7 +23,8 @@ from streamlit_webrtc.component import WebRtcStreamerState
 
 from facetraits.faces.images import decode_image
 from facetraits.registry import ModelIntegrityError
-from facetraits.types import TRAITS, AnalysisResult, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AnalysisResult
 from facetraits.video.live import LiveAnalysis
 from tests.builders import ROOT, FakeAnalyzer, photo_of_many, photo_of_one, photo_without_faces
 from tests.drawn_boxes import best_overlap, drawn_boxes

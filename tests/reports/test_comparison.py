@@ -21,7 +21,7 @@ from facetraits.reports.comparison import (
     load_published,
 )
 from facetraits.reports.metrics import ClassCounts, EvaluationReport, Subgroup, age_errors, class_counts, sum_of_errors
-from facetraits.types import TRAITS
+from facetraits.traits import TRAITS
 
 
 def counts(right: int, wrong: int, undetected: int = 0) -> ClassCounts:

@@ -9,7 +9,7 @@ from facetraits.training.data.datasets import FERPLUS_CLASSES
 from facetraits.training.data.faces import Faces
 from facetraits.training.data.samples import MOOD_MATRIX, SMILE_MATRIX
 from facetraits.training.evaluation.counting import Answers, count, with_derived
-from facetraits.types import MOOD_OF_EXPRESSION, MOODS
+from facetraits.traits import MOOD
 
 EVERYBODY = np.ones(6, dtype=bool)
 AGES = np.array([1, 15, 25, 50, 70, 90])
@@ -84,7 +84,7 @@ def test_moods_and_smiles_are_sums_of_expressions() -> None:
     assert np.allclose(derived["mood"].sum(axis=1), 1) and np.allclose(derived["smile"].sum(axis=1), 1)
     assert np.allclose(derived["smile"][:, 1], expressions[:, FERPLUS_CLASSES.index("happy")])
     for i, expression in enumerate(FERPLUS_CLASSES):
-        assert MOODS[int(MOOD_MATRIX[i].argmax())] == MOOD_OF_EXPRESSION[expression]
+        assert MOOD.classes[int(MOOD_MATRIX[i].argmax())] == MOOD.class_of[expression]
     assert SMILE_MATRIX.sum(axis=1).tolist() == [1] * 8
 
 

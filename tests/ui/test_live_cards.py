@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from facetraits.types import TRAITS, TraitName
+from facetraits.traits import TRAITS, TraitName
 from facetraits.video.live import LiveSnapshot, Person
 from facetraits.video.tracking import TrackedFace
 from tests.builders import EXPRESSIONS, make_face

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facetraits.faces.images import decode_image
-from facetraits.tables import CSV_COLUMNS
-from facetraits.types import TRAITS
+from facetraits.tables import csv_columns
+from facetraits.traits import TRAITS
 from tests.builders import FakeAnalyzer, make_detection, make_face, make_result, photo_of_one, photo_without_faces
 from ui.photo.export import to_csv, to_json
 from ui.photo.sample_row import FOLDER, PORTRAITS, group_photo
@@ -151,7 +151,7 @@ def test_csv_has_a_row_per_face_and_opens_in_spreadsheets() -> None:
     data = to_csv(outcomes())
     assert data.startswith(b"\xef\xbb\xbf"), "spreadsheets take a table without this mark for another encoding"
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-    assert tuple(rows[0]) == CSV_COLUMNS
+    assert tuple(rows[0]) == csv_columns()
     assert [row["path"] for row in rows] == ["grüße.jpg", "grüße.jpg", "empty.jpg", "broken.jpg"]
     assert rows[1]["quality"] == "blurred"
 

@@ -14,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from facetraits.faces.images import decode_image
-from facetraits.types import TRAITS, AnalysisResult, FaceDetection, FaceResult, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AnalysisResult, FaceDetection, FaceResult
 from tests.builders import make_detection, make_result, make_traits, photo_of_one
 from ui.live.stream import LiveStream
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facetraits.types import TRAITS, AnalysisResult, FaceResult, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AnalysisResult, FaceResult
 from facetraits.video import live
 from facetraits.video.live import LiveAnalysis
 from facetraits.video.tracking import TrackedFace

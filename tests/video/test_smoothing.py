@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facetraits.types import TRAITS, AgePrediction, ClassPrediction, FaceResult, FaceTraits, QualityIssue
-from facetraits.video.smoothing import EXPRESSION_MEMORY_S, MEMORY_S, TraitSmoother, view_weight
+from facetraits.traits import TRAITS
+from facetraits.types import AgePrediction, ClassPrediction, FaceResult, FaceTraits, QualityIssue
+from facetraits.video.smoothing import TraitSmoother, view_weight
 from tests.builders import AGE_GROUP_NAMES, EXPRESSIONS, GENDERS, make_classes, make_detection, make_face, make_traits
 
 ALL_QUALITY = get_args(QualityIssue)
@@ -58,7 +59,7 @@ def test_two_equal_views_at_once_are_averaged_evenly():
 
 
 def test_an_answer_fades_with_half_the_memory_as_time_constant():
-    smoother = TraitSmoother(memory_s=20.0)
+    smoother = TraitSmoother({"age": 20.0})
     smoother.add(face(years=30), 0.0)
     smoother.add(face(years=40), 10.0)
     share = 1 / (1 + np.exp(-1))
@@ -69,7 +70,7 @@ def test_an_answer_fades_with_half_the_memory_as_time_constant():
 def test_the_effective_memory_is_what_it_says(rate):
     """The variance of the settled average is that of a plain mean over the memory."""
     rng = np.random.default_rng(rate)
-    smoother = TraitSmoother(memory_s=2.0)
+    smoother = TraitSmoother({"age": 2.0})
     years = []
     for i in range(rate * 400):
         smoother.add(face(years=40 + rng.normal(0, 3), traits=("age",)), i / rate)
@@ -236,15 +237,16 @@ def test_years_and_group_of_an_average_do_not_contradict_each_other():
     assert (age.groups.top1, age.group) == ("0-20", "21-40")
 
 
-@pytest.mark.parametrize("memories", [(0.0, 1.0), (1.0, 0.0), (-1.0, 1.0), (float("nan"), 1.0)])
+@pytest.mark.parametrize("memories", [{"age": 0.0}, {"expression": 0.0}, {"age": -1.0}, {"gender": float("nan")}])
 def test_memory_must_be_positive(memories):
     with pytest.raises(ValueError, match="memor"):
-        TraitSmoother(*memories)
+        TraitSmoother(memories)
 
 
 def test_memories_are_long_for_the_person_and_short_for_the_expression():
-    assert 20 <= MEMORY_S <= 30
-    assert 0.6 <= EXPRESSION_MEMORY_S <= 1.0
+    assert all(20 <= trait.memory_s <= 30 for trait in TRAITS.values() if trait.lasting)
+    assert [trait.key for trait in TRAITS.values() if not trait.lasting] == ["expression"]
+    assert 0.6 <= TRAITS["expression"].memory_s <= 1.0
 
 
 @given(

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from facetraits.cli import main
 from facetraits.tables import NO_FACE
-from facetraits.types import TRAITS, AnalysisResult, FaceResult, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AnalysisResult, FaceResult
 from facetraits.video import timeline
 from facetraits.video.live import Analyzer
 from facetraits.video.sources import Frame
-from facetraits.video.timeline import SAME_PERSON_S, TIMELINE_COLUMNS, error_record, person_records, timeline_csv_lines
+from facetraits.video.timeline import SAME_PERSON_S, error_record, person_records, timeline_columns, timeline_csv_lines
 from facetraits.video.tracking import TrackedFace
 from tests.builders import FakeAnalyzer, make_detection, make_face, make_result, make_traits
 from tests.videos import comes_and_goes, write_sound, write_video
@@ -143,7 +144,7 @@ def test_csv_has_a_row_per_person_and_second() -> None:
     text = "".join(timeline_csv_lines([person, error_record("=evil.mp4", "The file is empty.")]))
 
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert tuple(rows[0]) == TIMELINE_COLUMNS
+    assert tuple(rows[0]) == timeline_columns()
     assert [row["time_s"] for row in rows] == ["0", "1", "2", ""]
     assert (rows[1]["person"], rows[1]["age_group"], rows[1]["mood"]) == ("1", "21-40", "positive")
     assert rows[1]["gender_unsure"] == "false" and float(rows[1]["p_happy"]) == pytest.approx(0.9)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from facetraits.faces.alignment import CROPS, align_faces
-from facetraits.types import TRAITS, FaceDetection, FaceResult, FaceTraits
+from facetraits.traits import TRAITS
+from facetraits.types import FaceDetection, FaceResult, FaceTraits
 from facetraits.video.tracking import FaceTracker, best_pairs, look_of, trait_likeness
 from tests.builders import (
     FakeAnalyzer,

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from facetraits import load_analyzer
 from facetraits.registry import ModelIntegrityError
-from facetraits.types import TRAITS, AnalysisResult, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AnalysisResult
 from facetraits.video.live import LiveAnalysis
 from facetraits.video.tracking import TrackedFace
 from facetraits.visitors import outbox, recording, retention, source

@@ -10,7 +10,8 @@ import streamlit as st
 
 from facetraits.faces.images import SUPPORTED_SUFFIXES
 from facetraits.registry import Manifest, MemberEntry
-from facetraits.types import TRAIT_LABELS, TRAITS, FaceResult
+from facetraits.traits import TRAITS
+from facetraits.types import FaceResult
 from ui.inside.pictures import address_of_jpeg
 from ui.inside.session import InsideSession, Looked, Subject
 from ui.kit.components import counted, listed, notice
@@ -161,7 +162,7 @@ def _choose_number(looked: Looked, count: int) -> int:
 
 
 def _answers(entry: MemberEntry) -> str:
-    return ", ".join(TRAIT_LABELS[trait] for trait in TRAITS if trait in entry.outputs)
+    return ", ".join(TRAITS[trait].label for trait in TRAITS if trait in entry.outputs)
 
 
 def _part(manifest: Manifest, entry: MemberEntry) -> str:
@@ -171,7 +172,7 @@ def _part(manifest: Manifest, entry: MemberEntry) -> str:
         for trait in TRAITS
         if trait in entry.outputs
     }
-    parts = [f"{weight:.0%} of {TRAIT_LABELS[trait].lower()}" for trait, weight in weights.items() if weight]
+    parts = [f"{weight:.0%} of {TRAITS[trait].label.lower()}" for trait, weight in weights.items() if weight]
     if not parts:
         return "The ensemble for photos does not ask this network."
     text = f"The ensemble mixes several networks. This one gives {listed(parts)}."

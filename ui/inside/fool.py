@@ -12,7 +12,8 @@ from facetraits.age import median_years
 from facetraits.faces.alignment import CROPS
 from facetraits.faces.augmentation import Variation, augment
 from facetraits.inside.probing import Spoiling, spoiled_series
-from facetraits.types import TRAIT_LABELS, TRAITS, AgePrediction, ClassPrediction, FaceTraits, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AgePrediction, ClassPrediction, FaceTraits
 from ui.inside.session import Subject
 from ui.inside.words import SPOILING_WORDS
 from ui.kit.components import listed
@@ -87,7 +88,7 @@ def steadiness(face: FaceTraits, answers: Answers) -> list[Steadiness]:
     years = median_years(answers["age"])
     found.append(
         Steadiness(
-            TRAIT_LABELS["age"],
+            TRAITS["age"].label,
             f"{years[1:].min():.0f} to {years[1:].max():.0f} years",
             f"{years[0]:.0f} for the face as it is; the variants scatter by {years[1:].std():.1f} years",
         )
@@ -100,7 +101,7 @@ def steadiness(face: FaceTraits, answers: Answers) -> list[Steadiness]:
         basis = f"say {prediction.classes[int(rows[0].argmax())]} as for the face as it is"
         found.append(
             Steadiness(
-                TRAIT_LABELS[trait],
+                TRAITS[trait].label,
                 f"{same} of {len(rows) - 1}",
                 f"{basis}; {unsure} of them unsure" if unsure else basis,
             )
@@ -193,7 +194,7 @@ def spoiled_words(found: Spoiled) -> str:
     words = SPOILING_WORDS[found.kind]
     courses = found.courses.values()
     broken = sorted((course for course in courses if course.broke is not None), key=lambda c: (c.broke, c.trait))
-    held = [TRAIT_LABELS[course.trait].lower() for course in courses if course.judged and course.broke is None]
+    held = [TRAITS[course.trait].label.lower() for course in courses if course.judged and course.broke is None]
     lines = []
     for place, course in enumerate(broken):
         assert course.broke is not None
@@ -203,14 +204,14 @@ def spoiled_words(found: Spoiled) -> str:
             f", at {words.written(float(found.amounts[turn]))} it is {('back', 'gone again')[number % 2]}"
             for number, turn in enumerate(course.turns)
         )
-        lines.append(f"{TRAIT_LABELS[course.trait]}{first}: at {at} {course.how}{back}.")
+        lines.append(f"{TRAITS[course.trait].label}{first}: at {at} {course.how}{back}.")
     if not broken:
         end = words.written(float(found.amounts[-1]))
         which = "all four answers" if len(held) == len(TRAITS) else listed(held)
         lines.append(f"Nothing breaks: {which} {_hold(held)} up to {end}.")
     elif held:
         lines.append(f"{listed(held).capitalize()} {_hold(held)} to the end.")
-    lines += [f"{TRAIT_LABELS[course.trait]} {course.start}." for course in courses if course.start]
+    lines += [f"{TRAITS[course.trait].label} {course.start}." for course in courses if course.start]
     return " ".join(lines)
 
 

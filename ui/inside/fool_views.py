@@ -9,7 +9,7 @@ import streamlit as st
 
 from facetraits.faces.augmentation import VARIATIONS
 from facetraits.inside.probing import SPOILINGS, Spoiling
-from facetraits.types import TRAIT_LABELS
+from facetraits.traits import TRAITS
 from ui.inside.charts import SpoilingLine, spoiled_years, spoiling_curves
 from ui.inside.fool import CLASS_TRAITS, Spoiled, held_at, spoil, spoiled_words, steadiness, variant_words, variants
 from ui.inside.pictures import Figure, figures, jpeg_address
@@ -108,7 +108,7 @@ def _show_spoiling(subject: Subject) -> None:
     with left, st.container(key="inside_curves"):
         st.html('<h4 class="ft-chart-title">How probable the first answer stays</h4>')
         legend(
-            {f"{TRAIT_LABELS[t]}: {found.courses[t].answer}": (_COLOURS[t], "line") for t in CLASS_TRAITS}
+            {f"{TRAITS[t].label}: {found.courses[t].answer}": (_COLOURS[t], "line") for t in CLASS_TRAITS}
             | {"here it breaks": (charts.QUIET, "dashed")}
         )
         draw(spoiling_curves(_lines(found), words.axis, words.percent), f"{words.name}: {said}")
@@ -143,7 +143,7 @@ def _lines(found: Spoiled) -> list[SpoilingLine]:
     lines = []
     for trait in CLASS_TRAITS:
         course = found.courses[trait]
-        said = f"{TRAIT_LABELS[trait]}, {course.answer}"
+        said = f"{TRAITS[trait].label}, {course.answer}"
         points = [
             {**point, "said": f"{said}: {point['value']:.0%} at {point['at']}"}
             for point in _points(found, course.values)

@@ -14,7 +14,8 @@ from facetraits.faces.alignment import CROPS, align_faces
 from facetraits.faces.images import ImageDecodeError, decode_image
 from facetraits.inside.layers import NetworkLayers
 from facetraits.registry import MemberEntry
-from facetraits.types import TRAITS, FaceResult
+from facetraits.traits import TRAITS
+from facetraits.types import FaceResult
 from ui.inside.words import OUTPUT_WORDS
 from ui.photo.session import Outcome, PhotoSession, Picture
 

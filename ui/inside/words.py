@@ -9,10 +9,10 @@ from typing import Final, NamedTuple, Protocol
 from facetraits.faces.augmentation import Variation
 from facetraits.inside.heat import HeatMethod
 from facetraits.inside.probing import Spoiling
-from facetraits.types import TRAIT_LABELS
+from facetraits.traits import TRAITS
 
 OUTPUT_WORDS: Final[Mapping[str, str]] = {
-    **{str(trait): label for trait, label in TRAIT_LABELS.items()},
+    **{key: trait.label for key, trait in TRAITS.items()},
     "expression_fer2013": "Expression in seven classes",
     "view": "Clear, covered or upside down",
     "age_group": "Age group",

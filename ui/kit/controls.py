@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from facetraits.registry import ModelIntegrityError
-from facetraits.types import TRAIT_LABELS, TRAITS, TraitName
+from facetraits.traits import TRAITS, TraitName
 from ui.kit import analyzers
 from ui.kit.components import notice
 
@@ -20,10 +20,10 @@ def choose_traits(key: str) -> list[TraitName]:
     """Pills to switch traits off and on, all on at first; remembered under ``key`` while the session lasts."""
     return st.pills(
         "What to estimate",
-        TRAITS,
+        tuple(TRAITS),
         selection_mode="multi",
-        default=TRAITS,
-        format_func=TRAIT_LABELS.__getitem__,
+        default=tuple(TRAITS),
+        format_func=lambda trait: TRAITS[trait].label,
         key=key,
         persist_state="session",
         help="What is switched off is neither computed nor shown.",

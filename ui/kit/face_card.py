@@ -11,17 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
 
+from facetraits.traits import Trait
 from facetraits.types import (
-    TRAIT_LABELS,
     AgePrediction,
     AnalysisResult,
     ClassPrediction,
     FaceResult,
+    FaceTraits,
     QualityIssue,
     whole_years,
 )
-
-_MOOD_LABEL: Final = "Mood"
 
 # What is wrong, and what to do about it.
 QUALITY_ADVICE: Final[Mapping[QualityIssue, tuple[str, str]]] = {
@@ -61,9 +60,9 @@ def headline(face: FaceResult) -> str:
     words = []
     if face.traits.age is not None:
         words.append(f"{_range(face.traits.age)} (unsure)" if face.traits.age.unsure else _years(face.traits.age))
-    for prediction in (face.traits.gender, face.traits.ethnicity, face.traits.expression):
-        if prediction is not None:
-            words.append(f"{prediction.top1} (unsure)" if prediction.unsure else prediction.top1)
+    for _, answer in face.traits.answers():
+        if isinstance(answer, ClassPrediction):
+            words.append(f"{answer.top1} (unsure)" if answer.unsure else answer.top1)
     return ", ".join(words)
 
 
@@ -99,18 +98,15 @@ def warnings(quality: Iterable[QualityIssue]) -> str:
 
 def trait_sections(face: FaceResult) -> str:
     """Each estimated trait with its value and its bars, as HTML."""
-    traits = face.traits
-    parts = [] if traits.age is None else [_age(traits.age)]
-    if traits.gender is not None:
-        parts.append(_classes(TRAIT_LABELS["gender"], traits.gender))
-    if traits.ethnicity is not None:
-        parts.append(_classes(TRAIT_LABELS["ethnicity"], traits.ethnicity))
-    if traits.expression is not None:
-        parts.append(_classes(TRAIT_LABELS["expression"], traits.expression, _mood_note(traits.mood)))
-    return "".join(parts)
+    return "".join(
+        _age(trait.label, answer)
+        if isinstance(answer, AgePrediction)
+        else _classes(trait.label, answer, _sums_note(trait, face.traits))
+        for trait, answer in face.traits.answers()
+    )
 
 
-def _age(age: AgePrediction) -> str:
+def _age(label: str, age: AgePrediction) -> str:
     low, high = (min(v, _OLDEST_ON_SCALE) for v in age.interval)
     middle = min(age.years, _OLDEST_ON_SCALE)
     scale = (
@@ -121,8 +117,8 @@ def _age(age: AgePrediction) -> str:
     )
     if age.unsure:
         value = f'<span class="ft-unsure">Unsure</span> {_range(age)}?'
-        return _trait(TRAIT_LABELS["age"], value, f"{_years(age)} in the middle ({age.coverage:.0%} interval)", scale)
-    return _trait(TRAIT_LABELS["age"], _years(age), f"{_ends(age)} ({age.coverage:.0%} interval)", scale)
+        return _trait(label, value, f"{_years(age)} in the middle ({age.coverage:.0%} interval)", scale)
+    return _trait(label, _years(age), f"{_ends(age)} ({age.coverage:.0%} interval)", scale)
 
 
 def _range(age: AgePrediction) -> str:
@@ -161,12 +157,11 @@ def _leading(prediction: ClassPrediction) -> Sequence[tuple[str, float]]:
     return shown
 
 
-def _mood_note(mood: ClassPrediction | None) -> str:
-    if mood is None:
+def _sums_note(trait: Trait, traits: FaceTraits) -> str:
+    summed = traits.summed(trait.key)
+    if summed is None or trait.sums is None:
         return ""
-    if mood.unsure:
-        return f"{_MOOD_LABEL}: unsure, perhaps {escape(mood.top1)}"
-    return f"{_MOOD_LABEL}: {escape(mood.top1)}"
+    return f"{trait.sums.label}: {'unsure, perhaps ' if summed.unsure else ''}{escape(summed.top1)}"
 
 
 def _trait(label: str, value: str, note: str, drawing: str) -> str:
@@ -196,11 +191,11 @@ def _percent(probability: float) -> str:
 
 
 def _everything(face: FaceResult) -> str:
-    traits = face.traits
-    groups = [("Age group", traits.age.groups if traits.age else None)]
-    groups += [(TRAIT_LABELS["gender"], traits.gender), (TRAIT_LABELS["ethnicity"], traits.ethnicity)]
-    groups += [(TRAIT_LABELS["expression"], traits.expression), (_MOOD_LABEL, traits.mood)]
-    blocks = "".join(
-        f'<p class="ft-label">{label}</p>{_bars(prediction.ranked())}' for label, prediction in groups if prediction
-    )
+    groups: list[tuple[str, ClassPrediction]] = []
+    for trait, answer in face.traits.answers():
+        is_age = isinstance(answer, AgePrediction)
+        groups.append(("Age group", answer.groups) if is_age else (trait.label, answer))
+        if trait.sums is not None and (summed := face.traits.summed(trait.key)) is not None:
+            groups.append((trait.sums.label, summed))
+    blocks = "".join(f'<p class="ft-label">{label}</p>{_bars(prediction.ranked())}' for label, prediction in groups)
     return f'<details class="ft-all"><summary>All probabilities</summary>{blocks}</details>' if blocks else ""

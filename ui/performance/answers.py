@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from facetraits.reports.metrics import AgeErrors, ClassCounts, EvaluationReport
-from facetraits.types import TraitName
+from facetraits.traits import TraitName
 from ui.kit.charts import Dot, Norm
 from ui.kit.tables import Column, Table, percent, share, thousands, years
 from ui.performance.models import model_name

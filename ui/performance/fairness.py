@@ -10,7 +10,7 @@ import streamlit as st
 
 from facetraits.reports.comparison import AXES, FIGURE, FIGURES, MIN_COMPARED, Axis, Figure, largest_gap
 from facetraits.reports.metrics import EvaluationReport
-from facetraits.types import TraitName
+from facetraits.traits import TraitName
 from ui.kit import charts
 from ui.kit.charts import KIND_COLOURS
 from ui.kit.components import notice

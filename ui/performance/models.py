@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from facetraits.reports.comparison import FIGURES, Figure, Gap, GroupRow, Measured, Row
 from facetraits.reports.metrics import EvaluationReport
-from facetraits.types import TraitName
+from facetraits.traits import TraitName
 from ui.kit.charts import Dot
 from ui.kit.tables import Column, Table, code_words, percent, thousands, years
 from ui.performance.evidence import DATASET_WORDS

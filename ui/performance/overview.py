@@ -13,12 +13,15 @@ import streamlit as st
 from facetraits.registry import DEFAULT_MODELS_DIR, Manifest, ModelIntegrityError, load_manifest
 from facetraits.reports.comparison import FIGURE, HEADLINE_KEYS, find_report
 from facetraits.reports.metrics import EvaluationReport
-from facetraits.types import TRAIT_LABELS
+from facetraits.traits import TRAITS
 from ui.kit.components import counted, notice
 from ui.performance import cached
 from ui.performance.evidence import DATASET_WORDS
 
-_OUTPUT_WORDS: Final[Mapping[str, str]] = {**TRAIT_LABELS, "expression_fer2013": "Expression in seven classes"}
+_OUTPUT_WORDS: Final[Mapping[str, str]] = {
+    **{key: trait.label for key, trait in TRAITS.items()},
+    "expression_fer2013": "Expression in seven classes",
+}
 REFERENCES: Final = "references"  # folder of the models that others designed
 
 
@@ -46,7 +49,7 @@ def headline_tiles(reports: Iterable[EvaluationReport]) -> list[Tile]:
             dataset = DATASET_WORDS.get(figure.dataset, figure.dataset)
             how = "mean error on" if figure.in_years else "right on"
             basis = f"{how} {measured.n:,} test faces of {dataset}"
-            tiles.append(Tile(TRAIT_LABELS[trait], figure.formatted(measured.value), basis))
+            tiles.append(Tile(TRAITS[trait].label, figure.formatted(measured.value), basis))
     return tiles
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from facetraits.reports.comparison import FIGURE, FIGURES, HEADLINE_KEYS, Figure, find_report
 from facetraits.reports.metrics import ClassCounts, EvaluationReport
-from facetraits.types import TraitName
+from facetraits.traits import TraitName
 from ui.kit import charts
 from ui.kit.charts import KIND_COLOURS, Norm
 from ui.kit.components import notice

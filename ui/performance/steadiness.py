@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from facetraits.reports.steadiness import SteadinessReport
-from facetraits.types import TRAIT_LABELS, TraitName
+from facetraits.traits import TRAITS, TraitName
 from ui.kit import charts
 from ui.kit.charts import KIND_COLOURS, Dot
 from ui.kit.components import notice
@@ -81,7 +81,7 @@ def steadiness_sentence(report: SteadinessReport, trait: TraitName) -> str:
         )
     worst = max(report.versions, key=lambda version: report.share_changed(trait, version))
     return (
-        f"{TRAIT_LABELS[trait]}: for {report.share_changing(trait):.1%} of the faces the answer changes in more than "
+        f"{TRAITS[trait].label}: for {report.share_changing(trait):.1%} of the faces the answer changes in more than "
         f"one of {len(report.versions)} versions. What changes it most: {worst} "
         f"({report.share_changed(trait, worst):.1%})."
     )

@@ -10,7 +10,7 @@ import streamlit as st
 
 from facetraits.reports.data_summary import DataSummary
 from facetraits.reports.history import TrainingRun
-from facetraits.types import TraitName
+from facetraits.traits import TraitName
 from ui.kit import charts
 from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, origin_of_facts, sentence, subheading

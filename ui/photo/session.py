@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from facetraits.faces.annotate import annotate
 from facetraits.faces.images import ImageDecodeError, decode_image
-from facetraits.types import TRAITS, AnalysisResult, FaceDetection, FaceTraits, TraitName
+from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AnalysisResult, FaceDetection
 
 if TYPE_CHECKING:
     from facetraits import FaceAnalyzer
@@ -172,8 +173,5 @@ def _failed(error: str) -> Outcome:
 
 
 def _only(result: AnalysisResult, traits: Collection[TraitName]) -> AnalysisResult:
-    faces = tuple(
-        replace(face, traits=FaceTraits(**{name: getattr(face.traits, name) for name in TRAITS if name in traits}))
-        for face in result.faces
-    )
+    faces = tuple(replace(face, traits=face.traits.only(traits)) for face in result.faces)
     return replace(result, faces=faces)

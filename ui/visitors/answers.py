@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
+from facetraits.traits import MOOD
 from facetraits.visitors.grouping import rate_of
 from facetraits.visitors.patterns import (
     ENOUGH,
@@ -19,7 +20,7 @@ from facetraits.visitors.patterns import (
     Unknown,
     WeekdayHourRow,
 )
-from facetraits.visitors.visit import MOODS, VISIT_CLASSES, Outcome
+from facetraits.visitors.visit import VISIT_CLASSES, Outcome
 from ui.kit.charts import Dot
 from ui.kit.components import listed
 from ui.kit.tables import Column, Table, percent, share, thousands
@@ -320,7 +321,7 @@ def mood_sentence(moods: Sequence[MoodRow]) -> str:
     """How everybody's mood is made up, and that of buyers beside the others' where both are known."""
     everybody = {row.mood: row for row in moods if row.outcome == "all"}
     total = sum(row.visits for row in everybody.values())
-    parts = [f"{everybody[mood].share:.0%} {mood}" for mood in MOODS]
+    parts = [f"{everybody[mood].share:.0%} {mood}" for mood in MOOD.classes]
     said = f"Of {counted_visits(total)} with a mood: {listed(parts)}."
     positive = {row.outcome: row for row in moods if row.mood == "positive"}
     if {"yes", "no"} <= positive.keys():

@@ -47,13 +47,13 @@ from facetraits.training.data.splits import (
     read_split,
 )
 from facetraits.training.networks.architectures import AGE_BINS
-from facetraits.types import MOOD_OF_EXPRESSION, MOODS
+from facetraits.traits import MOOD
 
 CACHE: Final = Path("build/data")
 _ByHead = Mapping[str, NDArray[np.float32]]
 # (8, 3) and (8, 2): which mood, and which answer of a smile detector, each of the eight expressions counts for.
 MOOD_MATRIX: Final = np.array(
-    [[mood == MOOD_OF_EXPRESSION[expression] for mood in MOODS] for expression in FERPLUS_CLASSES], dtype=np.float32
+    [[mood == MOOD.class_of[expression] for mood in MOOD.classes] for expression in FERPLUS_CLASSES], dtype=np.float32
 )
 SMILE_MATRIX: Final = np.array(
     [[(expression == "happy") == (answer == "smiling") for answer in SMILE_CLASSES] for expression in FERPLUS_CLASSES],
