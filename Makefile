@@ -7,7 +7,7 @@ PORT ?= 8501
 ARGS ?=
 
 # The folder that holds the data sets, as README.md lays them out.
-FACETRAITS_DATA ?= $(abspath $(if $(wildcard ../shared/data/.),../shared/data,data))
+FACETRAITS_DATA ?= data
 export FACETRAITS_DATA
 
 VENV := .venv
@@ -17,7 +17,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRAIN_STAMP := $(VENV)/.installed-train
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format train evaluate benchmark benchmark-webcam benchmark-visitors chromium coturn postgresql clean
+.PHONY: help run test check format train evaluate benchmark benchmark-webcam benchmark-visitors lock chromium coturn postgresql clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,17 +63,26 @@ clean: ## remove .venv and caches; build/ (prepared data, checkpoints) stays: it
 
 # A stamp is newer than the requirements it was installed from, so that a second `make` installs nothing. The
 # environment is named after `|` because only its absence matters: its date is that of the interpreter it links to.
-$(RUN_STAMP): requirements.txt requirements-serving.txt | $(BIN)/pip
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+$(RUN_STAMP): requirements.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 $(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
+# Without checksums: a machine may have a build of PyTorch for its own processor or GPU.
 $(TRAIN_STAMP): requirements-train.txt $(RUN_STAMP)
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-train.txt
 	@touch $@
+
+# Each from pyproject.toml, for all systems and versions of Python at once; the same version of a package in all of them.
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
+lock: $(DEV_STAMP) ## write requirements*.txt anew from pyproject.toml
+	$(LOCK) --generate-hashes --extra serve --extra gradients --extra dev -o requirements-dev.txt
+	$(LOCK) --generate-hashes --extra serve --extra gradients -c requirements-dev.txt -o requirements.txt
+	$(LOCK) --generate-hashes --extra serve -c requirements-dev.txt -o requirements-serving.txt
+	$(LOCK) --no-annotate --no-deps --extra train -o requirements-train.txt
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
