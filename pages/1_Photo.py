@@ -106,12 +106,13 @@ def show_results(
     readable = [(picture, outcome) for picture, outcome in outcomes if outcome.result is not None]
     if readable:
         picture, outcome = choose_one(readable)
+        assert outcome.result is not None
         left, right = st.columns([3, 2], gap="medium")
         with left, st.container(key="picture"):
             show_picture(session, picture, outcome.result)
             show_downloads(outcomes, picture, outcome.result)
         with right, st.container(key="faces"):
-            show_faces(outcome)
+            show_faces(outcome.result, outcome.crops)
 
 
 def choose_one(readable: Sequence[tuple[Picture, Outcome]]) -> tuple[Picture, Outcome]:
@@ -140,9 +141,9 @@ def show_picture(session: PhotoSession, picture: Picture, result: AnalysisResult
         st.image(session.annotated_preview(picture, result), width="stretch", alt=alt_text(picture, result))
 
 
-def show_faces(outcome: Outcome) -> None:
-    if outcome.result.faces:
-        st.html(face_cards(outcome.result, outcome.crops))
+def show_faces(result: AnalysisResult, crops: Sequence[bytes]) -> None:
+    if result.faces:
+        st.html(face_cards(result, crops))
         return
     notice(
         "hint",

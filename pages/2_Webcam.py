@@ -35,7 +35,8 @@ def my_stream() -> LiveStream | None:
         if analyzer is None:
             return None
         st.session_state["webcam_stream"] = LiveStream(analyzer, get_viewers().leave)
-    return st.session_state["webcam_stream"]
+    stream: LiveStream = st.session_state["webcam_stream"]
+    return stream
 
 
 def is_playing() -> bool:
@@ -120,7 +121,7 @@ def show_trouble(trouble: str) -> None:
 def show_snapshot() -> None:
     file = st.camera_input("Take a snapshot", key="webcam_snapshot", resolution="720p")
     analyzer = None if file is None else loaded_analyzer("accurate")
-    if analyzer is None:
+    if file is None or analyzer is None:
         return
     photos: PhotoSession = st.session_state.setdefault("webcam_photos", PhotoSession())
     picture = Picture(file.file_id, "Snapshot", file.getvalue)

@@ -52,7 +52,7 @@ def show_page(store: VisitStore, zone: ZoneInfo) -> None:
         show_sign(store)
         show_camera()
     view = st.segmented_control("View", tuple(_VIEWS), required=True, key=VIEW_KEY, label_visibility="collapsed")
-    _VIEWS[view](store, zone)
+    _VIEWS[view or "Now"](store, zone)
 
 
 start_page("Visitors", "🛍️", layout="wide")

@@ -12,7 +12,7 @@ import streamlit as st
 from ui.visitors import cached
 
 _STYLE: Final = Path(__file__).parent / "kit" / "style.css"
-_MENU: Final = {"About": "Apparent age, apparent gender, ethnicity and facial expression of every face in a picture."}
+_ABOUT: Final = "Apparent age, apparent gender, ethnicity and facial expression of every face in a picture."
 
 
 class _Page(NamedTuple):
@@ -44,7 +44,7 @@ def start_page(title: str, icon: str, layout: Literal["centered", "wide"] = "cen
         icon: one emoji; a ":material/" icon would be fetched from another machine.
         layout: "wide" for pages with pictures.
     """
-    st.set_page_config(page_title=f"{title} · facetraits", page_icon=icon, layout=layout, menu_items=_MENU)
+    st.set_page_config(page_title=f"{title} · facetraits", page_icon=icon, layout=layout, menu_items={"About": _ABOUT})
     st.html(_STYLE)
     with st.sidebar:
         st.html(

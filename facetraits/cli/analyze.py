@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from facetraits.analyzer import FaceAnalyzer, load_analyzer
 from facetraits.errors import EXIT_DONE, EXIT_SOME_UNREADABLE, UserError
-from facetraits.faces.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image
+from facetraits.faces.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image, is_picture_path
 from facetraits.registry import PROFILES
 from facetraits.tables import csv_lines, json_lines, picture_record
 from facetraits.traits import TRAITS, TraitName
@@ -143,7 +143,7 @@ def _pictures_of(folder: str) -> Iterator[_Picture]:
     for parent, folders, files in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUPPORTED_SUFFIXES:
+            if not name.startswith(".") and is_picture_path(name):
                 yield _Picture(os.path.join(parent, name))
     for error in closed:
         yield _Picture(str(error.filename), f"the folder could not be opened: {error.strerror}")

@@ -132,8 +132,7 @@ _CALIBRATED: Final = ("age_group", "gender", "ethnicity", "expression", "express
 def _calibration(reports: tuple[EvaluationReport, ...]) -> str:
     """Of each data set: whether probabilities and age intervals hold what they promise."""
     lines = [
-        "| expected calibration error of `accurate` | age group | gender | ethnicity | expression | 80% age interval "
-        "held |",
+        "| expected calibration error, `accurate` | age group | gender | ethnicity | expression | age interval held |",
         "|---|---|---|---|---|---|",
     ]
     for dataset, title in DATASET_TITLES.items():

@@ -151,11 +151,6 @@ class FaceTracker:
             raise ValueError(f"keep_s must be longer than 0 s, got {keep_s}")
         self._keep_s = keep_s
 
-    def reset(self) -> None:
-        """Forget all faces. Numbers go on where they were, and time may begin anew."""
-        self._tracks.clear()
-        self._time_s = None
-
     def update(
         self, result: AnalysisResult, time_s: float, image: NDArray[np.uint8] | None = None
     ) -> tuple[TrackedFace, ...]:

@@ -642,15 +642,6 @@ def test_a_real_face_keeps_its_number_while_a_real_detector_follows_it():
 # --- what is kept -----------------------------------------------------------------------------------------------------
 
 
-def test_reset_forgets_everybody_but_gives_no_number_twice():
-    tracker = FaceTracker()
-    frames = [(i * 0.1, [face_at(300, 200)]) for i in range(5)]
-    assert numbers_of(tracker, frames) == {1}
-    tracker.reset()
-    assert tracker.update(make_result(face_at(300, 200)), 0.0) == ()  # earlier than before, and not confirmed
-    assert [t.track_id for t in tracker.update(make_result(face_at(300, 200)), 0.1)] == [2]
-
-
 def test_nothing_is_kept_of_people_who_are_gone(portraits):
     """Nor of what they looked like."""
     tracker, scene, now = FaceTracker(), Scene(portraits), 0.0

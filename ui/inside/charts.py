@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import altair as alt
 
@@ -96,7 +96,7 @@ def network_costs(rows: Rows) -> alt.LayerChart:
     )
     colour = alt.condition("datum.served", alt.value(BAR), alt.value(WARN))
     tooltip = alt.Tooltip("said:N", title=" ")
-    words = {"dy": -9, "baseline": "bottom", "fontSize": 13, "fill": INK, "aria": False}
+    words: dict[str, Any] = {"dy": -9, "baseline": "bottom", "fontSize": 13, "fill": INK, "aria": False}
     return finished(
         layer(given).mark_rule(stroke=LINE, strokeWidth=2, aria=False).encode(x=x, x2="multiply_adds:Q", y=y),
         layer(given)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from facetraits.age import median_years
 from facetraits.inside.requests import YEARS
 from ui.inside.words import sure
+from ui.kit.components import ordinal
 
 # Of the output "expression_fer2013", which is no trait of the app.
 FER2013_CLASSES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -71,6 +72,5 @@ class Question(NamedTuple):
 
     def _place(self, index: int) -> str:
         rank = int((self.probabilities > self.probabilities[index]).sum())
-        places = ("the answer", "came second", "came third")
-        place = places[rank] if rank < len(places) else f"came {rank + 1}th"
+        place = f"came {ordinal(rank + 1)}" if rank else "the answer"
         return f"{sure(float(self.probabilities[index]))} by this network alone: {place}."

@@ -10,6 +10,7 @@ from facetraits.faces.augmentation import Variation
 from facetraits.inside.heat import HeatMethod
 from facetraits.inside.probing import Spoiling
 from facetraits.traits import TRAITS
+from ui.kit.components import ordinal
 
 OUTPUT_WORDS: Final[Mapping[str, str]] = {
     **{key: trait.label for key, trait in TRAITS.items()},
@@ -106,7 +107,7 @@ def kind_words(layer: LayerFacts) -> str:
         words = "batch normalisation: a learned factor and offset for each map"
     parts = [words]
     if max(layer.stride_hw) > 1:
-        parts.append({2: "every second position"}.get(layer.stride_hw[0], f"every {layer.stride_hw[0]}th position"))
+        parts.append(f"every {ordinal(layer.stride_hw[0])} position")
     if layer.activation:
         parts.append({"relu": "ReLU", "relu6": "ReLU6"}.get(layer.activation, layer.activation))
     return ", ".join(parts)

@@ -55,7 +55,7 @@ def finished(*layers: alt.Chart, height: float, axes: float = _X_AXIS_PX) -> alt
         layers: from back to front.
         height: of the plot; axes: of what stands above and below it (Streamlit makes both fit into their sum).
     """
-    return (
+    chart: alt.LayerChart = (
         alt.layer(*layers)
         .properties(height=height + axes)
         .configure_view(strokeWidth=0)
@@ -63,6 +63,7 @@ def finished(*layers: alt.Chart, height: float, axes: float = _X_AXIS_PX) -> alt
             titleFontWeight=500, titleColor=QUIET, titleFontSize=13, labelColor=INK, labelFontSize=12, gridColor=LINE
         )
     )
+    return chart
 
 
 # ------------------------------------------------------------------------------------------------------------ dot plots
@@ -127,7 +128,7 @@ def dot_plot(
     )
     said = alt.Description("said:N")
     tooltip = alt.Tooltip("said:N", title=" ")
-    words = {"dy": -11, "baseline": "bottom", "fontSize": 13, "fill": INK, "aria": False}
+    words: dict[str, Any] = {"dy": -11, "baseline": "bottom", "fontSize": 13, "fill": INK, "aria": False}
     layers = []
     if mark_at is not None:
         rule = layer([{"value": mark_at}])
@@ -263,7 +264,8 @@ def bin_counts(bins: Rows) -> alt.LayerChart:
 
 def base(rows: Rows) -> alt.Chart:
     """An invisible layer: charts of one layer would hand their data to Arrow, see ``_data``."""
-    return layer(rows).mark_point(opacity=0, aria=False)
+    chart: alt.Chart = layer(rows).mark_point(opacity=0, aria=False)
+    return chart
 
 
 # ------------------------------------------------------------------------------------------------------------------ age

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Literal
+from typing import Final, Literal
 
 import streamlit as st
 
@@ -58,3 +58,14 @@ def listed(names: Sequence[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """As in "1 face" and "5 faces"; "no face" for none."""
     return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
+
+
+def ordinal(number: int) -> str:
+    """As in "second", "third", "11th" and "21st"; ``number`` is at least 1."""
+    if number in _ORDINALS:
+        return _ORDINALS[number]
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+_ORDINALS: Final[Mapping[int, str]] = {1: "first", 2: "second", 3: "third"}

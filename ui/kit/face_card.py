@@ -193,8 +193,7 @@ def _percent(probability: float) -> str:
 def _everything(face: FaceResult) -> str:
     groups: list[tuple[str, ClassPrediction]] = []
     for trait, answer in face.traits.answers():
-        is_age = isinstance(answer, AgePrediction)
-        groups.append(("Age group", answer.groups) if is_age else (trait.label, answer))
+        groups.append(("Age group", answer.groups) if isinstance(answer, AgePrediction) else (trait.label, answer))
         if trait.sums is not None and (summed := face.traits.summed(trait.key)) is not None:
             groups.append((trait.sums.label, summed))
     blocks = "".join(f'<p class="ft-label">{label}</p>{_bars(prediction.ranked())}' for label, prediction in groups)

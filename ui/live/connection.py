@@ -130,7 +130,7 @@ def turn_credentials(secret: str, now_s: float) -> tuple[str, str]:
 def keep_transport_policy() -> None:
     """Have streamlit-webrtc hand a server's ``iceTransportPolicy`` on to aiortc. May be called any number of times."""
     # There is no setting for it: compile_rtc_configuration reads the list of servers and nothing else.
-    component.compile_rtc_configuration = _with_transport_policy
+    component.compile_rtc_configuration = _with_transport_policy  # type: ignore[assignment,attr-defined]
 
 
 def _with_transport_policy(rtc_configuration: dict[str, Any]) -> RTCConfiguration:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from streamlit_webrtc import WebRtcMode, webrtc_streamer
+from streamlit_webrtc import Translations, VideoHTMLAttributes, WebRtcMode, webrtc_streamer
 
 from facetraits.faces.annotate import annotate
 from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis, LiveSnapshot
@@ -26,7 +26,7 @@ _LOG: Final = logging.getLogger(__name__)
 RESOLUTIONS: Final = {"320 × 240": (320, 240), "640 × 480": (640, 480), "1280 × 720": (1280, 720)}
 STREAM_KEY: Final = "webcam"
 
-_BUTTONS: Final = {"start": "Start camera", "stop": "Stop camera", "select_device": "Choose camera"}
+_BUTTONS: Final[Translations] = {"start": "Start camera", "stop": "Stop camera", "select_device": "Choose camera"}
 _FRAMES_PER_SECOND: Final = 30
 _FROZEN_QUALITY: Final = 93
 
@@ -130,14 +130,15 @@ class LiveStream:
 def _to_frame(image: NDArray[np.uint8]) -> av.VideoFrame:
     """A frame of an (H, W, 3) RGB picture, as encoders take it where both sides are even."""
     if image.shape[0] % 2 == image.shape[1] % 2 == 0:
-        return av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
+        planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420).astype(np.uint8, copy=False)
+        return av.VideoFrame.from_ndarray(planes, format="yuv420p")
     return av.VideoFrame.from_ndarray(image, format="rgb24")
 
 
 def camera(
     stream: LiveStream, connection: ConnectionSettings, size_wh: tuple[int, int], on_change: Callable[[], None]
 ) -> None:
-    """The video with its buttons to start and stop it; ``camera_state`` tells what it is doing.
+    """The video with its buttons to start and stop it.
 
     Args:
         stream: gets the frames.
@@ -148,8 +149,12 @@ def camera(
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     without_relay()
     keep_transport_policy()
-    track = stream.track()
-    style = {"width": "100%", "borderRadius": "0.6rem", "transform": "scaleX(-1)" if stream.mirrored else "none"}
+    track: Any = stream.track()  # has what is called of a MediaSink, and is none
+    style: dict[str, str | int | float] = {
+        "width": "100%",
+        "borderRadius": "0.6rem",
+        "transform": "scaleX(-1)" if stream.mirrored else "none",
+    }
     webrtc_streamer(
         STREAM_KEY,
         mode=WebRtcMode.SENDRECV,
@@ -167,7 +172,7 @@ def camera(
         source_video_track=track,
         sendback_audio=False,
         # Without controls: pausing a mirror makes no sense, and they would be mirrored too.
-        video_html_attrs={"autoPlay": True, "controls": False, "muted": True, "playsInline": True, "style": style},
+        video_html_attrs=VideoHTMLAttributes(autoPlay=True, controls=False, muted=True, playsInline=True, style=style),
         translations=_BUTTONS,
         on_change=on_change,
     )

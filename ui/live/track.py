@@ -41,7 +41,7 @@ class LiveTrack(MediaStreamTrack):
         self._draw = draw
         self._on_ended = on_ended
         self._camera: MediaStreamTrack | None = None
-        self._waiting: deque[av.VideoFrame] = deque(maxlen=_MOST_WAITING)
+        self._frames: deque[av.VideoFrame] = deque(maxlen=_MOST_WAITING)
         self._arrived = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -58,13 +58,13 @@ class LiveTrack(MediaStreamTrack):
         self._reader = self._loop.create_task(self._read())
 
     async def recv(self) -> av.VideoFrame:
-        if not self._waiting:
+        if not self._frames:
             self._arrived.clear()
         if self.readyState == "live":
             await self._arrived.wait()
-        if self.readyState == "ended" or not self._waiting:
+        if self.readyState == "ended" or not self._frames:
             raise MediaStreamError
-        frame = self._waiting.popleft()
+        frame = self._frames.popleft()
         drawn = await asyncio.get_running_loop().run_in_executor(None, self._draw, frame)
         drawn.pts, drawn.time_base = frame.pts, frame.time_base
         return drawn
@@ -86,14 +86,16 @@ class LiveTrack(MediaStreamTrack):
             self._camera.stop()
         if self._reader is not None:
             self._reader.cancel()
-        self._waiting.clear()
+        self._frames.clear()
         self._arrived.set()
 
     async def _read(self) -> None:
         assert self._camera is not None
         try:
             while True:
-                self._waiting.append(await self._camera.recv())
+                frame = await self._camera.recv()
+                if isinstance(frame, av.VideoFrame):
+                    self._frames.append(frame)
                 self._arrived.set()
         except MediaStreamError:
             self.stop()

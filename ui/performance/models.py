@@ -9,6 +9,7 @@ from facetraits.reports.comparison import FIGURES, Figure, Gap, GroupRow, Measur
 from facetraits.reports.metrics import EvaluationReport
 from facetraits.traits import TraitName
 from ui.kit.charts import Dot
+from ui.kit.components import ordinal
 from ui.kit.tables import Column, Table, code_words, percent, thousands, years
 from ui.performance.evidence import DATASET_WORDS
 
@@ -189,7 +190,7 @@ def leaderboard_sentence(rows: Sequence[Row], figure: Figure) -> str:
         text += f"of {len(measured)} models measured on {pictures}, {row_name(best)} does best with {value}."
         own = next((place for place, row in enumerate(measured, start=1) if row.name == "accurate"), None)
         if own not in (None, 1):
-            text += f" The app's accurate profile comes {_ordinal(own)}, with "
+            text += f" The app's accurate profile comes {ordinal(own)}, with "
             text += f"{figure.formatted(measured[own - 1].measured.value)}."
         else:
             text += f" Next comes {row_name(measured[1])} with {figure.formatted(measured[1].measured.value)}"
@@ -203,10 +204,6 @@ def leaderboard_sentence(rows: Sequence[Row], figure: Figure) -> str:
 
 def _overlap(one: Row | GroupRow, other: Row | GroupRow) -> bool:
     return one.measured.low <= other.measured.high and other.measured.low <= one.measured.high
-
-
-def _ordinal(place: int) -> str:
-    return {2: "second", 3: "third"}.get(place, f"{place}th")
 
 
 def unfinished_sentence(rows: Iterable[Row], unfinished: Mapping[str, str]) -> str:
@@ -235,7 +232,7 @@ def leaderboard_table(
         Column("Pictures", thousands),
         Column("Note"),
     )
-    body = []
+    body: list[tuple[object, ...]] = []
     for row in rows:
         value, low, high, n = row.measured.value, row.measured.low, row.measured.high, row.measured.n
         if row.published is None:

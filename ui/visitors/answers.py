@@ -287,7 +287,10 @@ def groups_table(groups: Sequence[GroupRow]) -> Table:
 
 # ---------------------------------------------------------------------------------------------------------------- mood
 
-_OUTCOME_TITLES: Final = {"all": "everybody", **OUTCOME_WORDS}
+_OUTCOME_TITLES: Final[Mapping[str, str]] = {
+    "all": "everybody",
+    **{str(k): words for k, words in OUTCOME_WORDS.items()},
+}
 
 
 def mood_rows(moods: Sequence[MoodRow]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -163,7 +163,7 @@ def _changed(source: BrowserCamera, viewers: int) -> Callable[[], None]:
 
 
 def _turned_away() -> bool:
-    return st.session_state.get("visitors_turned_away", False)
+    return bool(st.session_state.get("visitors_turned_away", False))
 
 
 def _try_again() -> None:
