@@ -43,19 +43,19 @@ train: $(TRAIN_STAMP) ## train the networks (hours; needs the data sets in FACET
 evaluate: $(TRAIN_STAMP) ## measure ours, the references and other packages on the test splits; rewrite README and cards
 	$(BIN)/python -m facetraits datasets
 	$(BIN)/python -m facetraits evaluate
-	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m facetraits report
 
 benchmark: $(DEV_STAMP) ## measure time and memory, beside other packages
-	$(BIN)/python benchmarks/photo.py $(ARGS)
+	$(BIN)/python -m benchmarks.photo $(ARGS)
 
 benchmark-webcam: $(DEV_STAMP) chromium ## measure the Webcam page in a browser, beside one that only passes video through (40 minutes)
-	$(BIN)/python benchmarks/webcam.py $(ARGS)
+	$(BIN)/python -m benchmarks.webcam $(ARGS)
 
 benchmark-visitors: $(DEV_STAMP) ## measure video files against their length, a log of 100,000 visits and sales files
-	$(BIN)/python benchmarks/video.py $(ARGS)
-	$(BIN)/python benchmarks/visitors.py $(ARGS)
-	$(BIN)/python benchmarks/sales.py $(ARGS)
+	$(BIN)/python -m benchmarks.video $(ARGS)
+	$(BIN)/python -m benchmarks.visitors $(ARGS)
+	$(BIN)/python -m benchmarks.sales $(ARGS)
 
 clean: ## remove .venv and caches; build/ (prepared data, checkpoints) stays: it takes hours to make
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

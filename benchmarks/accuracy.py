@@ -1,6 +1,6 @@
 """How right two other packages are, on the faces that our own networks are judged on.
 
-``python benchmarks/accuracy.py [--split test|validation] [--only NAME] [--protocol crops|photos] [--limit N]`` writes
+``python -m benchmarks.accuracy [--split test|validation] [--only NAME] [--protocol crops|photos] [--limit N]`` writes
 models/reports as ``python -m facetraits evaluate`` does for ours; it takes some ten minutes on two cores, and 4 GB of
 memory. Pictures go to a package's process through a pipe; none is written.
 """
@@ -19,8 +19,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.peer_loop import JUDGE
 from benchmarks.peers import PEERS, Process, ProgramError, install, program_of, weights_sha256

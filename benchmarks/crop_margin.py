@@ -1,6 +1,6 @@
 """What the margin of the crop is worth: the same short training on several crop geometries, judged on validation.
 
-`python benchmarks/crop_margin.py DATA` prints one row per geometry and data set (about two minutes each on two cores).
+`python -m benchmarks.crop_margin DATA` prints one row per geometry and data set (about two minutes each on two cores).
 """
 
 from __future__ import annotations

@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from peer_loop import serve
-
+from benchmarks.peer_loop import serve
 from facetraits import decode_image, load_analyzer
 
 

@@ -1,6 +1,6 @@
 """Time and memory of photos and of a folder of them, side by side with two packages that answer part of the same.
 
-``make benchmark``, or ``python benchmarks/photo.py [--quick] [--skip-peers]``. Everything is measured in one run and in
+``make benchmark``, or ``python -m benchmarks.photo [--quick] [--skip-peers]``. Everything is measured in one run and in
 turns, A B A B, so that whatever else the machine does meets all alike; ratios travel to other machines, times do not.
 The pictures are drawn from a public-domain portrait. Every program keeps its own defaults, its number of threads too.
 """
@@ -25,8 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from benchmarks.peers import PEERS, ROOT, Process, Program, ProgramError, install, program_of
 from benchmarks.reporting import table, this_machine, write_results
 from facetraits.ensemble import Ensemble
@@ -43,8 +41,8 @@ OWN_PACKAGES = ("ai-edge-litert", "onnxruntime", "opencv-python-headless", "nump
 
 
 def own_programs(models: Path) -> list[Program]:
-    script = str(ROOT / "benchmarks" / "peer_facetraits.py")
-    return [Program(f"facetraits {name}", (sys.executable, script, str(models), name)) for name in PROFILES]
+    command = (sys.executable, "-m", "benchmarks.peer_facetraits", str(models))
+    return [Program(f"facetraits {name}", (*command, name)) for name in PROFILES]
 
 
 def peer_programs(trial: Path) -> list[Program]:

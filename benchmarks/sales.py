@@ -1,6 +1,6 @@
 """Processor time and memory of reading sales files of 100,000 lines, as several tills and spreadsheets write them.
 
-``python benchmarks/sales.py [--quick]``. Each file is made up and read in a fresh process. Processor time is what one
+``python -m benchmarks.sales [--quick]``. Each file is made up and read in a fresh process. Processor time is what one
 core takes when nothing else wants it; what other programs leave in its caches still makes a difference. Memory is the
 process's peak, beside what it holds before reading: Python, the packages and the file.
 """
@@ -19,8 +19,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.reporting import table, this_machine, write_results
 from facetraits.visitors.sales.file import LARGEST_FILE
@@ -132,7 +130,7 @@ def main() -> None:
         return
     machine, rows = this_machine(), []
     for name in list(FILES)[:-1] if arguments.quick else FILES:
-        command = [sys.executable, Path(__file__).resolve(), "--measure", name, *(["--quick"] * arguments.quick)]
+        command = [sys.executable, "-m", "benchmarks.sales", "--measure", name, *(["--quick"] * arguments.quick)]
         done = subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
         rows.append(json.loads(done.stdout))
     results = {

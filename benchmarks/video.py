@@ -1,6 +1,6 @@
 """How fast videos are watched: the time that a made 1280 x 720 video with one and with five faces takes.
 
-``python benchmarks/video.py [--quick] [--out FILE]``. Decoding alone and both profiles are measured in one run and in
+``python -m benchmarks.video [--quick] [--out FILE]``. Decoding alone and both profiles are measured in one run and in
 turns, so that whatever else the machine does meets all alike; ratios travel to other machines, times do not. Watching
 is what the page and ``python -m facetraits watch`` do: decode, find and follow faces ten times a second, count visits,
 write them into an SQLite file.
@@ -9,7 +9,6 @@ write them into an SQLite file.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -19,8 +18,6 @@ from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.reporting import table, this_machine, write_results
 from facetraits import load_analyzer

@@ -1,6 +1,6 @@
 """Time and memory of the visitors' log: reading it, the patterns of its page, export, and the import of sales.
 
-``python benchmarks/visitors.py [--quick]``. The visits are made up, of a shop with opening hours over one year, in an
+``python -m benchmarks.visitors [--quick]``. The visits are made up, of a shop with opening hours over one year, in an
 SQLite file in the system's cache. Reading is compared with pandas' own way from a database, matching with SciPy's
 solver for sparse assignments, in one run and in turns, A B A B: ratios travel to other machines, times do not.
 """
@@ -25,8 +25,6 @@ import pandas as pd
 import sqlalchemy as sa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.reporting import table, this_machine, write_results
 from facetraits.visitors import patterns
@@ -148,8 +146,8 @@ def measure(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
 
 def measure_memory(url: str) -> dict[str, int | None]:
     """Peak resident MB of a fresh process: all imported, log read, all patterns computed, both exports made."""
-    script = Path(__file__).resolve()
-    done = subprocess.run([sys.executable, script, "--memory-of", url], check=True, capture_output=True, cwd=ROOT)
+    command = [sys.executable, "-m", "benchmarks.visitors", "--memory-of", url]
+    done = subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     return json.loads(done.stdout)
 
 

@@ -1,6 +1,6 @@
 """How smooth, quick and steady the page "Webcam" is in a real browser, beside a page that only passes video through.
 
-``python benchmarks/webcam.py [--quick] [--parts video memory connects]``. Chromium plays videos of a real face as its
+``python -m benchmarks.webcam [--quick] [--parts video memory connects]``. Chromium plays videos of a real face as its
 camera. Both pages are measured in one run and in turns, A B A B, each with the machine to itself, so that whatever else
 the machine does meets both alike; what one page takes more than the other travels to other machines, times do not.
 """
@@ -34,8 +34,6 @@ import cv2
 import numpy as np
 from playwright.sync_api import Browser, Frame, Locator, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.reporting import table, this_machine, write_results
 from tests.browser.conftest import CHROMIUM_ARGUMENTS, FAKE_CAMERA_ARGUMENTS
