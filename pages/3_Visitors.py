@@ -14,7 +14,7 @@ from ui.shell import start_page
 from ui.visitors import cached
 from ui.visitors.access import admitted
 from ui.visitors.data import show_data
-from ui.visitors.log import told
+from ui.visitors.log import store_errors_as_notices
 from ui.visitors.now import show_now
 from ui.visitors.patterns import show_patterns
 from ui.visitors.recording import VIEW_KEY, show_recording, show_sign
@@ -48,7 +48,7 @@ def opened_store() -> VisitStore | None:
 
 def show_page(store: VisitStore, zone: ZoneInfo) -> None:
     st.session_state.setdefault(VIEW_KEY, "Now")  # no default of the widget: a button of the sign sets it, too
-    with st.container(key="visitors_top"), told():
+    with st.container(key="visitors_top"), store_errors_as_notices():
         show_sign(store)
         show_camera()
     view = st.segmented_control("View", tuple(_VIEWS), required=True, key=VIEW_KEY, label_visibility="collapsed")

@@ -63,7 +63,7 @@ def test_a_declared_trait_is_remembered_by_tracks_and_stays(result):
         picture = dataclasses.replace(result, faces=(seen_face,))
         for tracked in tracker.update(picture, i * 0.1, photo_of_one()):
             stay = stay or Stay(tracked.first_seen_s)
-            stay.see(tracked)
+            stay.add_sighting(tracked)
     combined = stay.traits().classes("glasses")
     assert combined.top1 == "bare"
     assert 0.2 < combined.probabilities[2] < 0.3, "one of four, and the older ones hardly faded"

@@ -55,7 +55,7 @@ def _guarded(work: Callable[[], None]) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     def work() -> None:
         from facetraits.training.networks.served_weights import served_file
-        from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC, in_order
+        from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC, with_ancestors
         from facetraits.training.train import RUNS, train
 
         detector = DEFAULT_MODELS_DIR / "centerface" / "network.onnx"
@@ -65,7 +65,7 @@ def _train(arguments: argparse.Namespace) -> int:
             raise UserError(f"unknown recipe {unknown[0]!r}; there are {', '.join(known)}")
         served = [name for name in RECIPES if served_file(name, DEFAULT_MODELS_DIR).exists()]
         wanted = arguments.names or ([*REFERENCES, SMILE_SVC] if arguments.references else RECIPES)
-        for name in in_order(wanted, served):
+        for name in with_ancestors(wanted, served):
             if name == SMILE_SVC:
                 from facetraits.training.smile import train_smile
 

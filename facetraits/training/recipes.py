@@ -48,7 +48,7 @@ DATASET_OF_HEAD: Final[Mapping[str, _Dataset]] = {
 FACE_NETWORK: Final = "faceres"  # as `start`: the network that was trained on faces
 
 
-def _in_order(names: Collection[str]) -> tuple[_Dataset, ...]:
+def _sorted_datasets(names: Collection[str]) -> tuple[_Dataset, ...]:
     return tuple(name for name in _DATASETS if name in names)
 
 
@@ -159,14 +159,14 @@ class Recipe:
     def datasets(self) -> tuple[_Dataset, ...]:
         """Data sets whose pictures it is shown."""
         if self.shares:
-            return _in_order([name for name, _ in self.shares])
-        return _in_order({DATASET_OF_HEAD[head] for head in self.heads})
+            return _sorted_datasets([name for name, _ in self.shares])
+        return _sorted_datasets({DATASET_OF_HEAD[head] for head in self.heads})
 
     @property
     def learned_from(self) -> tuple[_Dataset, ...]:
         """Data sets that its weights come from: also those of the networks that it starts and learns from."""
         others = {dataset for name in self.ancestors for dataset in RECIPES[name].learned_from}
-        return _in_order({*self.datasets, *others, *([FACE_NETWORK] if self.start == FACE_NETWORK else [])})
+        return _sorted_datasets({*self.datasets, *others, *([FACE_NETWORK] if self.start == FACE_NETWORK else [])})
 
     @property
     def ancestors(self) -> tuple[str, ...]:
@@ -470,7 +470,7 @@ def same_recipe(recorded: Mapping[str, Any], recipe: Recipe) -> bool:
     return as_recorded == wanted
 
 
-def in_order(names: Iterable[str], served: Collection[str] = ()) -> list[str]:
+def with_ancestors(names: Iterable[str], served: Collection[str] = ()) -> list[str]:
     """Names of recipes, each once and after those that it starts and learns from.
 
     Those are added where they are neither named nor among the ``served``.
@@ -479,7 +479,7 @@ def in_order(names: Iterable[str], served: Collection[str] = ()) -> list[str]:
     for name in names:
         recipe = RECIPES.get(name)
         if recipe is not None:
-            found |= dict.fromkeys(in_order((one for one in recipe.ancestors if one not in served), served))
+            found |= dict.fromkeys(with_ancestors((one for one in recipe.ancestors if one not in served), served))
         found[name] = None
     return list(found)
 

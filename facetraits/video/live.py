@@ -101,9 +101,9 @@ class LiveSnapshot:
 class LiveAnalysis:
     """Analyses one stream of frames in a worker thread of its own.
 
-    ``see`` belongs to the thread that brings the frames and never waits for an analysis; everything else may be called
-    from any thread. The worker starts with the first frame. It ends with ``end``, or when no frame comes for some
-    seconds, and leaves no picture behind; the next frame starts it afresh.
+    ``add_frame`` belongs to the thread that brings the frames and never waits for an analysis; everything else may be
+    called from any thread. The worker starts with the first frame. It ends with ``end``, or when no frame comes for
+    some seconds, and leaves no picture behind; the next frame starts it afresh.
 
     Args:
         analyzer: may be shared by many streams.
@@ -155,7 +155,7 @@ class LiveAnalysis:
         run = self._run
         return run is not None and self._clock() - run.frames.last_s < self._idle_s
 
-    def see(self, image: NDArray[np.uint8]) -> NumberedFaces:
+    def add_frame(self, image: NDArray[np.uint8]) -> NumberedFaces:
         """Take the newest frame, and say at once where the faces known so far are in it.
 
         Args:

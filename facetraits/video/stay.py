@@ -35,7 +35,7 @@ class Stay:
         self._known: FaceTraits | None = None
         self._changing = {trait.key: _MeanAnswer(trait.key) for trait in TRAITS.values() if not trait.lasting}
 
-    def see(self, tracked: TrackedFace, flicker_s: float = FLICKER_S) -> bool:
+    def add_sighting(self, tracked: TrackedFace, flicker_s: float = FLICKER_S) -> bool:
         """Take in a sighting; False where the tracker is in doubt who it shows, so that it teaches nothing.
 
         Args:

@@ -53,7 +53,7 @@ def person_records(
         for tracked in tracker.update(result, frame.time_s, frame.image):
             for number in tracked.formerly:
                 _unite(people, tracked.track_id, number)
-            people.setdefault(tracked.track_id, _Person(tracked)).see(tracked)
+            people.setdefault(tracked.track_id, _Person(tracked)).add_sighting(tracked)
             anybody = True
         for number in [n for n, person in people.items() if frame.time_s - person.stay.last_s > SAME_PERSON_S]:
             yield {"path": path, **people.pop(number).record()}
@@ -82,8 +82,8 @@ class _Person:
         self.stay = Stay(tracked.first_seen_s)
         self._seconds: dict[int, FaceTraits] = {}
 
-    def see(self, tracked: TrackedFace) -> None:
-        if self.stay.see(tracked):
+    def add_sighting(self, tracked: TrackedFace) -> None:
+        if self.stay.add_sighting(tracked):
             self._seconds[int(tracked.last_seen_s)] = tracked.face.traits
 
     def go_on_with(self, later: _Person) -> None:

@@ -174,7 +174,7 @@ class FaceTracker:
         self._time_s = time_s
         self._tracks = [track for track in self._tracks if not self._is_over(track, time_s)]
         sightings = _sightings(result, time_s, image)
-        self._see(sightings)
+        self._match(sightings)
         self._settle()
         shown = [track.shown() for track in self._tracks if track.in_view and track.number is not None]
         return tuple(sorted(shown, key=lambda face: face.track_id))
@@ -184,7 +184,7 @@ class FaceTracker:
         # Where analyses are slow, a new face has to be missed once before it is over.
         return unseen_s > self._keep_s if track.number is not None else unseen_s > _BLIP_S and not track.in_view
 
-    def _see(self, sightings: Sequence[_Sighting]) -> None:
+    def _match(self, sightings: Sequence[_Sighting]) -> None:
         """Give every sighting to the track that explains it best, or start one."""
         scores = np.array([[track.score(s) for s in sightings] for track in self._tracks])
         pairs = best_pairs(scores.reshape(len(self._tracks), len(sightings)))
@@ -198,7 +198,7 @@ class FaceTracker:
             if any(other.may_be_behind(track, sightings[j]) for other in missing):
                 track.see_uncertainly(sightings[j])
             else:
-                track.see(sightings[j])
+                track.add(sightings[j])
         taken = {j for _, j in pairs}
         self._tracks += [_Track(s) for j, s in enumerate(sightings) if j not in taken]
 
@@ -335,7 +335,7 @@ class _Track:
         off = hypot(other.last.x - self.last.x, other.last.y - self.last.y) / width
         return self.likeness(other.last) if off <= 2 * _REACH + _REACH_PER_S * gap_s else -np.inf
 
-    def see(self, sighting: _Sighting) -> None:
+    def add(self, sighting: _Sighting) -> None:
         """A face was seen where this one is expected, and no other is."""
         likeness = self.likeness(sighting)
         gain = likeness if likeness < 0 else max(likeness, _LEAST_GAIN)
@@ -346,7 +346,7 @@ class _Track:
         if self.rival is None or self.rival.likeness(sighting) < 0:
             self.rival = _Track(sighting)
         else:
-            self.rival.see(sighting)
+            self.rival.add(sighting)
         self._forget_missing(sighting)
         self._follow(sighting)
 

@@ -71,7 +71,7 @@ class VisitCounter:
         self._looks: deque[float] = deque(maxlen=_LOOKS)
         self._flicker_s = FLICKER_S
 
-    def see(self, tracked: Sequence[TrackedFace], time_s: float) -> Step:
+    def add_faces(self, tracked: Sequence[TrackedFace], time_s: float) -> Step:
         """Take in the faces of an analysed frame.
 
         Args:
@@ -87,7 +87,7 @@ class VisitCounter:
             pair for face in tracked for number in face.formerly if (pair := self._unite(face.track_id, number))
         ]
         for face in tracked:
-            self._see(face)
+            self._add_face(face)
         entered = [number for number, (visit, _) in self._entered.items() if visit not in known]
         self.visits += len(entered) - len(withdrawn)
         self._count_in_view(time_s)
@@ -123,12 +123,12 @@ class VisitCounter:
     def _count_in_view(self, time_s: float) -> None:
         self.in_view = sum(time_s - self._stays[number].last_s <= self._flicker_s for number in self._entered)
 
-    def _see(self, face: TrackedFace) -> None:
+    def _add_face(self, face: TrackedFace) -> None:
         number = face.track_id
         if number not in self._stays:
             self._stays[number] = Stay(self._since(face))
         stay = self._stays[number]
-        stay.see(face, self._flicker_s)
+        stay.add_sighting(face, self._flicker_s)
         if number not in self._entered and stay.in_view_s >= self.settings.enter_s:
             self._enter(number)
 

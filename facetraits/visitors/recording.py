@@ -305,7 +305,7 @@ class WebcamSource:
         """A frame was analysed; ``time_s`` is on ``time.monotonic``."""
         source = self._source
         if source is not None:
-            source.see(tracked, time_s)
+            source.add_faces(tracked, time_s)
 
     def finish(self) -> None:
         """The stream is over, until it starts again."""

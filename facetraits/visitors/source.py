@@ -153,7 +153,7 @@ class Source:
 
     # -- what it sees -------------------------------------------------------------------------------------------------
 
-    def see(self, tracked: Sequence[TrackedFace], time_s: float) -> None:
+    def add_faces(self, tracked: Sequence[TrackedFace], time_s: float) -> None:
         """Take in the faces of an analysed frame."""
         with self._lock:
             if self._finished:
@@ -162,7 +162,7 @@ class Source:
             self._failures_in_a_row = 0
             self._count_analysis()
             self._set_counter()
-            step = self._counter.see(tracked, time_s)
+            step = self._counter.add_faces(tracked, time_s)
             self._hand_over(step, time_s)
         if step.entered:
             self._on_entered()
@@ -305,7 +305,7 @@ class Watch:
         except Exception:
             self._source.analysis_failed()
             return _REST_AFTER_FAILURE_S
-        self._source.see(tracked, frame.time_s)
+        self._source.add_faces(tracked, frame.time_s)
         took_s = time.monotonic() - started
         return max(_REST * took_s, _SHORTEST_PERIOD_S - took_s)
 

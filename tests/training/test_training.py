@@ -27,7 +27,7 @@ from facetraits.training.fitting import Judged, fit_trait
 from facetraits.training.networks.architectures import build_network
 from facetraits.training.networks.export import ParityError, differences, export
 from facetraits.training.networks.served_weights import load_served_weights
-from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES, in_order
+from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES, with_ancestors
 from facetraits.training.teachers import pseudo_labelled, taught
 
 
@@ -169,12 +169,20 @@ def test_recipes_build_with_preprocessing_inside(name):
 
 
 def test_what_a_network_starts_from_is_trained_before_it():
-    assert in_order(["expression-lite0-96", "smile-svc"]) == ["traits-lite0-112", "expression-lite0-96", "smile-svc"]
+    assert with_ancestors(["expression-lite0-96", "smile-svc"]) == [
+        "traits-lite0-112",
+        "expression-lite0-96",
+        "smile-svc",
+    ]
     long = "expression-lite0-96-long"
-    assert in_order([long]) == ["traits-lite0-112", "expression-lite0-96", "expression-lite0-80", long]
-    assert in_order([long], served=["expression-lite0-96", "expression-lite0-80"]) == [long]
-    assert in_order([long, "expression-lite0-80"], served=RECIPES) == [long, "expression-lite0-80"], "what is named"
-    assert in_order(RECIPES) == in_order(in_order(RECIPES)) and set(in_order(RECIPES)) == set(RECIPES)
+    assert with_ancestors([long]) == ["traits-lite0-112", "expression-lite0-96", "expression-lite0-80", long]
+    assert with_ancestors([long], served=["expression-lite0-96", "expression-lite0-80"]) == [long]
+    assert with_ancestors([long, "expression-lite0-80"], served=RECIPES) == [long, "expression-lite0-80"], (
+        "what is named"
+    )
+    assert with_ancestors(RECIPES) == with_ancestors(with_ancestors(RECIPES)) and set(with_ancestors(RECIPES)) == set(
+        RECIPES
+    )
     assert RECIPES["expression-lite0-96"].learned_from == ("utkface", "fer2013")
 
 

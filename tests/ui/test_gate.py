@@ -36,7 +36,7 @@ def test_place_is_kept_while_frames_come_and_free_when_they_end(monkeypatch: pyt
     first, second = analysis(), analysis()
     assert places.enter(first, 1)
 
-    first.see(frame())
+    first.add_frame(frame())
     assert places.full(second, 1)
 
     first.end()

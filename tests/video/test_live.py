@@ -55,7 +55,7 @@ def play(analysis: LiveAnalysis, until: Callable[[], bool], make: Callable[[int]
     """Bring frames, some 100 a second, until something is so; gives their number."""
     deadline = time.monotonic() + 30
     for number in range(5000):
-        analysis.see(make(number % 256))
+        analysis.add_frame(make(number % 256))
         if until():
             return number + 1
         assert time.monotonic() < deadline, "it never happened"
@@ -76,11 +76,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_face_gets_a_number_and_keeps_it_while_it_moves() -> None:
     analysis = LiveAnalysis(Scripted())
-    play(analysis, lambda: bool(analysis.see(frame()).numbers))
+    play(analysis, lambda: bool(analysis.add_frame(frame()).numbers))
 
     seen = {}
     for step in range(40):
-        found = analysis.see(frame(left=200 + 2 * step))
+        found = analysis.add_frame(frame(left=200 + 2 * step))
         seen[step] = found
         time.sleep(0.02)
 
@@ -92,9 +92,9 @@ def test_face_gets_a_number_and_keeps_it_while_it_moves() -> None:
 
 def test_landmarks_move_with_their_box() -> None:
     analysis = LiveAnalysis(Scripted())
-    play(analysis, lambda: bool(analysis.see(frame()).numbers))
+    play(analysis, lambda: bool(analysis.add_frame(frame()).numbers))
 
-    found = analysis.see(frame(left=212)).result.faces[0].detection
+    found = analysis.add_frame(frame(left=212)).result.faces[0].detection
 
     analysis.end()
     shape = make_detection(float(found.box_xyxy[0]), float(found.box_xyxy[1]), 120)
@@ -105,11 +105,11 @@ def test_slow_analysis_holds_no_frame_up_and_sees_only_the_newest() -> None:
     analyzer = Scripted()
     analyzer.may_go_on.clear()
     analysis = LiveAnalysis(analyzer)
-    analysis.see(frame(0))
+    analysis.add_frame(frame(0))
     wait_for(lambda: analyzer.seen == [0])
 
     for number in range(1, 101):  # would hang if one waited for the analysis
-        assert analysis.see(frame(number)).numbers == ()
+        assert analysis.add_frame(frame(number)).numbers == ()
     analyzer.may_go_on.set()
     wait_for(lambda: len(analyzer.seen) == 2)
     snapshot = analysis.snapshot()
@@ -125,12 +125,12 @@ def test_failing_analysis_is_counted_told_and_survived(caplog: pytest.LogCapture
     analysis = LiveAnalysis(analyzer)
 
     play(analysis, lambda: analysis.snapshot().failing)
-    assert analysis.see(frame()).numbers == ()
+    assert analysis.add_frame(frame()).numbers == ()
     assert analysis.snapshot().failures >= 2
     assert sum("could not be analysed" in record.message for record in caplog.records) == 1
 
     analyzer.broken = False
-    play(analysis, lambda: bool(analysis.see(frame()).numbers))
+    play(analysis, lambda: bool(analysis.add_frame(frame()).numbers))
     assert not analysis.snapshot().failing
     analysis.end()
 
@@ -176,7 +176,7 @@ def test_person_who_left_is_listed_a_moment_longer() -> None:
     play(analysis, lambda: any(not person.in_view for person in analysis.snapshot().people))
 
     assert [person.tracked.track_id for person in analysis.snapshot().people] == [1]
-    assert analysis.see(frame()).numbers == ()
+    assert analysis.add_frame(frame()).numbers == ()
     analysis.end()
 
 
@@ -212,7 +212,7 @@ def test_stream_that_falls_silent_ends_by_itself_and_can_begin_again() -> None:
 def test_many_starts_and_ends_leave_no_thread() -> None:
     analysis = LiveAnalysis(Scripted())
     for _ in range(50):
-        analysis.see(frame())
+        analysis.add_frame(frame())
         analysis.end()
 
     wait_for(lambda: not live_threads())
@@ -220,10 +220,10 @@ def test_many_starts_and_ends_leave_no_thread() -> None:
 
 def test_face_is_still_found_when_the_frames_change_their_size() -> None:
     analysis = LiveAnalysis(Scripted())
-    play(analysis, lambda: bool(analysis.see(frame()).numbers))
+    play(analysis, lambda: bool(analysis.add_frame(frame()).numbers))
     half = np.ascontiguousarray(frame()[::2, ::2])
 
-    found = analysis.see(half)
+    found = analysis.add_frame(half)
 
     analysis.end()
     assert found.numbers == (1,)
@@ -261,7 +261,7 @@ def test_nothing_of_an_ended_run_is_told() -> None:
     analysis = LiveAnalysis(
         analyzer, on_started=lambda: heard.append("started"), on_tracked=lambda *_: heard.append("tracked")
     )
-    analysis.see(frame())
+    analysis.add_frame(frame())
     wait_for(lambda: len(analyzer.seen) == 1)
     analysis.end()
     analyzer.may_go_on.set()
@@ -293,14 +293,14 @@ def test_numbers_are_kept_for_as_long_as_asked(keep_s: float, number: int) -> No
 
     analyzer = Leaves()
     analysis = LiveAnalysis(analyzer, keep_s=keep_s)
-    play(analysis, lambda: bool(analysis.see(frame()).numbers))
+    play(analysis, lambda: bool(analysis.add_frame(frame()).numbers))
     analyzer.away = True
     left = time.monotonic()
     play(analysis, lambda: time.monotonic() - left > 1.2)
     analyzer.away = False
 
     found: list[tuple[int, ...]] = []
-    play(analysis, lambda: bool(found.append(analysis.see(frame()).numbers) or found[-1]))  # type: ignore[func-returns-value]
+    play(analysis, lambda: bool(found.append(analysis.add_frame(frame()).numbers) or found[-1]))  # type: ignore[func-returns-value]
 
     analysis.end()
     assert found[-1] == (number,)
@@ -315,7 +315,7 @@ def test_numbers_are_kept_for_as_long_as_is_set_while_it_runs() -> None:
 
     analyzer = Leaves()
     analysis = LiveAnalysis(analyzer, keep_s=0.6)
-    play(analysis, lambda: bool(analysis.see(frame()).numbers))
+    play(analysis, lambda: bool(analysis.add_frame(frame()).numbers))
     analysis.keep_s = 30.0
     analyzer.away = True
     left = time.monotonic()

@@ -33,7 +33,7 @@ def show(
     entered, left = [], []
     for step in range(round((end_s - start_s) * 5)):
         time_s = start_s + step / 5
-        new = counting.see([seen(number, start_s if first_s is None else first_s, time_s, **face)], time_s)
+        new = counting.add_faces([seen(number, start_s if first_s is None else first_s, time_s, **face)], time_s)
         entered += new.entered
         left += new.left
     return entered, left
@@ -41,7 +41,7 @@ def show(
 
 def test_visitor_is_counted_once_and_leaves_after_being_away() -> None:
     counting = counter()
-    assert counting.see([], 0.0) == Step()
+    assert counting.add_faces([], 0.0) == Step()
 
     entered, left = show(counting, 1, 10.0, 20.0)
     (visit,) = entered
@@ -50,9 +50,9 @@ def test_visitor_is_counted_once_and_leaves_after_being_away() -> None:
     assert visit.duration_s == pytest.approx(1.0)
     assert (counting.visits, counting.in_view) == (1, 1)
 
-    assert counting.see([], 24.7) == Step()
+    assert counting.add_faces([], 24.7) == Step()
     assert counting.in_view == 0
-    (gone,) = counting.see([], 24.9).left
+    (gone,) = counting.add_faces([], 24.9).left
     assert (gone.id, gone.ended) == (visit.id, True)
     assert gone.duration_s == pytest.approx(9.8)
     assert counting.current() == ()
@@ -60,26 +60,26 @@ def test_visitor_is_counted_once_and_leaves_after_being_away() -> None:
 
 def test_who_passes_by_is_no_visitor() -> None:
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
 
     entered, _ = show(counting, 1, 10.0, 10.9)
 
     assert entered == []
-    assert counting.see([], 30.0) == Step()
+    assert counting.add_faces([], 30.0) == Step()
     assert (counting.visits, counting.finish()) == (0, ())
 
 
 @pytest.mark.parametrize(("enter_s", "entered"), [(0.0, 1), (0.8, 1), (1.0, 0)])
 def test_entering_needs_the_time_of_the_settings(enter_s: float, entered: int) -> None:
     counting = counter(Settings(enter_s=enter_s, away_s=5.0))
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
 
     assert len(show(counting, 1, 10.0, 11.0)[0]) == entered
 
 
 def test_time_out_of_view_does_not_count_as_time_in_view() -> None:
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
 
     assert show(counting, 1, 10.0, 10.5)[0] == []
     assert show(counting, 1, 13.0, 13.5, first_s=10.0)[0] == []
@@ -90,7 +90,7 @@ def test_time_out_of_view_does_not_count_as_time_in_view() -> None:
 
 def test_who_comes_back_in_time_is_the_same_visit() -> None:
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     ((visit,), _) = show(counting, 1, 10.0, 12.0)
 
     entered, left = show(counting, 1, 16.0, 18.0, first_s=10.0)
@@ -104,7 +104,7 @@ def test_who_comes_back_in_time_is_the_same_visit() -> None:
 def test_a_number_that_comes_back_too_late_is_a_new_visit_from_then_on() -> None:
     """The tracker may remember longer than the counter, because the settings have changed."""
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     ((visit,), _) = show(counting, 1, 10.0, 12.0)
 
     ((again,), (gone,)) = show(counting, 1, 20.0, 22.0, first_s=10.0)
@@ -116,12 +116,12 @@ def test_a_number_that_comes_back_too_late_is_a_new_visit_from_then_on() -> None
 
 def test_two_people_are_two_visits() -> None:
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     entered: list[Visit] = []
     for step in range(15):
         time_s = 10 + step / 5
         faces = [seen(1, 10.0, time_s), seen(2, 11.0, time_s)] if time_s >= 11 else [seen(1, 10.0, time_s)]
-        entered += counting.see(faces, time_s).entered
+        entered += counting.add_faces(faces, time_s).entered
 
     assert [visit.started for visit in entered] == [BEGAN + timedelta(seconds=s) for s in (10, 11)]
     assert counting.in_view == 2
@@ -138,11 +138,11 @@ def test_who_was_there_before_recording_began_is_counted_from_then_on() -> None:
 def test_a_sighting_in_doubt_teaches_nothing() -> None:
     """While the tracker is in doubt who a face is, it reports an older time."""
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     show(counting, 1, 10.0, 12.0, expression="happy")
 
     for step in range(10):
-        counting.see([seen(1, 10.0, 11.8, expression="angry", gender="male")], 12 + step / 5)
+        counting.add_faces([seen(1, 10.0, 11.8, expression="angry", gender="male")], 12 + step / 5)
 
     (now,) = counting.current()
     assert now.duration_s == pytest.approx(1.8)
@@ -151,7 +151,7 @@ def test_a_sighting_in_doubt_teaches_nothing() -> None:
 
 def test_traits_are_the_tracks_and_the_mood_is_that_of_the_whole_visit() -> None:
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     show(counting, 1, 10.0, 13.0, expression="happy", years=30.0)
     show(counting, 1, 13.0, 14.0, first_s=10.0, expression="sad", years=35.0)
 
@@ -167,7 +167,7 @@ def test_traits_are_the_tracks_and_the_mood_is_that_of_the_whole_visit() -> None
 def test_the_age_group_is_that_of_the_years_and_the_confidence_that_of_the_group() -> None:
     """Even where the networks think another group likelier."""
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     show(counting, 1, 10.0, 13.0, years=40.6)
 
     (now,) = counting.current()
@@ -178,7 +178,7 @@ def test_the_age_group_is_that_of_the_years_and_the_confidence_that_of_the_group
 
 def test_bad_views_say_little_about_the_mood() -> None:
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     show(counting, 1, 10.0, 12.0, expression="sad")
     show(counting, 1, 12.0, 18.0, first_s=10.0, expression="happy", quality=("blurred",))
 
@@ -207,7 +207,7 @@ def test_traits_that_are_not_estimated_are_none() -> None:
 
 def test_finish_ends_visits_and_numbers_may_begin_anew() -> None:
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     ((visit,), _) = show(counting, 1, 10.0, 12.0)
 
     (gone,) = counting.finish()
@@ -234,12 +234,12 @@ def test_visits_that_have_begun_keep_their_start_when_the_clock_is_set() -> None
 
 def give_back(counting: VisitCounter, time_s: float, first_s: float = 10.0) -> Step:
     """Number 2 turns out to be number 1."""
-    return counting.see([TrackedFace(1, make_face(), first_s, time_s, 1, (2,))], time_s)
+    return counting.add_faces([TrackedFace(1, make_face(), first_s, time_s, 1, (2,))], time_s)
 
 
 def test_visit_of_a_number_that_is_taken_back_is_withdrawn() -> None:
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     ((visit,), _) = show(counting, 1, 10.0, 12.0, expression="happy")
     ((double,), _) = show(counting, 2, 15.0, 16.6, expression="sad")
     assert counting.visits == 2
@@ -258,7 +258,7 @@ def test_visit_of_a_number_that_is_taken_back_is_withdrawn() -> None:
 
 def test_who_was_seen_too_shortly_before_is_one_visit_from_the_first_sighting_on() -> None:
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     assert show(counting, 1, 10.0, 10.6) == ([], [])
     ((double,), _) = show(counting, 2, 12.0, 13.4)
 
@@ -272,7 +272,7 @@ def test_who_was_seen_too_shortly_before_is_one_visit_from_the_first_sighting_on
 
 def test_time_under_a_number_that_is_taken_back_counts() -> None:
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     assert show(counting, 1, 10.0, 10.6) == ([], [])
     assert show(counting, 2, 12.0, 12.8) == ([], [])
 
@@ -285,7 +285,7 @@ def test_time_under_a_number_that_is_taken_back_counts() -> None:
 def test_who_had_left_before_goes_on_with_the_new_visit() -> None:
     """The tracker may remember longer than the counter."""
     counting = counter()
-    counting.see([], 0.0)
+    counting.add_faces([], 0.0)
     ((visit,), _) = show(counting, 1, 10.0, 12.0)
     ((again,), (gone,)) = show(counting, 2, 20.0, 21.4)
 
@@ -312,7 +312,7 @@ def test_who_comes_out_from_behind_something_is_counted_once(covered: int) -> No
                 result, image = make_result(), np.zeros((480, 640, 3), np.uint8)
             elif 20 <= i < 20 + covered:
                 image = half_covered(image, x, 240)
-            step = counting.see(tracker.update(result, i / 10, image), i / 10)
+            step = counting.add_faces(tracker.update(result, i / 10, image), i / 10)
             entered |= {visit.id: visit for visit in step.entered}
             for double, owner in step.withdrawn:
                 taken_back += 1
@@ -328,7 +328,7 @@ def test_machine_that_looks_seldom_counts_too(every_s: float) -> None:
     entered: list[Visit] = []
     for look in range(10):
         time_s = look * every_s
-        entered += counting.see([seen(1, 0.0, time_s)] if look else [], time_s).entered
+        entered += counting.add_faces([seen(1, 0.0, time_s)] if look else [], time_s).entered
         assert counting.in_view == len(entered)
 
     assert len(entered) == 1

@@ -335,7 +335,7 @@ def test_ethnicity_follows_the_settings_at_once(
 def play(analysis: LiveAnalysis, until: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not until():
-        analysis.see(lit(True))
+        analysis.add_frame(lit(True))
         time.sleep(0.02)
         assert time.monotonic() < deadline, "it never happened"
 

@@ -79,7 +79,7 @@ class LiveStream:
         """The frame with numbered boxes around the faces; the frame itself where that fails."""
         try:
             image = upright_rgb(frame)
-            found = self.analysis.see(image)
+            found = self.analysis.add_frame(image)
             if found.numbers:
                 drawn = annotate(image, found.result, found.numbers, self.mirrored)
                 frame = _to_frame(drawn)

@@ -16,7 +16,13 @@ from ui.kit.components import notice
 from ui.kit.figure import explain, subheading
 from ui.visitors import cached, words
 from ui.visitors.last_import import forget_import
-from ui.visitors.log import choose_visits, remembered, say, show_messages, told
+from ui.visitors.log import (
+    choose_visits,
+    show_later,
+    show_messages,
+    store_errors_as_later_notices,
+    store_errors_as_notices,
+)
 from ui.visitors.sales import show_sales
 from ui.visitors.visits import forget_table
 from ui.visitors.words import counted_visits
@@ -35,16 +41,16 @@ _KEEP: Final[dict[int | None, str]] = {
 
 def show_data(store: VisitStore, zone: ZoneInfo) -> None:
     show_messages()
-    with told():
+    with store_errors_as_notices():
         subheading("Import sales")
         show_sales(store, zone)
-    with told():
+    with store_errors_as_notices():
         subheading("Take the visits home")
         _exports(store, zone)
-    with told():
+    with store_errors_as_notices():
         subheading("How long visits are kept")
         _retention(store)
-    with told():
+    with store_errors_as_notices():
         subheading("Delete everything")
         _delete_everything(store, zone)
 
@@ -120,12 +126,12 @@ def _retention(store: VisitStore) -> None:
 
 
 def _keep(store: VisitStore, days: int | None) -> None:
-    with remembered():
+    with store_errors_as_later_notices():
         store.save_settings(replace(store.settings(), retention_days=days))
         gone = store.expire(words.now())
         cached.forget_visits()
         forget_table()
-        say(
+        show_later(
             "hint", "Saved", f"{counted_visits(gone).capitalize()} deleted." if gone else "No visit is older than that."
         )
 
@@ -164,10 +170,10 @@ def _ask() -> None:
 
 
 def _delete_all(store: VisitStore) -> None:
-    with remembered():
+    with store_errors_as_later_notices():
         gone = store.delete_all()
         cached.forget_visits()
         st.session_state.pop(_ASKED, None)
         forget_import()
         forget_table()
-        say("hint", "Deleted", f"{counted_visits(gone).capitalize()} gone for good.")
+        show_later("hint", "Deleted", f"{counted_visits(gone).capitalize()} gone for good.")

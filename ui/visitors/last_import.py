@@ -17,7 +17,7 @@ from facetraits.visitors.visit import Outcome, Selection
 from ui.kit.components import listed
 from ui.kit.figure import explain
 from ui.visitors import words
-from ui.visitors.log import remembered, say
+from ui.visitors.log import show_later, store_errors_as_later_notices
 from ui.visitors.visits import forget_table
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _contents(done: SalesImport) -> str:
 
 
 def _undo(store: VisitStore, done: SalesImport) -> None:
-    with remembered():
+    with store_errors_as_later_notices():
         restored, left = take_back(store, done)
         forget_import()
         forget_table()
@@ -171,4 +171,4 @@ def _undo(store: VisitStore, done: SalesImport) -> None:
 def _say_restored(restored: int, left: int) -> None:
     verb = "is as it was" if restored == 1 else "are as they were"
     rest = f" {left:,} {'was' if left == 1 else 'were'} changed or deleted since and left alone." if left else ""
-    say("hint", "The import is undone", f"{words.counted_visits(restored).capitalize()} {verb} before it.{rest}")
+    show_later("hint", "The import is undone", f"{words.counted_visits(restored).capitalize()} {verb} before it.{rest}")

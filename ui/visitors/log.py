@@ -24,7 +24,7 @@ PERIODS: Final[dict[str, int | None]] = {"Today": 0, "7 days": 6, "30 days": 29,
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def store_errors_as_notices() -> Iterator[None]:
     """A failing log becomes a sentence on the page."""
     try:
         yield
@@ -33,15 +33,15 @@ def told() -> Iterator[None]:
 
 
 @contextmanager
-def remembered() -> Iterator[None]:
+def store_errors_as_later_notices() -> Iterator[None]:
     """The same for callbacks, which run before the page is drawn."""
     try:
         yield
     except StoreError as error:
-        say("error", _TITLE, str(error), (_ADVICE,))
+        show_later("error", _TITLE, str(error), (_ADVICE,))
 
 
-def say(kind: Literal["error", "hint"], title: str, text: str, advice: Sequence[str] = ()) -> None:
+def show_later(kind: Literal["error", "hint"], title: str, text: str, advice: Sequence[str] = ()) -> None:
     """Have ``show_messages`` show a notice once, in this run or the next."""
     st.session_state.setdefault(_MESSAGES, []).append((kind, title, text, tuple(advice)))
 

@@ -19,7 +19,7 @@ from ui.kit.components import listed, notice
 from ui.kit.figure import explain, subheading, tiles
 from ui.visitors import words
 from ui.visitors.answers import share_today
-from ui.visitors.log import midnight, remembered, say, show_messages, told
+from ui.visitors.log import midnight, show_later, show_messages, store_errors_as_later_notices, store_errors_as_notices
 from ui.visitors.words import duration_words, moment_words, money_words, person_words
 
 EVERY_S: Final = 3.0
@@ -37,7 +37,7 @@ def show_now(store: VisitStore, zone: ZoneInfo) -> None:
 
 def _now(store: VisitStore, zone: ZoneInfo) -> None:
     show_messages()
-    with told():
+    with store_errors_as_notices():
         now = words.now()
         current = store.current(now, store.settings().away_s)
         latest = store.latest(_LISTED)
@@ -109,14 +109,14 @@ def _people(number: int) -> str:
 
 
 def _mark(store: VisitStore, before: Sequence[Visit]) -> None:
-    with remembered():
+    with store_errors_as_later_notices():
         store.mark([visit.id for visit in before], "yes")
         st.session_state[_MARKED] = time.monotonic(), tuple(before)
 
 
 def _unmark(store: VisitStore) -> None:
     ids: defaultdict[Outcome, list[UUID]] = defaultdict(list)
-    with remembered():
+    with store_errors_as_later_notices():
         before: Sequence[Visit] = st.session_state[_MARKED][1]
         sold = 0
         for visit in before:
@@ -131,7 +131,9 @@ def _unmark(store: VisitStore) -> None:
         del st.session_state[_MARKED]
         if sold:
             verb = "has" if sold == 1 else "have"
-            say("hint", "Not all were undone", f"{_people(sold).capitalize()} {verb} a sale by now and still bought.")
+            show_later(
+                "hint", "Not all were undone", f"{_people(sold).capitalize()} {verb} a sale by now and still bought."
+            )
 
 
 # ----------------------------------------------------------------------------------------------------------------- list

@@ -19,7 +19,7 @@ from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, sentence, subheading, tiles
 from ui.visitors import answers, cached, words
 from ui.visitors import charts as visit_charts
-from ui.visitors.log import choose_visits, show_messages, told
+from ui.visitors.log import choose_visits, show_messages, store_errors_as_notices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ _BY: Final[Mapping[str, tuple[str, ...]]] = {
 def show_patterns(store: VisitStore, zone: ZoneInfo) -> None:
     """Filters, the figures in one glance, and one of four groups of charts."""
     show_messages()
-    with told():
+    with store_errors_as_notices():
         today = words.now().astimezone(zone).date()
         frame = cached.get_visits(store, choose_visits(store, zone, today))
         if not len(frame):

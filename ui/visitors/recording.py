@@ -21,7 +21,7 @@ from ui.kit.components import listed, notice
 from ui.kit.controls import loaded_analyzer
 from ui.kit.figure import explain, subheading
 from ui.visitors import cached, webcam, words
-from ui.visitors.log import remembered, say, show_messages, told
+from ui.visitors.log import show_later, show_messages, store_errors_as_later_notices, store_errors_as_notices
 
 EVERY_S: Final = 2.0
 VIEW_KEY: Final = "visitors_view"
@@ -52,7 +52,7 @@ def show_sign(store: VisitStore) -> None:
 
 
 def _sign(store: VisitStore, view: str, was_recording: bool) -> None:
-    with told():
+    with store_errors_as_notices():
         mine = webcam.my_source()
         if mine is not None:
             mine.follow(store.settings())
@@ -144,7 +144,7 @@ def stored_words(settings: Settings) -> str:
 
 
 def _stop_all() -> None:
-    with remembered():
+    with store_errors_as_later_notices():
         webcam.put_away()
         cached.get_recording().stop_all()
 
@@ -155,7 +155,7 @@ def _stop_all() -> None:
 def show_recording(store: VisitStore, zone: ZoneInfo) -> None:
     """Sources and settings."""
     show_messages()
-    with told():
+    with store_errors_as_notices():
         _sources()
         subheading("Add a source")
         explain("Tell your visitors: in most places the law asks for a sign at the entrance.")
@@ -219,7 +219,7 @@ def source_words(status: SourceStatus) -> str:
 
 
 def _stop(status: SourceStatus) -> None:
-    with remembered():
+    with store_errors_as_later_notices():
         mine = webcam.my_source()
         if mine is not None and mine.name == status.name:
             webcam.put_away()
@@ -395,5 +395,5 @@ def _settings(store: VisitStore) -> None:
         )
         if st.form_submit_button("Save"):
             store.save_settings(Settings(enter, away, ethnicity, known.retention_days))
-            say("hint", "Saved", "Sources that record already follow within some seconds.")
+            show_later("hint", "Saved", "Sources that record already follow within some seconds.")
             st.rerun()

@@ -19,7 +19,7 @@ from ui.kit.figure import explain, tiles
 from ui.kit.tables import Column, Table
 from ui.visitors import cached, words
 from ui.visitors.last_import import import_of, keep_import, show_undo
-from ui.visitors.log import remembered, say
+from ui.visitors.log import show_later, store_errors_as_later_notices
 from ui.visitors.visits import forget_table
 from ui.visitors.words import duration_words, moment_words, money_words
 
@@ -259,7 +259,7 @@ def _apply(store: VisitStore, found: Matching, frame: pd.DataFrame, entrance: st
 
 
 def _write(store: VisitStore, found: Matching, frame: pd.DataFrame, others: bool) -> None:
-    with remembered():
+    with store_errors_as_later_notices():
         done = import_of(store, found, others, frame)
         written = store.attach_sales(
             [(visit, sale.time, sale.amount) for visit, sale in found.pairs], found.others if others else ()
@@ -271,4 +271,4 @@ def _write(store: VisitStore, found: Matching, frame: pd.DataFrame, others: bool
         st.session_state[_UPLOADS] = st.session_state.get(_UPLOADS, 0) + 1  # an empty uploader
         rest = f" {len(found.others):,} others were marked as not having bought." if others and found.others else ""
         verb = "carries" if written == 1 else "carry"
-        say("hint", "Written", f"{words.counted_visits(written).capitalize()} now {verb} a sale.{rest}")
+        show_later("hint", "Written", f"{words.counted_visits(written).capitalize()} now {verb} a sale.{rest}")

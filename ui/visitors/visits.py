@@ -20,7 +20,13 @@ from ui.kit.components import notice
 from ui.kit.figure import explain
 from ui.visitors import cached, words
 from ui.visitors.edits import BASKET, BOUGHT, DELETE, TRAIT_COLUMNS, edited, shows, visit_rows
-from ui.visitors.log import choose_visits, remembered, say, show_messages, told
+from ui.visitors.log import (
+    choose_visits,
+    show_later,
+    show_messages,
+    store_errors_as_later_notices,
+    store_errors_as_notices,
+)
 from ui.visitors.words import counted_visits, moment_words
 
 MOST_ROWS: Final = 500
@@ -72,7 +78,7 @@ class VisitTable:
 
 def show_visits(store: VisitStore, zone: ZoneInfo) -> None:
     """Filters, table, and what to do with ticked rows."""
-    with told():
+    with store_errors_as_notices():
         chosen = choose_visits(store, zone, words.now().astimezone(zone).date())
         show_messages()
         table = _table(store, chosen)
@@ -156,7 +162,7 @@ def _editor(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
 
 
 def _save(store: VisitStore, table: VisitTable) -> None:
-    with remembered():
+    with store_errors_as_later_notices():
         save_changes(store, table, st.session_state[table.key]["edited_rows"])
 
 
@@ -223,8 +229,8 @@ def _below(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
 
 
 def _delete(store: VisitStore, table: VisitTable, places: list[int]) -> None:
-    with remembered():
+    with store_errors_as_later_notices():
         deleted = store.delete([table.visits[place].id for place in places])
         cached.forget_visits()
-        say("hint", "Deleted", f"{counted_visits(deleted).capitalize()} gone for good.")
+        show_later("hint", "Deleted", f"{counted_visits(deleted).capitalize()} gone for good.")
         _read_anew()
