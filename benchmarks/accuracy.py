@@ -23,10 +23,10 @@ from tqdm import tqdm
 from benchmarks.peer_loop import JUDGE
 from benchmarks.peers import PEERS, Process, ProgramError, install, program_of, weights_sha256
 from facetraits.age import AGE_GROUPS, AGE_GROUPS_7, group_index
-from facetraits.cli.train import default_data
 from facetraits.registry import load_manifest
 from facetraits.reports.comparison import FIGURES
 from facetraits.reports.metrics import EvaluationReport
+from facetraits.settings import data_folder
 from facetraits.training.data.datasets import DatasetError
 from facetraits.training.data.faces import Faces, load_faces
 from facetraits.training.evaluation.counting import Answers, Counted, count
@@ -251,7 +251,7 @@ def figures_of(report: EvaluationReport) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=default_data(), help="folder of the data sets")
+    parser.add_argument("--data", type=Path, default=data_folder(), help="folder of the data sets")
     parser.add_argument("--split", choices=("validation", "test"), default="test")
     parser.add_argument("--limit", type=int, help="only so many pictures; prints the figures and writes no report")
     parser.add_argument("--only", choices=tuple(EXAMINATIONS), help="one package instead of all")

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from facetraits.errors import EXIT_DONE, UserError
 from facetraits.registry import DEFAULT_MODELS_DIR
-
-
-def default_data() -> Path:
-    """The folder that holds ``utkface/``, ``fer2013/`` and the others: $FACETRAITS_DATA, else ``data``."""
-    return Path(os.environ.get("FACETRAITS_DATA", "data"))
+from facetraits.settings import data_folder
 
 
 def add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,7 +34,7 @@ def add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     splits = commands.add_parser("splits", help="divide All-Age-Faces and RAF-DB anew, near-duplicates together")
     splits.set_defaults(run=_splits)
     for parser in (train, release, evaluate, datasets, splits):
-        parser.add_argument("--data", type=Path, default=default_data(), help="folder of the data sets")
+        parser.add_argument("--data", type=Path, default=data_folder(), help="folder of the data sets")
 
 
 def _guarded(work: Callable[[], None]) -> int:

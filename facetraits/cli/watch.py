@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from facetraits.errors import EXIT_DONE, EXIT_INTERRUPTED, UserError
 from facetraits.registry import PROFILES
+from facetraits.settings import DATABASE, database_url
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "missing or damaged, 130 stopped by Ctrl-C; in all cases the visits so far are written.",
     )
     parser.add_argument("source", metavar="SOURCE", help="rtsp://..., http://..., /dev/videoN, or a video file")
-    parser.add_argument("--db", metavar="URL", help="the database (default: $FACETRAITS_DB, else data/visitors.db)")
+    parser.add_argument(
+        "--db", metavar="URL", help=f"the database (default: ${DATABASE.variable}, else data/visitors.db)"
+    )
     parser.add_argument("--name", help="what the source is called in the visits (default: its file or its host)")
     parser.add_argument("--duration", metavar="S", type=_seconds, help="stop after so many seconds")
     parser.add_argument("--profile", choices=PROFILES, default="fast", help="networks (default: fast)")
@@ -69,12 +72,12 @@ def _moment(text: str) -> datetime:
 def _watch(arguments: argparse.Namespace) -> int:
     from facetraits.analyzer import load_analyzer
     from facetraits.visitors.recording import Recording
-    from facetraits.visitors.store import default_url, open_store
+    from facetraits.visitors.store import open_store
 
     began = _began(arguments)
     analyzer = load_analyzer(profile=arguments.profile, threads=min(2, os.cpu_count() or 1))
     try:
-        store = open_store(arguments.db or default_url())
+        store = open_store(arguments.db or database_url())
         _chosen(store.settings(), arguments)
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
-    URL,
     BindParameter,
     ColumnElement,
     Connection,
@@ -47,11 +44,8 @@ from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, OUTCOMES, Outco
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["StoreError", "VisitStore", "default_url", "open_store"]
+__all__ = ["StoreError", "VisitStore", "open_store"]
 
-# The variable of the environment that names a database.
-URL_VARIABLE: Final = "FACETRAITS_DB"
-_DEFAULT_FILE: Final = Path(__file__).parent.parent.parent / "data" / "visitors.db"
 # A visit in view is written every few seconds, so that what the database holds is that much behind.
 _WRITTEN_EVERY_S: Final = 10.0
 # Rows named in one statement: databases limit how many values that may have.
@@ -60,12 +54,6 @@ _AT_ONCE: Final = 500
 _COLUMNS: Final = tuple(column.name for column in visits.c)
 _TRAITS: Final = ("age", *CONFIDENCE_OF, *CONFIDENCE_OF.values())
 _BY_HAND: Final = (*_TRAITS, "bought", "basket", "sold_at", "corrected")
-
-
-def default_url() -> str:
-    """The database that ``FACETRAITS_DB`` names, else the file data/visitors.db of the project."""
-    chosen = os.environ.get(URL_VARIABLE, "").strip()
-    return chosen or URL.create("sqlite", database=str(_DEFAULT_FILE)).render_as_string()
 
 
 def open_store(url: str) -> VisitStore:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from facetraits.cli.train import default_data
+from facetraits.settings import data_folder
 from facetraits.training.data.datasets import DatasetError
 from facetraits.training.networks.architectures import build_face_network
 from facetraits.training.networks.face_weights import FILES, load_face_weights, read_face_weights
 
-FOLDER = default_data() / "faceres"
+FOLDER = data_folder() / "faceres"
 needs_network = pytest.mark.skipif(
     not all((FOLDER / name).exists() for name in FILES), reason=f"the face network is not in {FOLDER}"
 )

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from facetraits.settings import PASSWORD
 from tests.builders import ROOT
-from ui.visitors.access import VARIABLE, Protection, on_this_machine, protection
+from ui.visitors.access import Protection, on_this_machine, protection
 
 
 @pytest.mark.parametrize(
@@ -42,8 +43,8 @@ def test_everybody_else_is_not(ip_address: str | None, headers: Mapping[str, str
 def test_the_password_comes_from_the_environment_before_the_file() -> None:
     secrets = {"visitors": {"password": "of the file"}}
     assert protection(secrets, {}) == Protection("of the file")
-    assert protection(secrets, {VARIABLE: "of the environment"}) == Protection("of the environment")
-    assert protection(secrets, {VARIABLE: ""}) == Protection("of the file")
+    assert protection(secrets, {PASSWORD.variable: "of the environment"}) == Protection("of the environment")
+    assert protection(secrets, {PASSWORD.variable: ""}) == Protection("of the file")
     assert protection({}, {}) == Protection("")
 
 

@@ -18,7 +18,8 @@ from uuid import uuid4
 import pandas as pd
 import pytest
 
-from facetraits.visitors.store import StoreError, VisitStore, default_url, open_store
+from facetraits.settings import database_url
+from facetraits.visitors.store import StoreError, VisitStore, open_store
 from facetraits.visitors.visit import EVERYTHING, LARGEST_BASKET, VISIT_CLASSES, Outcome, Selection, Settings, Visit
 from tests.builders import ROOT
 from tests.visitors.conftest import NOON, visit
@@ -355,14 +356,14 @@ class TestSettings:
 class TestAddress:
     def test_environment_names_the_database(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("FACETRAITS_DB", " postgresql://somewhere/log ")
-        assert default_url() == "postgresql://somewhere/log"
+        assert database_url() == "postgresql://somewhere/log"
 
     @pytest.mark.parametrize("value", [None, "", " "])
     def test_else_a_file_of_the_project(self, monkeypatch: pytest.MonkeyPatch, value: str | None):
         monkeypatch.delenv("FACETRAITS_DB", raising=False)
         if value is not None:
             monkeypatch.setenv("FACETRAITS_DB", value)
-        assert default_url() == f"sqlite:///{ROOT / 'data' / 'visitors.db'}"
+        assert database_url() == f"sqlite:///{ROOT / 'data' / 'visitors.db'}"
 
     def test_folder_and_file_are_made_for_their_owner_only(self, tmp_path: Path):
         path = tmp_path / "log of 100% & more" / "visitors.db"

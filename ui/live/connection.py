@@ -13,19 +13,18 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import streamlit as st
 from aiortc import RTCConfiguration, RTCIceTransportPolicy
 from streamlit_webrtc import component
 from streamlit_webrtc.config import compile_rtc_configuration
 
-_Value = TypeVar("_Value")
+from facetraits import settings
 
-SECTION: Final = "webrtc"
 # Decoding, analysing and encoding one visitor's video keeps about one core busy, and a small server has two.
 DEFAULT_VIEWERS: Final = 2
 # The browser signs in with what the page held when it was last drawn, which may be long before "start" is pressed. The
@@ -33,7 +32,7 @@ DEFAULT_VIEWERS: Final = 2
 CREDENTIAL_LIFETIME_S: Final = 12 * 3600
 
 _MOST_VIEWERS: Final = 100
-SETTING_NAMES: Final = ("ice_servers", "turn_urls", "turn_secret", "relay_only", "server_behind_nat", "viewers")
+SETTING_NAMES: Final = tuple(setting.name for setting in settings.SETTINGS if setting.section == settings.CONNECTION)
 # What browsers and aiortc both accept (RFC 7064 and 7065), with a name or an IPv4 address for the host.
 _URL: Final = re.compile(
     r"(?:(?P<turn>turns?)|stuns?):[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::(?P<port>[0-9]{1,5}))?"
@@ -149,8 +148,8 @@ def load_secrets() -> Mapping[str, Any]:
         if st.secrets.load_if_toml_exists():
             return st.secrets.to_dict()
     except (OSError, UnicodeDecodeError):  # Streamlit lets these pass
-        return {SECTION: None}
-    return {SECTION: None} if any(Path(path).exists() for path in st.get_option("secrets.files")) else {}
+        return {settings.CONNECTION: None}
+    return {settings.CONNECTION: None} if any(Path(path).exists() for path in st.get_option("secrets.files")) else {}
 
 
 def connection_settings(secrets: Mapping[str, Any], environ: Mapping[str, str]) -> ConnectionSettings:
@@ -160,13 +159,14 @@ def connection_settings(secrets: Mapping[str, Any], environ: Mapping[str, str]) 
         secrets: whose section "webrtc" may hold settings; the page passes `load_secrets`.
         environ: whose variables such as FACETRAITS_TURN_URLS win; the page passes ``os.environ``.
     """
-    source = _Source(secrets, environ)
-    ice_servers: tuple[IceServer, ...] = source.read("ice_servers", _ice_servers, ())
-    turn_urls: tuple[str, ...] = source.read("turn_urls", _turn_urls, ())
-    turn_secret = source.read("turn_secret", _text, "")
-    relay_only = source.read("relay_only", _flag, False)
-    server_behind_nat = source.read("server_behind_nat", _flag, False)
-    viewers = source.read("viewers", _viewers, DEFAULT_VIEWERS)
+    source = settings.SettingsReader(secrets, environ)
+    source.section(settings.CONNECTION)
+    ice_servers: tuple[IceServer, ...] = source.read(settings.ICE_SERVERS, _ice_servers, ())
+    turn_urls: tuple[str, ...] = source.read(settings.TURN_URLS, _turn_urls, ())
+    turn_secret = source.read(settings.TURN_SECRET, settings.text, "")
+    relay_only = source.read(settings.RELAY_ONLY, _flag, False)
+    server_behind_nat = source.read(settings.SERVER_BEHIND_NAT, _flag, False)
+    viewers = source.read(settings.VIEWERS, _viewers, DEFAULT_VIEWERS)
 
     if bool(turn_urls) != bool(turn_secret):
         source.problems.append("Of the connection settings turn_urls and turn_secret, one is missing.")
@@ -182,37 +182,6 @@ def connection_settings(secrets: Mapping[str, Any], environ: Mapping[str, str]) 
     return ConnectionSettings(ice_servers, turn_urls, turn_secret, relay_only, server_behind_nat, viewers, problem)
 
 
-class _Source:
-    """Where settings come from, and what was wrong with them."""
-
-    def __init__(self, secrets: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-        self.problems: list[str] = []
-        self._environ = environ
-        section = secrets.get(SECTION, {})
-        self._section: Mapping[str, Any] = section if isinstance(section, Mapping) else {}
-        if section is not self._section:
-            self.problems.append(f"The section [{SECTION}] of .streamlit/secrets.toml cannot be read.")
-        for name in self._section:
-            if name not in SETTING_NAMES:
-                self.problems.append(f"The section [{SECTION}] of .streamlit/secrets.toml has no setting {name}.")
-
-    def read(self, name: str, parse: Callable[[Any], _Value], default: _Value) -> _Value:
-        variable = f"FACETRAITS_{name.upper()}"
-        raw: Any = self._environ.get(variable, "").strip()
-        place = f"The environment variable {variable}"
-        if not raw:
-            raw = self._section.get(name, "")
-            place = f"The setting {name} in [{SECTION}] of .streamlit/secrets.toml"
-        if raw in ("", [], None):  # compose passes variables that are not set as empty ones
-            return default
-        try:
-            return parse(raw)
-        except ValueError as error:
-            # The message says what is expected and never what was found, which may hold a credential.
-            self.problems.append(f"{place} {error}.")
-            return default
-
-
 def _entry(urls: tuple[str, ...], username: str | None, credential: str | None) -> dict[str, Any]:
     signed_in = {} if username is None else {"username": username, "credential": credential}
     return {"urls": list(urls), **signed_in}
@@ -225,12 +194,6 @@ def _is_url(url: Any) -> bool:
 
 def _is_turn(url: Any) -> bool:
     return _is_url(url) and url.startswith("turn")
-
-
-def _text(raw: Any) -> str:
-    if not isinstance(raw, str):
-        raise ValueError("must be a text in quotation marks")
-    return raw
 
 
 def _flag(raw: Any) -> bool:

@@ -15,12 +15,10 @@ from typing import Any, Final, NamedTuple
 
 import streamlit as st
 
+from facetraits import settings
 from ui.kit.components import lead, notice
-from ui.live.connection import SECTION as CONNECTION_SECTION
 from ui.live.connection import load_secrets
 
-SECTION: Final = "visitors"
-VARIABLE: Final = "FACETRAITS_VISITORS_PASSWORD"
 _LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 # Any of these says that a proxy brought the request: whoever sits behind it only seems to be on this machine.
 _PROXY_HEADERS: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
@@ -46,23 +44,15 @@ def protection(secrets: Mapping[str, Any], environ: Mapping[str, str]) -> Protec
         secrets: whose section "visitors" may hold ``password``; the page passes `load_secrets`.
         environ: whose variable FACETRAITS_VISITORS_PASSWORD wins; the page passes ``os.environ``.
     """
-    password = environ.get(VARIABLE, "")
-    if password:  # compose passes variables that are not set as empty ones
+    password = environ.get(settings.PASSWORD.variable, "")
+    if password:
         return Protection(password)
-    if secrets.get(CONNECTION_SECTION, {}) is None:  # so load_secrets says that the file is there and broken
-        return Protection("", "The file .streamlit/secrets.toml cannot be read.")
-    section = secrets.get(SECTION, {})
-    if not isinstance(section, Mapping):
-        return Protection("", f"The section [{SECTION}] of .streamlit/secrets.toml cannot be read.")
-    unknown = next((name for name in section if name != "password"), None)
-    if unknown is not None:
-        return Protection("", f"The section [{SECTION}] of .streamlit/secrets.toml has no setting {unknown}.")
-    password = section.get("password", "")
-    if not isinstance(password, str):
-        return Protection(
-            "", f"The setting password in [{SECTION}] of .streamlit/secrets.toml must be a text in quotation marks."
-        )
-    return Protection(password)
+    if secrets.get(settings.CONNECTION, {}) is None:  # so load_secrets says that the file is there and broken
+        return Protection("", f"The file {settings.SECRETS_FILE} cannot be read.")
+    reader = settings.SettingsReader(secrets, {})
+    reader.section(settings.VISITORS)
+    password = reader.read(settings.PASSWORD, settings.text, "")
+    return Protection("", reader.problems[0]) if reader.problems else Protection(password)
 
 
 def on_this_machine(ip_address: str | None, headers: Mapping[str, str]) -> bool:
@@ -95,8 +85,8 @@ def admitted() -> bool:
         "The visitor log is closed here",
         "Without a password it opens only in a browser on the computer that runs facetraits.",
         (
-            f"Set a password: the environment variable {VARIABLE}, or password in the section [{SECTION}] of "
-            ".streamlit/secrets.toml. Then start facetraits again.",
+            f"Set a password: the environment variable {settings.PASSWORD.variable}, or {settings.PASSWORD.name} in the "
+            f"section [{settings.VISITORS}] of {settings.SECRETS_FILE}. Then start facetraits again.",
             "Or open this page on that computer itself, as http://localhost with the same number behind the colon.",
         ),
     )

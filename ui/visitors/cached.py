@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from facetraits.settings import database_url
 from facetraits.visitors.visit import EVERYTHING, Selection
 from ui.kit.analyzers import get_analyzer
 
@@ -22,10 +23,7 @@ def get_store() -> VisitStore:
     Raises:
         StoreError: it cannot be opened.
     """
-    # Databases take half a second to import, which pages without one need not wait for.
-    from facetraits.visitors.store import default_url
-
-    return _store(default_url())
+    return _store(database_url())
 
 
 @st.cache_resource(show_spinner=False)
@@ -44,9 +42,7 @@ def get_recording() -> Recording:
     Raises:
         StoreError: the log cannot be opened.
     """
-    from facetraits.visitors.store import default_url
-
-    return _recording(default_url())
+    return _recording(database_url())
 
 
 @st.cache_resource(show_spinner=False)
