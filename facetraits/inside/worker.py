@@ -9,10 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import pickle
 import re
-import select
-import struct
 import subprocess
 import sys
 import threading
@@ -20,13 +17,13 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any, Final
 
 from facetraits.errors import UserError
 
 _LOG: Final = logging.getLogger(__name__)
-_LENGTH: Final = struct.Struct(">Q")
 _IDLE_S: Final = 900.0  # Keras holds 700 MB
 _START_S: Final = 120.0
 _ANSWER_S: Final = 60.0
@@ -207,9 +204,8 @@ def _listen(pipe: IO[bytes], lines: deque[str]) -> None:
 
 
 def _write(pipe: IO[bytes], message: Any) -> None:
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    pipe.write(_LENGTH.pack(len(data)) + data)
-    pipe.flush()
+    with Connection(os.dup(pipe.fileno()), readable=False) as connection:
+        connection.send(message)
 
 
 def _read(pipe: IO[bytes], timeout_s: float) -> Any:
@@ -219,29 +215,16 @@ def _read(pipe: IO[bytes], timeout_s: float) -> Any:
         TimeoutError: nothing came for so long.
         EOFError: the other side has closed the pipe.
     """
-    deadline = time.monotonic() + timeout_s
-    (length,) = _LENGTH.unpack(_take(pipe, _LENGTH.size, deadline))
-    return pickle.loads(_take(pipe, length, deadline))
-
-
-def _take(pipe: IO[bytes], count: int, deadline: float) -> bytes:
-    parts: list[bytes] = []
-    while count:
-        if not _has_news(pipe, deadline - time.monotonic()):
+    with Connection(os.dup(pipe.fileno()), writable=False) as connection:
+        if not connection.poll(max(0.0, timeout_s)):
             raise TimeoutError("no answer in time")
-        part = os.read(pipe.fileno(), count)
-        if not part:
-            raise EOFError("the pipe was closed")
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+        return connection.recv()
 
 
 def _has_news(pipe: IO[bytes], timeout_s: float) -> bool:
     """Whether something comes in time, or the other side has closed the pipe."""
-    poll = select.poll()  # select.select takes no file numbers above 1023
-    poll.register(pipe, select.POLLIN)
-    return bool(poll.poll(max(0.0, timeout_s) * 1000))
+    with Connection(os.dup(pipe.fileno()), writable=False) as connection:
+        return connection.poll(timeout_s)
 
 
 _THROUGH: Final = object()

@@ -85,8 +85,8 @@ def admitted() -> bool:
         "The visitor log is closed here",
         "Without a password it opens only in a browser on the computer that runs facetraits.",
         (
-            f"Set a password: the environment variable {settings.PASSWORD.variable}, or {settings.PASSWORD.name} in the "
-            f"section [{settings.VISITORS}] of {settings.SECRETS_FILE}. Then start facetraits again.",
+            f"Set a password: the environment variable {settings.PASSWORD.variable}, or {settings.PASSWORD.name} in "
+            f"the section [{settings.VISITORS}] of {settings.SECRETS_FILE}. Then start facetraits again.",
             "Or open this page on that computer itself, as http://localhost with the same number behind the colon.",
         ),
     )
