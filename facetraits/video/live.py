@@ -18,18 +18,14 @@ from numpy.typing import NDArray
 from facetraits.traits import TRAITS, TraitName
 from facetraits.types import AnalysisResult, FaceDetection, FaceResult
 from facetraits.video.following import FaceFollower
+from facetraits.video.pace import Pace, RateCounter
 from facetraits.video.tracking import FaceTracker, TrackedFace
 
 _LOG: Final = logging.getLogger(__name__)
 
 _GREY_WIDTH_PX: Final = 320  # enough to follow faces in
 
-# Decoding, drawing and encoding the video come first: the worker rests at least this share of the time that an analysis
-# took, and analyses no more often than it helps: in between, faces are followed.
-_REST: Final = 0.5
 _SHORTEST_PERIOD_S: Final = 1 / 12
-_REST_AFTER_FAILURE_S: Final = 0.5
-_FAILURES_TO_TELL: Final = 2  # in a row: a single bad frame is nobody's business
 
 IDLE_S: Final = 3.0  # without a frame for so long the worker ends and everything is forgotten
 _LOST_AFTER_S: Final = 0.4  # a face that cannot be followed any more stays where it was for so long ...
@@ -38,7 +34,6 @@ _STALE_AFTER_S: Final = 3.0  # ... and one that can, so long after its last anal
 _HISTORY_S: Final = 60.0
 _HISTORY_STEP_S: Final = 1.0
 _REMEMBERED_S: Final = 6.0  # for so long after leaving, a person is still listed
-_RATE_OVER_S: Final = 3.0
 
 
 class Analyzer(Protocol):
@@ -190,8 +185,8 @@ class LiveAnalysis:
                 delay_ms=float(np.median(run.delays_s)) * 1e3 if run.delays_s else None,
                 frames=run.frames.total,
                 analyses=run.analyses.total,
-                failures=run.failures,
-                failing=run.failures_in_a_row >= _FAILURES_TO_TELL,
+                failures=run.pace.failures,
+                failing=run.pace.failing,
             )
 
     def end(self) -> None:
@@ -212,15 +207,14 @@ class LiveAnalysis:
                 tracked = tracker.update(result, frame.time_s, frame.image)
                 answer = _Answer(frame, tracked, result.timings_ms)
             except Exception:
-                self._note_failure(run)
-                rest = _REST_AFTER_FAILURE_S
+                rest = self._note_failure(run)
             else:
                 ended = self._clock()
                 with self._changed:
                     run.publish(answer, ended)
                 if self._on_tracked is not None:
                     self._tell(run, partial(self._on_tracked, answer.tracked, frame.time_s))
-                rest = max(_REST * (ended - started), _SHORTEST_PERIOD_S - (ended - started))
+                rest = run.pace.rest_after(ended - started)
             del frame
             with self._changed:
                 self._changed.wait_for(lambda: self._run is not run, timeout=rest)
@@ -248,13 +242,13 @@ class LiveAnalysis:
                     _LOG.exception("who listens to a live analysis has failed")
                 self._telling_failed = True
 
-    def _note_failure(self, run: _Run) -> None:
+    def _note_failure(self, run: _Run) -> float:
         with self._changed:
-            run.failures += 1
-            run.failures_in_a_row += 1
-            first = run.failures_in_a_row == 1
-        if first:  # a stream that goes on failing must not fill the log
-            _LOG.exception("a frame could not be analysed")
+            rest = run.pace.failed()
+            tell = run.pace.begins_to_fail
+        if tell:
+            _LOG.exception("frames could not be analysed")
+        return rest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,43 +273,21 @@ class _Answer:
         self.follower = FaceFollower(frame.grey, boxes * (frame.grey.shape[1] / width))
 
 
-class _Rate:
-    """Events, and how many there were per second lately."""
-
-    def __init__(self, started_s: float) -> None:
-        self._started_s = started_s
-        self._times: deque[float] = deque()
-        self.last_s = started_s
-        self.total = 0
-
-    def count(self, time_s: float) -> None:
-        self.total += 1
-        self.last_s = time_s
-        self._times.append(time_s)
-        while time_s - self._times[0] > _RATE_OVER_S:
-            self._times.popleft()
-
-    def per_second(self, now_s: float) -> float:
-        recent = sum(now_s - t <= _RATE_OVER_S for t in self._times)
-        return recent / max(min(_RATE_OVER_S, now_s - self._started_s), 1.0)
-
-
 class _Run:
     """What belongs to one stream from its first frame to its last; guarded by the lock of its ``LiveAnalysis``."""
 
     def __init__(self, now_s: float) -> None:
         self.waiting: _Frame | None = None
         self.answer: _Answer | None = None
-        self.frames, self.analyses = _Rate(now_s), _Rate(now_s)
+        self.frames, self.analyses = RateCounter(now_s), RateCounter(now_s)
         self.delays_s: deque[float] = deque(maxlen=30)
-        self.failures = 0
-        self.failures_in_a_row = 0
+        self.pace = Pace(_SHORTEST_PERIOD_S)
         self._seen: dict[int, TrackedFace] = {}
         self._expressions: dict[int, deque[tuple[float, NDArray[np.float32]]]] = {}
 
     def publish(self, answer: _Answer, now_s: float) -> None:
         self.answer = answer
-        self.failures_in_a_row = 0
+        self.pace.succeeded()
         self.analyses.count(now_s)
         self.delays_s.append(now_s - answer.frame.time_s)
         for tracked in answer.tracked:

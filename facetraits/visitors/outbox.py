@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
+from facetraits.video.pace import BackOff
 from facetraits.visitors.store import StoreError
 from facetraits.visitors.visit import Settings, Visit
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 _EVERY_S: Final = 1.0
-_FIRST_PAUSE_S: Final = 1.0  # after a failure, doubled each time ...
-_LONGEST_PAUSE_S: Final = 30.0  # ... up to this
 _SETTINGS_EVERY_S: Final = 5.0
 
 
@@ -123,7 +122,7 @@ class VisitWriter:
         self._closed = False
         self._hurry = False
         self._writes = 0  # attempts so far
-        self._pause_s = 0.0
+        self._back_off = BackOff()
         self._write_at = self._settings_at = 0.0
         self._failing: set[str] = set()
         self._thread = threading.Thread(target=self._work, name="visit-writer", daemon=True)
@@ -181,11 +180,9 @@ class VisitWriter:
     def _write(self, now: float) -> None:
         done = self._try("write", lambda: self._outbox.write(self._store)) if len(self._outbox) else not self.trouble
         if done:
-            self._pause_s = 0.0
+            self._back_off.reset()
             self.trouble = ""
-        else:
-            self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
-        self._write_at = now + self._pause_s
+        self._write_at = now if done else now + self._back_off.next_pause_s()
         with self._changed:
             self._writes += 1
             self._changed.notify_all()

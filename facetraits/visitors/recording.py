@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from facetraits.registry import ModelIntegrityError
 from facetraits.video.live import Analyzer
+from facetraits.video.pace import BackOff
 from facetraits.video.sources import CameraStream, VideoError, check_address, read_file, read_stream
 from facetraits.video.tracking import TrackedFace
 from facetraits.visitors.outbox import Outbox, VisitWriter
@@ -29,8 +30,6 @@ __all__ = ["Recording", "SourceStatus", "WebcamSource"]
 
 _LOG: Final = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S: Final = 1.0  # before a camera is tried again, doubled each time ...
-_LONGEST_PAUSE_S: Final = 30.0  # ... up to this
 _LEAST_FLUSH_S: Final = 1.0
 
 
@@ -226,14 +225,13 @@ class Recording:
 
     def _follow(self, source: Source, address: str) -> None:
         watch = self._watch(source)
-        pause_s = _FIRST_PAUSE_S
+        back_off = BackOff()
         while not source.stopped:
             with closing(read_stream(address)) as stream:
                 source.when_stopped(stream.close)
-                was_live = self._follow_connection(source, watch, stream)
-            pause_s = _FIRST_PAUSE_S if was_live else pause_s
-            source.wait(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                if self._follow_connection(source, watch, stream):
+                    back_off.reset()
+            source.wait(back_off.next_pause_s())
 
     def _follow_connection(self, source: Source, watch: Watch, stream: CameraStream) -> bool:
         """Watch until the connection is lost; True where there was one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Final, Literal
 
 from facetraits.traits import TRAITS, TraitName
 from facetraits.video.live import Analyzer
+from facetraits.video.pace import RATE_OVER_S, Pace, RateCounter
 from facetraits.video.sources import Frame
 from facetraits.video.stay import FLICKER_S
 from facetraits.video.tracking import FaceTracker, TrackedFace
@@ -26,16 +26,10 @@ SourceKind = Literal["webcam", "file", "camera"]
 SourceState = Literal["connecting", "live", "lost", "ended", "failed"]
 
 _UPDATE_EVERY_S: Final = 2.0
-_RATE_OVER_S: Final = 3.0
-_FAILURES_TO_TELL: Final = 2  # in a row: a single bad frame is nobody's business
 _ANALYSIS_FAILS: Final = "The analysis of the pictures fails, because of a fault in this program; its log tells more."
 _SILENT_S: Final = 3.0  # a webcam without an analysis for so long has stopped sending
 
-# Decoding and the other sources come first: a camera's worker rests at least this share of the time that an analysis
-# took, and analyses no more often than tracking needs.
-_REST: Final = 0.5
-_SHORTEST_PERIOD_S: Final = 1 / 10
-_REST_AFTER_FAILURE_S: Final = 0.5
+_SHORTEST_PERIOD_S: Final = 1 / 10  # more often does not help tracking
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +96,8 @@ class Source:
         self._state: SourceState = "connecting"
         self._detail = ""
         self._progress: float | None = None
-        self._analyses: deque[float] = deque()
-        self._failures_in_a_row = 0
+        self._analyses = RateCounter(time.monotonic())
+        self.pace = Pace(_SHORTEST_PERIOD_S)
         self._updated_s = float("-inf")
         self._finished = False
         self._stopping = threading.Event()
@@ -159,8 +153,8 @@ class Source:
             if self._finished:
                 return
             self._state, self._detail = "live", ""
-            self._failures_in_a_row = 0
-            self._count_analysis()
+            self.pace.succeeded()
+            self._analyses.count(time.monotonic())
             self._set_counter()
             step = self._counter.add_faces(tracked, time_s)
             self._hand_over(step, time_s)
@@ -188,23 +182,24 @@ class Source:
         """Let time pass while nothing comes: visitors of a lost camera leave after a while."""
         with self._lock:
             now = time.monotonic()
-            if not self._lives_now or self._finished or not self._analyses:
+            if not self._lives_now or self._finished or not self._analyses.total:
                 return
-            silent_s = now - self._analyses[-1]
-            if silent_s > max(FLICKER_S, _RATE_OVER_S):
+            silent_s = now - self._analyses.last_s
+            if silent_s > max(FLICKER_S, RATE_OVER_S):
                 self._set_counter()
                 self._hand_over(self._counter.wait(now), now)
             if self.kind == "webcam" and silent_s > _SILENT_S and self._state == "live":
                 self._state, self._detail = "lost", "The webcam sends no pictures."
 
-    def analysis_failed(self) -> None:
-        """A frame could not be analysed."""
+    def analysis_failed(self) -> float:
+        """A frame could not be analysed; returns how long to rest, in seconds."""
         with self._lock:
-            self._failures_in_a_row += 1
-            if self._failures_in_a_row == _FAILURES_TO_TELL:  # a source that goes on failing must not fill the log
+            rest_s = self.pace.failed()
+            if self.pace.begins_to_fail:
                 _LOG.exception("pictures of the source %s could not be analysed", self.name)
-            if self._failures_in_a_row >= _FAILURES_TO_TELL:
+            if self.pace.failing:
                 self._detail = _ANALYSIS_FAILS
+            return rest_s
 
     # -- how it is doing ----------------------------------------------------------------------------------------------
 
@@ -264,19 +259,9 @@ class Source:
                 in_view=self._counter.in_view,
                 visits=self._counter.visits,
                 progress=self._progress,
-                analyses_per_second=0.0 if self._finished else self._rate(),
+                analyses_per_second=0.0 if self._finished else self._analyses.per_second(time.monotonic()),
                 unwritten=unwritten,
             )
-
-    def _count_analysis(self) -> None:
-        now = time.monotonic()
-        self._analyses.append(now)
-        while now - self._analyses[0] > _RATE_OVER_S:
-            self._analyses.popleft()
-
-    def _rate(self) -> float:
-        now = time.monotonic()
-        return sum(now - t <= _RATE_OVER_S for t in self._analyses) / _RATE_OVER_S
 
 
 class Watch:
@@ -303,11 +288,9 @@ class Watch:
             self._tracker.keep_s = settings.away_s
             tracked = self._tracker.update(result, frame.time_s, frame.image)
         except Exception:
-            self._source.analysis_failed()
-            return _REST_AFTER_FAILURE_S
+            return self._source.analysis_failed()
         self._source.add_faces(tracked, frame.time_s)
-        took_s = time.monotonic() - started
-        return max(_REST * took_s, _SHORTEST_PERIOD_S - took_s)
+        return self._source.pace.rest_after(time.monotonic() - started)
 
 
 def stored_traits(settings: Settings) -> tuple[TraitName, ...]:

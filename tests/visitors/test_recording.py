@@ -234,8 +234,7 @@ def room() -> Camera:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "_FIRST_PAUSE_S", 0.2)
-    monkeypatch.setattr(outbox, "_FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr("facetraits.video.pace._FIRST_PAUSE_S", 0.1)
     monkeypatch.setattr(outbox, "_EVERY_S", 0.1)
     monkeypatch.setattr(source, "_SILENT_S", 0.5)
     monkeypatch.setattr(source, "_UPDATE_EVERY_S", 0.3)
