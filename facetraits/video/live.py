@@ -19,7 +19,7 @@ from facetraits.traits import TRAITS, TraitName
 from facetraits.types import AnalysisResult, FaceDetection, FaceResult
 from facetraits.video.following import FaceFollower
 from facetraits.video.pace import Pace, RateCounter
-from facetraits.video.tracking import FaceTracker, TrackedFace
+from facetraits.video.tracking import FaceTracker, TrackedFace, give_back
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -302,9 +302,7 @@ class _Run:
     def _give_back(self, number: int, owner: int) -> None:
         """Whoever was listed under a number that was taken back is the one with the other."""
         self._seen.pop(number, None)
-        history = self._expressions.pop(number, None)
-        if history is not None:
-            self._expressions.setdefault(owner, deque()).extend(history)
+        give_back(self._expressions, owner, number, deque.extend)
 
     def _remember_expression(self, tracked: TrackedFace, time_s: float) -> None:
         expression = tracked.face.traits.expression

@@ -11,7 +11,7 @@ from facetraits.types import FaceTraits
 from facetraits.video.live import Analyzer
 from facetraits.video.sources import Frame
 from facetraits.video.stay import Stay
-from facetraits.video.tracking import FaceTracker, TrackedFace
+from facetraits.video.tracking import FaceTracker, TrackedFace, give_back
 
 SAME_PERSON_S: Final = 6.0  # who is out of view for longer gets a new number
 
@@ -52,7 +52,7 @@ def person_records(
         result = analyzer.analyze(frame.image, traits)
         for tracked in tracker.update(result, frame.time_s, frame.image):
             for number in tracked.formerly:
-                _unite(people, tracked.track_id, number)
+                give_back(people, tracked.track_id, number, _Person.go_on_with)
             people.setdefault(tracked.track_id, _Person(tracked)).add_sighting(tracked)
             anybody = True
         for number in [n for n, person in people.items() if frame.time_s - person.stay.last_s > SAME_PERSON_S]:
@@ -61,17 +61,6 @@ def person_records(
         yield {"path": path, **person.record()}
     if not anybody:
         yield error_record(path, NO_FACE)
-
-
-def _unite(people: dict[int, _Person], number: int, taken_back: int) -> None:
-    """Whoever had a number that was taken back is the one with the other."""
-    later = people.pop(taken_back, None)
-    if later is None:
-        return
-    if number in people:
-        people[number].go_on_with(later)
-    else:  # whose earlier stay is told already
-        people[number] = later
 
 
 class _Person:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import exp, hypot, isfinite, log
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +16,8 @@ from facetraits.faces.alignment import CROPS, align_faces
 from facetraits.traits import TRAITS
 from facetraits.types import AnalysisResult, ClassPrediction, FaceResult, FaceTraits
 from facetraits.video.smoothing import TraitSmoother
+
+_Kept = TypeVar("_Kept")
 
 # Evidence is counted in natural log odds: how much likelier a sighting is if it shows a track's person than if it shows
 # somebody else. Evidence of place, looks and traits adds up.
@@ -403,6 +405,28 @@ class _Track:
     def _forget_missing(self, sighting: _Sighting) -> None:
         self._smoother.forget_missing(sighting.face.traits)
         self._traits = self._smoother.traits()
+
+
+def give_back(kept: dict[int, _Kept], number: int, taken_back: int, go_on_with: Callable[[_Kept, _Kept], None]) -> bool:
+    """What is kept under a number that was taken back (``TrackedFace.formerly``) goes to the number that it belongs to.
+
+    Args:
+        kept: number to what is kept of the person.
+        number: of the person.
+        taken_back: under which the person was known for a while.
+        go_on_with: takes what the person has and, as the second, what was kept under the other number.
+
+    Returns:
+        True where both had something, so that ``go_on_with`` was called.
+    """
+    later = kept.pop(taken_back, None)
+    if later is None:
+        return False
+    if number not in kept:
+        kept[number] = later
+        return False
+    go_on_with(kept[number], later)
+    return True
 
 
 def trait_likeness(known: FaceTraits, seen: FaceTraits) -> float:

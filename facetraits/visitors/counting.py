@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from facetraits.types import ClassPrediction
 from facetraits.video.stay import FLICKER_S, Stay
-from facetraits.video.tracking import TrackedFace
+from facetraits.video.tracking import TrackedFace, give_back
 from facetraits.visitors.visit import Settings, Visit
 
 _FORGOTTEN_S: Final = 600.0  # no tracker knows anybody for longer
@@ -143,17 +143,14 @@ class VisitCounter:
         Returns:
             The visit that was none and the one it belongs to; None where nobody was counted twice.
         """
-        later = self._stays.pop(taken_back, None)
-        if later is None:
+        if taken_back not in self._stays:
             return None
         counted = self._entered.pop(taken_back, None)
-        if number not in self._stays:  # whose last visit is over, if there was one: this is another
-            self._gone.pop(number, None)
-            self._stays[number] = later
+        if not give_back(self._stays, number, taken_back, lambda stay, later: stay.go_on_with(later, self._flicker_s)):
+            self._gone.pop(number, None)  # the owner's last visit is over, if there was one: this is another
             if counted is not None:
                 self._entered[number] = counted
             return None
-        self._stays[number].go_on_with(later, self._flicker_s)
         if counted is None:
             return None
         # A visit that is known keeps its start: where the owner was in view too shortly, the visit begins anew.
