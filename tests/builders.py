@@ -11,6 +11,7 @@ import skimage.data
 from numpy.typing import NDArray
 
 from facetraits.faces.detection import FaceDetector
+from facetraits.registry import load_manifest
 from facetraits.traits import TRAITS, TraitName
 from facetraits.types import (
     AgePrediction,
@@ -24,6 +25,8 @@ from facetraits.types import (
 
 ROOT = Path(__file__).parent.parent
 MODELS = ROOT / "models"
+# The served networks that can be looked into; the first also answers FER2013's expressions, the other sees more.
+FIRST_NETWORK, OTHER_NETWORK = load_manifest(MODELS).differentiable
 GENDERS = ("male", "female")
 ETHNICITIES = ("white", "black", "asian", "indian", "other")
 EXPRESSIONS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")

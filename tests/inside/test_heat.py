@@ -10,7 +10,7 @@ from facetraits.faces.alignment import CROPS, align_faces
 from facetraits.faces.detection import FaceDetector
 from facetraits.inside.layers import read_network
 from facetraits.registry import load_manifest
-from tests.builders import MODELS, photo_of_one
+from tests.builders import FIRST_NETWORK, MODELS, photo_of_one
 from tests.inside.drawn_network import GREEN, RED, grey_with, red_or_green
 
 pytest.importorskip("keras", reason="TensorFlow is not installed")
@@ -108,7 +108,7 @@ def test_grad_cam_plus_plus_stays_bounded_where_the_sum_of_a_map_is_negative() -
 def test_what_a_position_can_see_is_what_its_gradient_reaches(name: str) -> None:
     import tensorflow as tf
 
-    network = read_network(load_manifest(MODELS).members["face-tight-96"].path)
+    network = read_network(load_manifest(MODELS).members[FIRST_NETWORK].path)
     layer, model = network.by_name[name], keras_model(network)
     row, column = layer.shape[0] // 2, layer.shape[1] // 2 - 1
     pixels = tf.constant(np.random.default_rng(1).integers(0, 256, (8, 112, 112, 3)), tf.float32)

@@ -8,7 +8,7 @@ import pytest
 from facetraits.faces.alignment import CROPS
 from facetraits.inside.layers import FIXED, read_network
 from facetraits.registry import ModelIntegrityError, load_manifest
-from tests.builders import MODELS
+from tests.builders import FIRST_NETWORK, MODELS, OTHER_NETWORK
 
 MANIFEST = load_manifest(MODELS)
 
@@ -82,7 +82,7 @@ def test_receptive_fields_grow_up_to_the_crop(member) -> None:
 
 
 def test_the_stems_receptive_field_is_three_of_the_networks_pixels() -> None:
-    network = read_network(MANIFEST.members["face-tight-96"].path)
+    network = read_network(MANIFEST.members[FIRST_NETWORK].path)
     resized = 1 + 112 / 96 * 2 + 1  # three pixels, each a mixture of two that lie 112 / 96 apart
     assert resized == pytest.approx(4.33, abs=0.01)
     assert network.by_name["stem"].receptive_px == 5, "some of its positions touch a fifth pixel"
@@ -95,12 +95,12 @@ def test_with_a_stride_of_two_the_first_position_does_not_look_at_the_corner() -
     # The network takes the crop as it is; the middle of its first three pixels is 1.5 px from the corner.
     assert stem.middle_px(0, 0) == (1.5, 1.5)
     assert stem.middle_px(2, 1) == (3.5, 5.5)
-    resized = read_network(MANIFEST.members["face-tight-96"].path).by_name["resize"]
+    resized = read_network(MANIFEST.members[FIRST_NETWORK].path).by_name["resize"]
     assert resized.middle_px(0, 95) == pytest.approx((112 - 112 / 96 / 2, 112 / 96 / 2))
 
 
 def test_a_network_in_integers_is_read_as_what_its_integers_stand_for() -> None:
-    (copy,) = [entry for entry in MANIFEST.members.values() if entry.copy_of == "face-wide-112"]
+    (copy,) = [entry for entry in MANIFEST.members.values() if entry.copy_of == OTHER_NETWORK]
     rounded, original = (read_network(MANIFEST.members[name].path) for name in (copy.name, copy.copy_of))
     assert rounded.outputs == original.outputs
     assert [(layer.name, layer.activation) for layer in rounded.layers] == [

@@ -20,10 +20,10 @@ from facetraits.ensemble import Member
 from facetraits.inside import worker as module
 from facetraits.inside.worker import InsideError, InsideWorker, _read, _write, serve
 from facetraits.registry import load_manifest
-from tests.builders import MODELS
+from tests.builders import FIRST_NETWORK, MODELS
 
 CROP = np.random.default_rng(5).integers(0, 256, (112, 112, 3), dtype=np.uint8)
-MEMBER = "face-tight-96"
+MEMBER = FIRST_NETWORK
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,11 @@ from facetraits.inside.layers import read_network
 from facetraits.inside.requests import YEARS, Forward, StrongestMaps
 from facetraits.inside.worker import InsideError
 from facetraits.registry import ModelIntegrityError, load_manifest
-from tests.builders import MODELS, ROOT, photo_of_many, photo_of_one, photo_without_faces
+from tests.builders import FIRST_NETWORK, MODELS, OTHER_NETWORK, ROOT, photo_of_many, photo_of_one, photo_without_faces
 
 PAGE = "pages/5_Inside_the_CNN.py"
 LAYERS, HEAT, FOOL, ARCHITECTURE = VIEWS = ("Layer by layer", "Where it looks", "Try to fool it", "Architecture")
 MANIFEST = load_manifest(MODELS)
-FIRST_NETWORK, OTHER_NETWORK = "face-tight-96", "face-wide-112"
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

@@ -18,7 +18,17 @@ from facetraits.inside.layers import read_network
 from facetraits.inside.probing import SPOILINGS
 from facetraits.registry import load_manifest
 from facetraits.types import ClassPrediction
-from tests.builders import MODELS, ROOT, FakeAnalyzer, make_traits, photo_of_many, photo_of_one, photo_without_faces
+from tests.builders import (
+    FIRST_NETWORK,
+    MODELS,
+    OTHER_NETWORK,
+    ROOT,
+    FakeAnalyzer,
+    make_traits,
+    photo_of_many,
+    photo_of_one,
+    photo_without_faces,
+)
 from ui.inside import cached
 from ui.inside.architecture import blocks, comparison_table, cost_rows, diagram, layer_table, seen_px, summary
 from ui.inside.cover import Covered, correlation, cover, log_odds, verdict
@@ -65,7 +75,7 @@ from ui.photo.session import Picture
 
 MANIFEST = load_manifest(MODELS)
 NETWORKS = {name: read_network(entry.path) for name, entry in MANIFEST.differentiable.items()}
-TRAITS_NETWORK, EXPRESSION_NETWORK = NETWORKS["face-wide-112"], NETWORKS["face-tight-96"]
+TRAITS_NETWORK, EXPRESSION_NETWORK = NETWORKS[OTHER_NETWORK], NETWORKS[FIRST_NETWORK]
 FACE = np.ascontiguousarray(photo_of_one()[80:192, 170:282])
 
 
@@ -311,7 +321,7 @@ def test_the_two_heat_maps_are_of_one_request() -> None:
 def test_the_seven_classes_are_those_of_the_models() -> None:
     raw = json.loads((MODELS / "manifest.json").read_text(encoding="utf-8"))
     assert list(FER2013_CLASSES) == raw["classes"]["expression_fer2013"]
-    entry = MANIFEST.members["face-tight-96"]
+    entry = MANIFEST.members[FIRST_NETWORK]
     assert set(Network(entry, EXPRESSION_NETWORK).outputs) > {"expression", "expression_fer2013"}
 
 
@@ -561,7 +571,7 @@ def test_the_table_has_every_layer(network) -> None:
 
 
 def test_the_networks_see_what_they_are_called_after() -> None:
-    assert [seen_px(network) for network in SERVED if network.name == "face-wide-112"] == [112]
+    assert [seen_px(network) for network in SERVED if network.name == OTHER_NETWORK] == [112]
     assert {seen_px(network) for network in REFERENCES if network.name.endswith("upload-predictor")} == {48}
 
 
