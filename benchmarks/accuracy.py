@@ -25,7 +25,7 @@ from benchmarks.peers import PEERS, Process, ProgramError, install, program_of, 
 from facetraits.age import AGE_GROUPS, AGE_GROUPS_7, group_index
 from facetraits.registry import load_manifest
 from facetraits.reports.comparison import FIGURES
-from facetraits.reports.metrics import EvaluationReport
+from facetraits.reports.evaluation_report import EvaluationReport
 from facetraits.settings import data_folder
 from facetraits.training.data.datasets import DatasetError
 from facetraits.training.data.faces import Faces, load_faces

@@ -12,14 +12,8 @@ import numpy as np
 
 from facetraits.registry import MANIFEST_FORMAT, load_manifest, profile_files
 from facetraits.reports.data_summary import DataSummary, Distribution, Removed, write_data_summaries
-from facetraits.reports.metrics import (
-    ClassCounts,
-    EvaluationReport,
-    Subgroup,
-    age_errors,
-    class_counts,
-    sum_of_errors,
-)
+from facetraits.reports.evaluation_report import EvaluationReport
+from facetraits.reports.metrics import ClassCounts, Subgroup, age_errors, class_counts, sum_of_errors
 from tests.builders import AGE_GROUP_NAMES, ETHNICITIES, EXPRESSIONS, GENDERS
 
 WEIGHTS = b"weights"

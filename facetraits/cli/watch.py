@@ -99,7 +99,8 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 def _began(arguments: argparse.Namespace) -> datetime | None:
     """When the video was recorded; None for a camera."""
-    from facetraits.video.sources import is_address, read_file
+    from facetraits.video.cameras import is_address
+    from facetraits.video.sources import read_file
 
     if is_address(arguments.source):
         if arguments.began is not None:
@@ -133,7 +134,7 @@ def _chosen(settings: Settings, arguments: argparse.Namespace) -> Settings:
 
 
 def _default_name(source: str) -> str:
-    from facetraits.video.sources import is_address, shown_address
+    from facetraits.video.cameras import is_address, shown_address
 
     name = shown_address(source).partition("://")[2].partition("/")[0] if "://" in source else source
     name = name if is_address(source) else Path(source).name

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from facetraits.reports.metrics import AgeErrors, ClassCounts, EvaluationReport, Subgroup, merged
+from facetraits.reports.evaluation_report import EvaluationReport
+from facetraits.reports.metrics import AgeErrors, ClassCounts, Subgroup, merged
 from facetraits.traits import TraitName
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facetraits.registry import Manifest, ModelIntegrityError, load_manifest, profile_files, sha256_of
 from facetraits.reports.comparison import FIGURES, Figure, Measured, find_report
-from facetraits.reports.metrics import EvaluationReport, load_reports
+from facetraits.reports.evaluation_report import EvaluationReport, load_reports
 
 
 def check_reports(models_dir: Path) -> tuple[EvaluationReport, ...]:

@@ -256,8 +256,6 @@ RECIPES: Final = {
             crop="face-wide-v1",
             shares=(("utkface", 1.0), ("all-age-faces", 1.0), ("raf-db", 0.8)),
             evenness=0.35,
-            serve="float16",
-            fast=("age", "gender", "ethnicity", VIEW),
         ),
         Recipe(
             "face-tight-96",
@@ -269,8 +267,6 @@ RECIPES: Final = {
             crop="face-tight-v1",
             shares=(("utkface", 0.8), ("all-age-faces", 0.8), ("raf-db", 1.2), ("fer2013", 0.5)),
             evenness=0.35,
-            serve="float16",
-            fast=("expression", "expression_fer2013"),
         ),
         Recipe(
             "face-wide-112-long",
@@ -283,6 +279,8 @@ RECIPES: Final = {
             crop="face-wide-v1",
             shares=(("utkface", 1.0), ("all-age-faces", 1.0), ("raf-db", 0.8)),
             evenness=0.35,
+            serve="float16",
+            fast=("age", "gender", "ethnicity", VIEW),
         ),
         Recipe(
             "face-tight-96-long",
@@ -296,6 +294,8 @@ RECIPES: Final = {
             crop="face-tight-v1",
             shares=(("utkface", 0.8), ("all-age-faces", 0.8), ("raf-db", 1.2), ("fer2013", 0.8)),
             evenness=0.35,
+            serve="float16",
+            fast=("expression", "expression_fer2013"),
         ),
         Recipe("traits-lite0-112", heads=_TRAITS, input_px=112, epochs=18, patience=None, keep="last", seed=2),
         Recipe(

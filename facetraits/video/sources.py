@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from errno import ECONNREFUSED, EHOSTUNREACH, EIO, ENETUNREACH, ETIMEDOUT
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Self
-from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -25,7 +19,6 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer
 
-_LOG: Final = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES: Final[tuple[str, ...]] = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
@@ -37,19 +30,11 @@ EVERY_S: Final = 0.1  # as often as live video is analysed at most
 _CONTAINERS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg,mjpeg,h264,hevc,m4v,mxf,dv,ivf"
 )
-_PROTOCOLS: Final = "rtsp,rtp,udp,tcp,tls,http,https,httpproxy,crypto"
 _LONGEST_SIDE_PX: Final = 3840  # larger frames are shrunk: more shows no more of a face, and takes gigabytes
 _FILE_BUFFER: Final = 1 << 20
 _SAME_TIME_S: Final = 1e-3  # time stamps are rounded
 _USUAL_STEP_S: Final = 1 / 25
 _FIRST_CAMERA: Final = 1990  # clocks that were never set say 1904 or 1970
-
-_OPEN_TIMEOUT_S: Final = 10.0
-_READ_TIMEOUT_S: Final = 10.0
-_SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
-_DEVICE: Final = re.compile(r"/dev/video\d+")
-_END_OF_PLACE: Final = re.compile(r"[/?#]")
-_HOST: Final = re.compile(r"[\w.-]+(:\d+)?")
 
 
 class VideoError(UserError):
@@ -86,7 +71,7 @@ class VideoFile:
         self._every_s = every_s
         self._stream = container.streams.video[0]
         self._stream.thread_type = "AUTO"
-        self.duration_s = _duration_s(container)
+        self.duration_s = stated_duration_s(container)
         self.recorded_at = _recorded_at({**container.metadata, **self._stream.metadata})
         self.size_wh = self._stream.codec_context.width, self._stream.codec_context.height
 
@@ -201,7 +186,8 @@ def _check_pictures(container: InputContainer) -> None:
         raise VideoError("The video is stored in a way that cannot be read; save it as MP4 (H.264).")
 
 
-def _duration_s(container: InputContainer) -> float | None:
+def stated_duration_s(container: InputContainer) -> float | None:
+    """How long a video says that it is, in seconds; None where it does not, as cameras."""
     duration = container.duration
     return None if duration is None or duration <= 0 else duration / 1e6  # in units of AV_TIME_BASE
 
@@ -240,208 +226,6 @@ class _FileClock:
 
 
 # ----------------------------------------------------------------------------------------------------------- streams
-
-
-class CameraStream:
-    """The newest pictures of a camera: iterate over them; ``close`` ends that from any thread, at once.
-
-    Pictures that come while the last one is looked at are skipped, so that none is ever old.
-    """
-
-    def __init__(self, address: str, open_timeout_s: float, read_timeout_s: float) -> None:
-        self._address = address
-        self._timeouts_s = open_timeout_s, read_timeout_s
-        self._changed = threading.Condition()
-        self._newest: tuple[av.VideoFrame, float] | None = None
-        self._error: VideoError | None = None
-        self._closed = False
-        self._reader: threading.Thread | None = None
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Connect and give the newest picture whenever the caller asks for one; ends only with ``close``.
-
-        Raises:
-            VideoError: the camera cannot be reached, refuses, or sends no pictures (any more).
-        """
-        if self._reader is None:
-            self._reader = threading.Thread(target=self._read, name="camera-reader", daemon=True)
-            self._reader.start()
-        waiting_s = self._timeouts_s[0] + self._timeouts_s[1]
-        while True:
-            with self._changed:
-                come = self._changed.wait_for(
-                    lambda: self._closed or self._newest is not None or self._error is not None, timeout=waiting_s
-                )
-                if self._closed:
-                    return
-                if self._newest is None:
-                    if come and self._error is not None:
-                        raise self._error
-                    raise VideoError("The camera sends no pictures.")
-                (frame, time_s), self._newest = self._newest, None
-            waiting_s = self._timeouts_s[1]
-            yield Frame(upright_rgb(frame), time_s)
-            del frame
-
-    def close(self) -> None:
-        """Stop. The connection is closed as soon as the camera answers or the time for that is over."""
-        with self._changed:
-            self._closed = True
-            self._newest = None
-            self._changed.notify_all()
-
-    def _read(self) -> None:
-        try:
-            self._follow()
-            error = VideoError("The camera has ended the connection.")
-        except VideoError as known:
-            error = known
-        except Exception:
-            _LOG.exception("a camera's pictures could not be read")
-            error = VideoError("The camera's pictures could not be read.")
-        with self._changed:
-            self._error = error
-            self._changed.notify_all()
-
-    def _follow(self) -> None:
-        import av
-
-        try:
-            container = _connect(self._address, self._timeouts_s)
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise VideoError(_why_not(error, self._address)) from None  # the cause may name the password
-        with container:
-            _check_live(container)
-            stream = container.streams.video[0]
-            packets = container.demux(stream)
-            while not self._closed:
-                try:
-                    packet = next(packets, None)
-                except (av.FFmpegError, OSError) as error:
-                    raise VideoError(_why_lost(error)) from None
-                if packet is None:
-                    return
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    continue
-                if frames:
-                    self._put(frames[-1])
-
-    def _put(self, frame: av.VideoFrame) -> None:
-        with self._changed:
-            if not self._closed:
-                self._newest = frame, time.monotonic()
-                self._changed.notify_all()
-
-
-def read_stream(
-    address: str, open_timeout_s: float = _OPEN_TIMEOUT_S, read_timeout_s: float = _READ_TIMEOUT_S
-) -> CameraStream:
-    """A camera by its address; nothing is opened before the first picture is asked for.
-
-    Args:
-        address: ``rtsp://...``, ``http://...`` (MJPEG, MPEG-TS, HLS), or ``/dev/videoN``; may hold user and password.
-        open_timeout_s: how long connecting may take.
-        read_timeout_s: how long the next picture may take.
-
-    Raises:
-        VideoError: ``address`` is none.
-    """
-    check_address(address)
-    return CameraStream(address, open_timeout_s, read_timeout_s)
-
-
-def check_address(address: str) -> None:
-    """Refuse what is no camera's address.
-
-    Raises:
-        VideoError: says what an address looks like.
-    """
-    if _DEVICE.fullmatch(address):
-        return
-    try:
-        parts = urlsplit(address)
-        valid = parts.scheme.lower() in _SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        valid = False
-    if not valid or not address.isprintable() or " " in address:
-        raise VideoError("The address of a camera looks like rtsp://192.168.1.20:554/stream or http://camera/video.")
-
-
-def is_address(source: str) -> bool:
-    """Whether ``source`` is meant as the address of a camera, right or wrong, and not as a file."""
-    return "://" in source or source.startswith("/dev/")
-
-
-def shown_address(address: str) -> str:
-    """Scheme, host and port of an address: all else may hold a password, with many recorders the path too."""
-    if "://" not in address:
-        return address
-    scheme, rest = address.split("://", 1)
-    return f"{scheme}://{_host_of(rest)}"
-
-
-def _host_of(rest: str) -> str:
-    place = _END_OF_PLACE.split(rest)[0]
-    if "@" in place or "@" not in rest:
-        return place.rpartition("@")[2]
-    # Either the password has a slash in it, or the path an @.
-    name, _, port = place.partition(":")
-    if not port or port.isdecimal():
-        return name
-    host = _END_OF_PLACE.split(rest.rpartition("@")[2])[0]
-    return host if _HOST.fullmatch(host) else "..."
-
-
-def _connect(address: str, timeouts_s: tuple[float, float]) -> InputContainer:
-    import av
-
-    if _DEVICE.fullmatch(address):
-        return av.open(address, "r", format="v4l2", timeout=timeouts_s)
-    options = {"protocol_whitelist": _PROTOCOLS, "rtsp_transport": "tcp", "fflags": "nobuffer"}
-    return av.open(address, "r", options=options, timeout=timeouts_s, metadata_errors="replace")
-
-
-def _check_live(container: InputContainer) -> None:
-    if not container.streams.video or container.streams.video[0].codec_context is None:
-        raise VideoError("The camera sends no pictures.")
-    if _duration_s(container) is not None:
-        raise VideoError("The address is that of a recorded video, not of a camera: download it and open it as a file.")
-
-
-def _why_not(error: Exception, address: str) -> str:
-    """Why there is no connection, in one sentence."""
-    import av
-
-    shown = shown_address(address)
-    if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
-        return f"The camera at {shown} asks for another user name or password."
-    if isinstance(error, av.HTTPNotFoundError):
-        return f"There is a server at {shown}, but no video of that name."
-    if isinstance(error, av.HTTPClientError | av.HTTPServerError):
-        return f"The camera at {shown} has refused."
-    if isinstance(error, av.ExitError) or _errno(error) == ETIMEDOUT:
-        return f"The camera at {shown} did not answer in time."
-    if isinstance(error, FileNotFoundError):
-        return f"There is no camera {shown}."
-    if isinstance(error, PermissionError):
-        return f"This program may not use the camera {shown}."
-    if _errno(error) in (ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EIO):
-        return f"The camera at {shown} cannot be reached."
-    return f"What {shown} sends is not a video that can be read."
-
-
-def _why_lost(error: Exception) -> str:
-    import av
-
-    if isinstance(error, av.ExitError):
-        return "The camera has stopped sending pictures."
-    return "The connection to the camera was lost."
-
-
-def _errno(error: Exception) -> int | None:
-    return getattr(error, "errno", None)
 
 
 # ------------------------------------------------------------------------------------------------------------ pictures

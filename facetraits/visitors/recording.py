@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from facetraits.registry import ModelIntegrityError
+from facetraits.video.cameras import CameraStream, check_address, read_stream
 from facetraits.video.live import Analyzer
 from facetraits.video.pace import BackOff
-from facetraits.video.sources import CameraStream, VideoError, check_address, read_file, read_stream
+from facetraits.video.sources import VideoError, read_file
 from facetraits.video.tracking import TrackedFace
 from facetraits.visitors.outbox import Outbox, VisitWriter
 from facetraits.visitors.retention import keep_short

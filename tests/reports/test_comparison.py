@@ -20,7 +20,8 @@ from facetraits.reports.comparison import (
     leaderboard,
     load_published,
 )
-from facetraits.reports.metrics import ClassCounts, EvaluationReport, Subgroup, age_errors, class_counts, sum_of_errors
+from facetraits.reports.evaluation_report import EvaluationReport
+from facetraits.reports.metrics import ClassCounts, Subgroup, age_errors, class_counts, sum_of_errors
 from facetraits.traits import TRAITS
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from facetraits.reports.documents import END, START, with_generated, write_documents
-from facetraits.reports.metrics import load_reports
+from facetraits.reports.evaluation_report import load_reports
 from facetraits.reports.results import headlines
 from tests.builders import MODELS, ROOT
 

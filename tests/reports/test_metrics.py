@@ -14,15 +14,8 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from facetraits.reports.metrics import (
-    AGE_RANGES,
-    EvaluationReport,
-    Subgroup,
-    age_errors,
-    class_counts,
-    merged,
-    sum_of_errors,
-)
+from facetraits.reports.evaluation_report import EvaluationReport
+from facetraits.reports.metrics import AGE_RANGES, Subgroup, age_errors, class_counts, merged, sum_of_errors
 
 CLASSES = ("a", "b", "c")
 

@@ -12,7 +12,7 @@ from benchmarks import accuracy
 from benchmarks.peer_loop import JUDGE
 from benchmarks.peers import PEERS, Process, Program, ProgramError
 from facetraits.age import AGE_GROUP_NAMES, AGE_GROUPS_7, group_index
-from facetraits.reports.metrics import EvaluationReport
+from facetraits.reports.evaluation_report import EvaluationReport
 from facetraits.training.data.faces import Faces
 from facetraits.training.recipes import CLASS_NAMES
 from facetraits.types import FaceDetection

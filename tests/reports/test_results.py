@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from facetraits.registry import ModelIntegrityError, load_manifest
-from facetraits.reports.metrics import load_reports
+from facetraits.reports.evaluation_report import load_reports
 from facetraits.reports.results import check_reports, headlines
 from tests.builders import MODELS
 

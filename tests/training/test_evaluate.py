@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facetraits.registry import ModelIntegrityError
-from facetraits.reports.metrics import load_reports
+from facetraits.reports.evaluation_report import load_reports
 from facetraits.training import release
 from facetraits.training.data.datasets import SMILE_CLASSES
 from facetraits.training.data.faces import Faces

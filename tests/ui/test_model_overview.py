@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from facetraits.reports.metrics import AgeErrors, ClassCounts, EvaluationReport
+from facetraits.reports.evaluation_report import EvaluationReport
+from facetraits.reports.metrics import AgeErrors, ClassCounts
 from ui.performance.overview import headline_tiles
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facetraits.video.sources import CameraStream, VideoError, is_address, read_file, read_stream, shown_address
+from facetraits.video.cameras import CameraStream, is_address, read_stream, shown_address
+from facetraits.video.sources import VideoError, read_file
 from tests.camera import Scene, read_counter
 from tests.videos import Camera, comes_and_goes, http_camera, jpeg, rtsp_camera, write_sound, write_video
 

@@ -18,7 +18,8 @@ from hypothesis.extra.numpy import arrays
 from facetraits.faces.alignment import CROPS, align_faces
 from facetraits.traits import TRAITS
 from facetraits.types import FaceDetection, FaceResult, FaceTraits
-from facetraits.video.tracking import FaceTracker, best_pairs, look_of, trait_likeness
+from facetraits.video.looks import look_of, trait_likeness
+from facetraits.video.tracking import FaceTracker, best_pairs
 from tests.builders import (
     FakeAnalyzer,
     make_detection,

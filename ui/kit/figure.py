@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from facetraits.reports.metrics import EvaluationReport
+from facetraits.reports.evaluation_report import EvaluationReport
 from ui.kit.components import counted
 from ui.kit.tables import Table
 from ui.performance.models import provenance

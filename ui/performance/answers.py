@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from facetraits.reports.metrics import AgeErrors, ClassCounts, EvaluationReport
+from facetraits.reports.evaluation_report import EvaluationReport
+from facetraits.reports.metrics import AgeErrors, ClassCounts
 from facetraits.traits import TraitName
 from ui.kit.charts import Dot, Norm
 from ui.kit.tables import Column, Table, percent, share, thousands, years

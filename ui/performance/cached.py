@@ -14,7 +14,7 @@ from facetraits.reports.comparison import FIGURE, Axis, GroupRow, Measured, Row,
 from ui.performance.evidence import Evidence, fingerprint, read_evidence
 
 if TYPE_CHECKING:
-    from facetraits.reports.metrics import EvaluationReport
+    from facetraits.reports.evaluation_report import EvaluationReport
 
 
 def get_evidence() -> Evidence:

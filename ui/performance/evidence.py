@@ -10,8 +10,8 @@ from typing import Final, NamedTuple, TypeVar
 from facetraits.registry import Manifest, ModelIntegrityError, load_manifest
 from facetraits.reports.comparison import Published, load_published
 from facetraits.reports.data_summary import DataSummary, load_data_summaries
+from facetraits.reports.evaluation_report import EvaluationReport
 from facetraits.reports.history import TrainingRun, load_runs
-from facetraits.reports.metrics import EvaluationReport
 from facetraits.reports.results import check_report
 from facetraits.reports.steadiness import SteadinessReport, check_steadiness, load_steadiness
 

@@ -9,7 +9,7 @@ from typing import Final
 import streamlit as st
 
 from facetraits.reports.comparison import AXES, FIGURE, FIGURES, MIN_COMPARED, Axis, Figure, largest_gap
-from facetraits.reports.metrics import EvaluationReport
+from facetraits.reports.evaluation_report import EvaluationReport
 from facetraits.traits import TraitName
 from ui.kit import charts
 from ui.kit.charts import KIND_COLOURS

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from facetraits.reports.comparison import FIGURES, Figure, Gap, GroupRow, Measured, Row
-from facetraits.reports.metrics import EvaluationReport
+from facetraits.reports.evaluation_report import EvaluationReport
 from facetraits.traits import TraitName
 from ui.kit.charts import Dot
 from ui.kit.components import ordinal

@@ -12,7 +12,7 @@ import streamlit as st
 
 from facetraits.registry import DEFAULT_MODELS_DIR, Manifest, ModelIntegrityError, load_manifest
 from facetraits.reports.comparison import FIGURE, HEADLINE_KEYS, find_report
-from facetraits.reports.metrics import EvaluationReport
+from facetraits.reports.evaluation_report import EvaluationReport
 from facetraits.traits import TRAITS
 from ui.kit.components import counted, notice
 from ui.performance import cached

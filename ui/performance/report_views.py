@@ -9,7 +9,8 @@ from typing import Final, get_args
 import streamlit as st
 
 from facetraits.reports.comparison import FIGURE, FIGURES, HEADLINE_KEYS, Figure, find_report
-from facetraits.reports.metrics import ClassCounts, EvaluationReport
+from facetraits.reports.evaluation_report import EvaluationReport
+from facetraits.reports.metrics import ClassCounts
 from facetraits.traits import TraitName
 from ui.kit import charts
 from ui.kit.charts import KIND_COLOURS, Norm

@@ -27,8 +27,9 @@ from facetraits.registry import (
     load_manifest,
     profile_files,
 )
+from facetraits.reports.evaluation_report import EvaluationReport
 from facetraits.reports.history import read_record
-from facetraits.reports.metrics import EvaluationReport, ModelKind
+from facetraits.reports.metrics import ModelKind
 from facetraits.training.data.faces import Faces, load_faces, output_of
 from facetraits.training.data.prepare import distance_from_middle
 from facetraits.training.evaluation.counting import Answers, Counted, count
