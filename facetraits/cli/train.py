@@ -50,7 +50,8 @@ def _guarded(work: Callable[[], None]) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     def work() -> None:
         from facetraits.training.networks.served_weights import served_file
-        from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC, with_ancestors
+        from facetraits.training.recipes import RECIPES, with_ancestors
+        from facetraits.training.reference_recipes import REFERENCES, SMILE_SVC
         from facetraits.training.train import RUNS, train
 
         detector = DEFAULT_MODELS_DIR / "centerface" / "network.onnx"

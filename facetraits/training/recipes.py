@@ -236,142 +236,126 @@ _ALL_TRAITS: Final[Mapping[str, Any]] = {
 }
 # They go on from there. Where pictures have no label for a trait, the first two give one: so gender is learned from
 # RAF-DB and the expression from All-Age-Faces.
-_ALL_TRAITS_AGAIN: Final[Mapping[str, Any]] = {
-    **{key: value for key, value in _ALL_TRAITS.items() if key != "start"},
+_AGAIN_FROM_FACES: Final[Mapping[str, Any]] = {
     "learning_rate": 5e-4,
     "pseudo_labels": tuple(
         (dataset, name) for dataset in ("raf-db", "all-age-faces") for name in ("face-wide-112", "face-tight-96")
     ),
 }
+
+
+def _face(name: str, input_px: int, epochs: int, crop: str, expressions: tuple[str, ...], **more: Any) -> Recipe:
+    """A network for all traits that starts from one that knows faces."""
+    return Recipe(
+        name,
+        heads=(*_TRAITS, *expressions, VIEW),
+        input_px=input_px,
+        epochs=epochs,
+        crop=crop,
+        evenness=0.35,
+        **{**_ALL_TRAITS, **more},
+    )
+
+
+def _traits(name: str, input_px: int, epochs: int, crop: str = "face-wide-v1", **more: Any) -> Recipe:
+    """EfficientNet-Lite0 for age, gender and ethnicity."""
+    return Recipe(name, heads=_TRAITS, input_px=input_px, epochs=epochs, crop=crop, **more)
+
+
+def _expressions(name: str, input_px: int, epochs: int, crop: str = "face-tight-v1", **more: Any) -> Recipe:
+    """EfficientNet-Lite0 for facial expressions, in grey."""
+    return Recipe(name, heads=_EXPRESSIONS, input_px=input_px, epochs=epochs, grey=True, crop=crop, **more)
+
+
 RECIPES: Final = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
+        _face(
             "face-wide-112",
-            heads=(*_TRAITS, "expression", VIEW),
-            input_px=112,
-            epochs=6,
-            **_ALL_TRAITS,
+            112,
+            6,
+            "face-wide-v1",
+            ("expression",),
             seed=21,
-            crop="face-wide-v1",
             shares=(("utkface", 1.0), ("all-age-faces", 1.0), ("raf-db", 0.8)),
-            evenness=0.35,
         ),
-        Recipe(
+        _face(
             "face-tight-96",
-            heads=(*_TRAITS, *_EXPRESSIONS, VIEW),
-            input_px=96,
-            epochs=6,
-            **_ALL_TRAITS,
+            96,
+            6,
+            "face-tight-v1",
+            _EXPRESSIONS,
             seed=22,
-            crop="face-tight-v1",
             shares=(("utkface", 0.8), ("all-age-faces", 0.8), ("raf-db", 1.2), ("fer2013", 0.5)),
-            evenness=0.35,
         ),
-        Recipe(
+        _face(
             "face-wide-112-long",
-            heads=(*_TRAITS, "expression", VIEW),
-            input_px=112,
-            epochs=7,
-            **_ALL_TRAITS_AGAIN,
+            112,
+            7,
+            "face-wide-v1",
+            ("expression",),
+            **_AGAIN_FROM_FACES,
             start="face-wide-112",
             seed=23,
-            crop="face-wide-v1",
             shares=(("utkface", 1.0), ("all-age-faces", 1.0), ("raf-db", 0.8)),
-            evenness=0.35,
             serve="float16",
             fast=("age", "gender", "ethnicity", VIEW),
         ),
-        Recipe(
+        _face(
             "face-tight-96-long",
-            heads=(*_TRAITS, *_EXPRESSIONS, VIEW),
-            input_px=96,
-            epochs=6,
-            **_ALL_TRAITS_AGAIN,
+            96,
+            6,
+            "face-tight-v1",
+            _EXPRESSIONS,
+            **_AGAIN_FROM_FACES,
             start="face-tight-96",
             teachers=("expression-lite0-112-forehead",),
             seed=24,
-            crop="face-tight-v1",
             shares=(("utkface", 0.8), ("all-age-faces", 0.8), ("raf-db", 1.2), ("fer2013", 0.8)),
-            evenness=0.35,
             serve="float16",
             fast=("expression", "expression_fer2013"),
         ),
-        Recipe("traits-lite0-112", heads=_TRAITS, input_px=112, epochs=18, patience=None, keep="last", seed=2),
-        Recipe(
-            "traits-wide-lite0-128",
-            heads=_TRAITS,
-            input_px=128,
-            epochs=14,
-            **_STRONG,
-            seed=3,
-            crop="face-wide-v1",
-        ),
-        Recipe(
-            "expression-lite0-96",
-            heads=_EXPRESSIONS,
-            input_px=96,
-            grey=True,
-            epochs=10,
-            **_STRONG,
-            start="traits-lite0-112",
-            seed=2,
-            crop="face-tight-v1",
-        ),
-        Recipe(
-            "expression-lite0-80",
-            heads=_EXPRESSIONS,
-            input_px=80,
-            grey=True,
-            epochs=7,
-            crop="face-tight-v1",
-        ),
-        Recipe(
+        _traits("traits-lite0-112", 112, 18, crop="face-v1", patience=None, keep="last", seed=2),
+        _traits("traits-wide-lite0-128", 128, 14, **_STRONG, seed=3),
+        _expressions("expression-lite0-96", 96, 10, **_STRONG, start="traits-lite0-112", seed=2),
+        _expressions("expression-lite0-80", 80, 7),
+        _traits(
             "traits-wide-lite0-128-noise",
-            heads=_TRAITS,
-            input_px=128,
-            epochs=4,
+            128,
+            4,
             learning_rate=3e-4,
             **_AGAIN,
             start="traits-wide-lite0-128",
             teachers=("traits-wide-lite0-128", "traits-lite0-112"),
             seed=4,
-            crop="face-wide-v1",
         ),
-        Recipe(
+        _expressions(
             "expression-lite0-96-long",
-            heads=_EXPRESSIONS,
-            input_px=96,
+            96,
+            9,
             trained_from="block2_expand",
-            grey=True,
-            epochs=9,
             learning_rate=6e-4,
             **_AGAIN,
             start="expression-lite0-96",
             teachers=("expression-lite0-96", "expression-lite0-80"),
             seed=4,
-            crop="face-tight-v1",
         ),
-        Recipe(
+        _traits(
             "traits-wide-lite0-128-camera",
-            heads=_TRAITS,
-            input_px=128,
+            128,
+            11,
             batch_norm=False,
-            epochs=11,
             learning_rate=7e-4,
             **_AGAIN,
             start="traits-lite0-112",
             seed=5,
-            crop="face-wide-v1",
         ),
-        Recipe(
+        _expressions(
             "expression-lite0-96-camera",
-            heads=_EXPRESSIONS,
-            input_px=96,
+            96,
+            6,
             train_depthwise=False,
             batch_norm=False,
-            grey=True,
-            epochs=6,
             # Without batch normalisation 1e-3 undoes more than it teaches.
             learning_rate=2e-4,
             variations=_CAMERA,
@@ -381,38 +365,25 @@ RECIPES: Final = {
             patience=None,
             keep="last",
             seed=5,
-            crop="face-tight-v1",
         ),
-        Recipe(
-            "expression-lite0-80-strong",
-            heads=_EXPRESSIONS,
-            input_px=80,
-            train_depthwise=False,
-            grey=True,
-            epochs=16,
-            **_STRONG,
-            seed=6,
-            crop="face-tight-v1",
-        ),
-        Recipe(
+        _expressions("expression-lite0-80-strong", 80, 16, train_depthwise=False, **_STRONG, seed=6),
+        _expressions(
             "expression-lite0-96-forehead",
-            heads=_EXPRESSIONS,
-            input_px=96,
+            96,
+            13,
+            crop="face-v1",
             trained_from="block2_expand",
-            grey=True,
-            epochs=13,
             **_AGAIN,
             start="traits-lite0-112",
             teachers=("expression-lite0-96-long", "expression-lite0-96-camera"),
             seed=7,
         ),
-        Recipe(
+        _expressions(
             "expression-lite0-96-forehead-long",
-            heads=_EXPRESSIONS,
-            input_px=96,
+            96,
+            14,
+            crop="face-v1",
             trained_from="block2_expand",
-            grey=True,
-            epochs=14,
             learning_rate=6e-4,
             **_AGAIN,
             start="expression-lite0-96-forehead",
@@ -424,27 +395,25 @@ RECIPES: Final = {
             ),
             seed=8,
         ),
-        Recipe(
+        _traits(
             "traits-wide-lite0-160",
-            heads=_TRAITS,
-            input_px=160,
+            160,
+            8,
+            crop="face-wide-160-v1",
             trained_from="block2_expand",
-            epochs=8,
             learning_rate=6e-4,
             **_AGAIN,
             start="traits-wide-lite0-128-noise",
             teachers=_TRAITS_TEACHERS,
             seed=9,
-            crop="face-wide-160-v1",
             serve="int8",
         ),
-        Recipe(
+        _expressions(
             "expression-lite0-112-forehead",
-            heads=_EXPRESSIONS,
-            input_px=112,
+            112,
+            17,
+            crop="face-v1",
             trained_from="block2_expand",
-            grey=True,
-            epochs=17,
             learning_rate=5e-4,
             **_AGAIN_MILDER,
             start="expression-lite0-96-forehead-long",
@@ -482,88 +451,3 @@ def with_ancestors(names: Iterable[str], served: Collection[str] = ()) -> list[s
             found |= dict.fromkeys(with_ancestors((one for one in recipe.ancestors if one not in served), served))
         found[name] = None
     return list(found)
-
-
-def _reference(
-    name: str,
-    source: str,
-    head: str,
-    network: str,
-    input_px: int,
-    epochs: int,
-    augmentation: Literal["online", "none", "tenfold"] = "none",
-    loss: Literal["categorical_crossentropy", "mean_squared_error"] = "categorical_crossentropy",
-    trained_from: str = "",
-) -> Recipe:
-    """Adam at a steady learning rate, to the end of the schedule: so the curves show where over-training starts."""
-    transfer = network == "lite0-transfer"
-    return Recipe(
-        name=name,
-        heads=(head,),
-        input_px=input_px,
-        network=network,
-        trained_from=trained_from,
-        grey=True,
-        epochs=epochs,
-        optimizer="adam",
-        # From ImageNet weights with all layers free the other networks' rate destroys what was learned there.
-        learning_rate=3e-4 if transfer else 1e-3,
-        loss=loss,
-        augmentation=augmentation,
-        # Twice as fast on the processors that have it. Depthwise convolutions (EfficientNet) are slower with it.
-        precision="float32" if transfer else "mixed_bfloat16",
-        patience=None,
-        crop="face-tight-v1" if DATASET_OF_HEAD[head] == "fer2013" else "face-v1",
-        source=source,
-    )
-
-
-# The reference systems' models. Schedules are as long as two processor cores could afford.
-_EMOTION: Final = ("emotion-race-gender-cnn", "expression_fer2013")
-REFERENCES: Final = {
-    recipe.name: recipe
-    for recipe in (
-        _reference("age-feature-interpretor", "feature-interpretor", "age_group_7", "feature-interpretor-age", 200, 5),
-        _reference(
-            "gender-feature-interpretor", "feature-interpretor", "gender", "feature-interpretor-dropout", 100, 7
-        ),
-        _reference("emotion-feature-interpretor", "feature-interpretor", "mood", "feature-interpretor-dropout", 48, 12),
-        _reference(
-            "age-upload-predictor",
-            "upload-predictor",
-            "age_group",
-            "upload-predictor",
-            48,
-            12,
-            loss="mean_squared_error",
-        ),
-        _reference("gender-upload-predictor", "upload-predictor", "gender", "upload-predictor", 48, 12),
-        _reference(
-            "ethnicity-upload-predictor",
-            "upload-predictor",
-            "ethnicity",
-            "upload-predictor",
-            48,
-            12,
-            loss="mean_squared_error",
-        ),
-        _reference("emotion-basic-cnn", *_EMOTION, "basic-cnn", 48, 10, "online"),
-        _reference("emotion-deep-cnn", *_EMOTION, "deep-cnn", 48, 6, "online"),
-        _reference("emotion-transfer-frozen", *_EMOTION, "lite0-transfer", 48, 2, "online", trained_from="dropout"),
-        _reference(
-            "emotion-transfer-last-block", *_EMOTION, "lite0-transfer", 48, 2, "online", trained_from="block15_expand"
-        ),
-        _reference(
-            "emotion-transfer-more-blocks", *_EMOTION, "lite0-transfer", 48, 2, "online", trained_from="block11_expand"
-        ),
-        _reference(
-            "emotion-transfer-all-but-first", *_EMOTION, "lite0-transfer", 48, 2, "online", trained_from="stem_bn"
-        ),
-        _reference("age-gender-mood", "age-gender-mood", "age_group_7", "feature-interpretor-age", 100, 15),
-        _reference(
-            "age-gender-mood-tenfold", "age-gender-mood", "age_group_7", "feature-interpretor-age", 100, 2, "tenfold"
-        ),
-    )
-}
-# Not a network: `training/smile.py` is its recipe.
-SMILE_SVC: Final = "smile-svc"

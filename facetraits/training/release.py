@@ -27,7 +27,8 @@ from facetraits.training.evaluation.evaluate import REFERENCE_NETWORKS
 from facetraits.training.fitting import fit_trait, judged, uniform_trait
 from facetraits.training.networks.export import Precision, export
 from facetraits.training.networks.served_weights import served_file
-from facetraits.training.recipes import RECIPES, REFERENCES, SMILE_SVC, Recipe
+from facetraits.training.recipes import RECIPES, Recipe
+from facetraits.training.reference_recipes import REFERENCES, SMILE_SVC
 from facetraits.training.train import RUNS
 from facetraits.traits import TRAITS
 from facetraits.types import VIEW

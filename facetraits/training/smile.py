@@ -31,7 +31,7 @@ from tqdm import tqdm
 from facetraits.faces.alignment import CROPS
 from facetraits.training.data.samples import data_version, fer2013_samples, load_fer2013
 from facetraits.training.provenance import code_commit
-from facetraits.training.recipes import SMILE_SVC
+from facetraits.training.reference_recipes import SMILE_SVC
 
 CROP: Final = "face-tight-v1"
 FILE: Final = "svc.joblib"

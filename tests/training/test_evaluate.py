@@ -16,7 +16,7 @@ from facetraits.training import release
 from facetraits.training.data.datasets import SMILE_CLASSES
 from facetraits.training.data.faces import Faces
 from facetraits.training.evaluation import evaluate as evaluation
-from facetraits.training.recipes import REFERENCES, SMILE_SVC
+from facetraits.training.reference_recipes import REFERENCES, SMILE_SVC
 from facetraits.training.train import build
 
 RECIPE = dataclasses.replace(REFERENCES["gender-upload-predictor"], name="small")

@@ -27,7 +27,8 @@ from facetraits.training.fitting import Judged, fit_trait
 from facetraits.training.networks.architectures import build_network
 from facetraits.training.networks.export import ParityError, differences, export
 from facetraits.training.networks.served_weights import load_served_weights
-from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, REFERENCES, with_ancestors
+from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, RECIPES, with_ancestors
+from facetraits.training.reference_recipes import REFERENCES
 from facetraits.training.teachers import pseudo_labelled, taught
 
 

@@ -35,7 +35,7 @@ from facetraits.training.data.prepare import distance_from_middle
 from facetraits.training.evaluation.counting import Answers, Counted, count
 from facetraits.training.evaluation.steadying import measure_steadiness
 from facetraits.training.provenance import code_commit
-from facetraits.training.recipes import SMILE_SVC
+from facetraits.training.reference_recipes import SMILE_SVC
 
 REFERENCE_NETWORKS: Final = Path("build/references")
 _BATCH: Final = 64
