@@ -23,6 +23,7 @@ from benchmarks.reporting import table, this_machine, write_results
 from facetraits import load_analyzer
 from facetraits.registry import PROFILES
 from facetraits.video.sources import EVERY_S, read_file
+from facetraits.visitors.inputs import FileInput
 from facetraits.visitors.recording import Recording
 from facetraits.visitors.store import open_store
 from facetraits.visitors.visit import Settings
@@ -63,7 +64,7 @@ class Watching:
     def watch(self, path: Path) -> int:
         """Watch the video to its end; gives the number of visits."""
         recording = Recording(self._store, self._analyzer)
-        recording.start_file("video", path, datetime.now(UTC))
+        recording.start("video", FileInput(path, datetime.now(UTC)))
         while recording.statuses()[0].state not in ("ended", "failed"):
             time.sleep(0.005)
         (status,) = recording.statuses()

@@ -142,11 +142,13 @@ def _default_name(source: str) -> str:
 
 
 def _start(recording: Recording, name: str, source: str, began: datetime | None) -> None:
+    from facetraits.visitors.inputs import CameraInput, FileInput
+
     try:
         if began is None:
-            recording.start_camera(name, source)
+            recording.start(name, CameraInput(source))
         else:
-            recording.start_file(name, Path(source), began)
+            recording.start(name, FileInput(Path(source), began))
     except ValueError as error:
         raise UserError(str(error)) from error
 

@@ -8,17 +8,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
 from facetraits.registry import ModelIntegrityError
-from facetraits.video.cameras import CameraStream, check_address, read_stream
 from facetraits.video.live import Analyzer
-from facetraits.video.pace import BackOff
-from facetraits.video.sources import VideoError, read_file
+from facetraits.video.sources import VideoError
 from facetraits.video.tracking import TrackedFace
+from facetraits.visitors.inputs import FrameSource
 from facetraits.visitors.outbox import Outbox, VisitWriter
 from facetraits.visitors.retention import keep_short
 from facetraits.visitors.source import Source, SourceKind, SourceStatus, Watch
@@ -65,43 +62,17 @@ class Recording:
         atexit.register(_stop_all, weakref.ref(self))
         keep_short(store)
 
-    def start_camera(self, name: str, address: str) -> None:
-        """Watch a camera until it is stopped; it is connected to again after every loss.
+    def start(self, name: str, frames: FrameSource) -> None:
+        """Watch a source in a thread of its own until it ends or is stopped.
 
         Raises:
-            ValueError: the name is taken or too long, or the address is none; the message is a sentence for the owner.
+            ValueError: the name is taken or too long, or the source cannot be watched; the message is a sentence for
+                the owner.
         """
-        try:
-            check_address(address)
-        except VideoError as error:
-            raise ValueError(str(error)) from None
-        self._look_after().refresh()
-        self._start(name, "camera", None, lambda source: self._follow(source, address))
-
-    def start_file(self, name: str, file: Path | BinaryIO, began: datetime) -> None:
-        """Watch a video file from its beginning to its end, as fast as the machine can.
-
-        Args:
-            name: of the source.
-            file: where it is, or the file itself, which is not closed.
-            began: when the video was recorded; aware.
-
-        Raises:
-            ValueError: the name is taken or too long, ``began`` has no time zone or lies in the future, or the visits
-                would be deleted at once because they are older than visits are kept.
-        """
-        if began.tzinfo is None:
-            raise ValueError("The time at which the video was recorded needs a time zone.")
-        if began > datetime.now(UTC):
-            raise ValueError(f"The video cannot begin on {began:%Y-%m-%d at %H:%M}, in the future: correct the time.")
-        kept_days = self._look_after().refresh().retention_days
-        if kept_days is not None and began < datetime.now(UTC) - timedelta(days=kept_days):
-            raise ValueError(
-                f"The video was recorded on {began:%Y-%m-%d}, but visits are kept for {kept_days} days only: keep them "
-                "longer, or correct the date."
-            )
-        files = [file]  # emptied by the worker: an uploaded video must not stay in memory when it is over
-        self._start(name, "file", began, lambda source: self._play(source, files.pop()))
+        frames.check(self._look_after().refresh())
+        with self._lock:
+            source = self._new_source(name, frames.kind, frames.began)
+            source.start(lambda: self._guarded(source, frames))
 
     def webcam(self, name: str) -> WebcamSource:
         """What the ``LiveAnalysis`` of a browser's webcam has to call; it is listed as a source while that runs.
@@ -191,14 +162,13 @@ class Recording:
         source = self._sources[name] = Source(name, kind, lambda: writer.settings, self._outbox, writer.wake, began)
         return source
 
-    def _start(self, name: str, kind: SourceKind, began: datetime | None, work: Callable[[Source], None]) -> None:
-        with self._lock:
-            source = self._new_source(name, kind, began)
-            source.start(lambda: self._guarded(source, work))
-
-    def _guarded(self, source: Source, work: Callable[[Source], None]) -> None:
+    def _guarded(self, source: Source, frames: FrameSource) -> None:
         try:
-            work(source)
+            watch = self._watch(source)
+            for frame in frames.frames(source):
+                rest_s = watch.look(frame)
+                if frames.began is None:
+                    source.wait(rest_s)
         except (VideoError, ModelIntegrityError) as error:
             source.fail(str(error))
         except Exception:
@@ -212,38 +182,6 @@ class Recording:
             if not hasattr(self._analyzer, "analyze"):
                 self._analyzer = self._analyzer()
             return Watch(source, self._analyzer)
-
-    def _play(self, source: Source, file: Path | BinaryIO) -> None:
-        watch = self._watch(source)
-        with read_file(file) as video:
-            for frame in video:
-                if source.stopped:
-                    return
-                watch.look(frame)
-                if video.duration_s is not None:
-                    source.progressed(min(frame.time_s / video.duration_s, 1.0))
-        source.complete()
-
-    def _follow(self, source: Source, address: str) -> None:
-        watch = self._watch(source)
-        back_off = BackOff()
-        while not source.stopped:
-            with closing(read_stream(address)) as stream:
-                source.when_stopped(stream.close)
-                if self._follow_connection(source, watch, stream):
-                    back_off.reset()
-            source.wait(back_off.next_pause_s())
-
-    def _follow_connection(self, source: Source, watch: Watch, stream: CameraStream) -> bool:
-        """Watch until the connection is lost; True where there was one."""
-        was_live = False
-        try:
-            for frame in stream:
-                was_live = True
-                source.wait(watch.look(frame))
-        except VideoError as error:
-            source.lost(str(error))
-        return was_live
 
     # -- database -----------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from streamlit_webrtc import WebRtcStreamerContext
 from streamlit_webrtc.component import WebRtcStreamerState
 
 from facetraits.registry import ModelIntegrityError
+from facetraits.visitors.inputs import FileInput
 from facetraits.visitors.store import StoreError, VisitStore
 from facetraits.visitors.visit import Settings, Visit
 from tests.builders import ROOT, FakeAnalyzer, photo_of_one
@@ -594,8 +595,8 @@ def test_visits_that_wait_are_said_also_of_a_file_that_is_over_and_after_the_sto
 ) -> None:
     disk = ForgetfulStore(store, monkeypatch)
     recording = cached.get_recording()
-    recording.start_file("Door", write_video(tmp_path / "a.mp4", comes_and_goes((0.6, 3.0), seconds=4).pictures()),
-                         datetime.now(UTC) - timedelta(hours=1))  # fmt: skip
+    video = write_video(tmp_path / "a.mp4", comes_and_goes((0.6, 3.0), seconds=4).pictures())
+    recording.start("Door", FileInput(video, datetime.now(UTC) - timedelta(hours=1)))
     wait_for(lambda: [(s.state, s.unwritten) for s in recording.statuses()] == [("ended", 1)])
     page = open_page("Recording")
     assert "Recording is off" in text(page)

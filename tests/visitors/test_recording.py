@@ -21,6 +21,7 @@ from facetraits.types import AnalysisResult
 from facetraits.video.live import LiveAnalysis
 from facetraits.video.tracking import TrackedFace
 from facetraits.visitors import outbox, recording, retention, source
+from facetraits.visitors.inputs import CameraInput, FileInput
 from facetraits.visitors.recording import Recording, SourceStatus
 from facetraits.visitors.store import StoreError
 from facetraits.visitors.visit import Settings, Visit
@@ -101,7 +102,7 @@ def test_visits_of_a_video_are_those_that_happened(
     path = write_video(tmp_path / "shop.mp4", scene.pictures())
     recording = record(detecting)
 
-    recording.start_file("door", path, BEGAN)
+    recording.start("door", FileInput(path, BEGAN))
     wait_for(is_over(recording))
 
     done = status(recording)
@@ -122,7 +123,7 @@ def test_two_who_cross_are_two_visits(record: Start, store: MemoryStore, tmp_pat
     path = write_video(tmp_path / "cross.mp4", two_cross().pictures(), fps=10)
     recording = record(load_analyzer(profile="fast"))
 
-    recording.start_file("door", path, BEGAN)
+    recording.start("door", FileInput(path, BEGAN))
     wait_for(is_over(recording))
     recording.stop_all()
 
@@ -140,7 +141,7 @@ def test_visits_of_a_video_are_over_from_the_start(record: Start, store: MemoryS
             return super().analyze(image, traits)
 
     recording = record(Slow())
-    recording.start_file("door", write_video(tmp_path / "a.mp4", [lit(True)] * 30), BEGAN)
+    recording.start("door", FileInput(write_video(tmp_path / "a.mp4", [lit(True)] * 30), BEGAN))
     wait_for(lambda: len(store.visits()) == 1)
     assert store.visits()[0].ended and status(recording).in_view == 1
     go_on.set()
@@ -154,7 +155,7 @@ def test_video_from_memory_is_let_go_when_it_is_over(record: Start, store: Memor
     file = io.BytesIO(write_video(tmp_path / "a.mp4", [lit(True)] * 10).read_bytes())
     recording = record()
 
-    recording.start_file("door", file, BEGAN)
+    recording.start("door", FileInput(file, BEGAN))
     wait_for(is_over(recording))
     recording.stop("door")
 
@@ -165,8 +166,8 @@ def test_video_from_memory_is_let_go_when_it_is_over(record: Start, store: Memor
 
 def test_file_that_cannot_be_read_has_failed_with_a_sentence(record: Start, store: MemoryStore, tmp_path: Path) -> None:
     recording = record()
-    recording.start_file("sound", write_sound(tmp_path / "a.mp4"), BEGAN)
-    recording.start_file("gone", tmp_path / "gone.mp4", BEGAN)
+    recording.start("sound", FileInput(write_sound(tmp_path / "a.mp4"), BEGAN))
+    recording.start("gone", FileInput(tmp_path / "gone.mp4", BEGAN))
     wait_for(lambda: is_over(recording, "sound")() and is_over(recording, "gone")())
 
     assert (status(recording, "sound").state, status(recording, "sound").detail) == (
@@ -182,7 +183,7 @@ def test_models_that_cannot_be_loaded_are_said(record: Start, tmp_path: Path) ->
         raise ModelIntegrityError("A network is missing.")
 
     recording = record(load)
-    recording.start_file("door", write_video(tmp_path / "a.mp4", [lit(True)] * 3), BEGAN)
+    recording.start("door", FileInput(write_video(tmp_path / "a.mp4", [lit(True)] * 3), BEGAN))
     wait_for(is_over(recording))
 
     assert (status(recording).state, status(recording).detail) == ("failed", "A network is missing.")
@@ -199,7 +200,7 @@ def test_analyzer_is_loaded_once_for_all_sources(record: Start, tmp_path: Path) 
     path = write_video(tmp_path / "a.mp4", [lit(True)] * 5)
     assert not loaded
     for name in "abc":
-        recording.start_file(name, path, BEGAN)
+        recording.start(name, FileInput(path, BEGAN))
     wait_for(lambda: all(is_over(recording, name)() for name in "abc"))
 
     assert len(loaded) == 1
@@ -215,7 +216,7 @@ def test_frames_that_cannot_be_analysed_end_nothing(
             return super().analyze(image, traits)
 
     recording = record(Moody())
-    recording.start_file("door", write_video(tmp_path / "a.mp4", [lit(True)] * 20), BEGAN)
+    recording.start("door", FileInput(write_video(tmp_path / "a.mp4", [lit(True)] * 20), BEGAN))
     wait_for(is_over(recording))
     recording.stop_all()
 
@@ -247,7 +248,7 @@ def test_short_loss_of_a_camera_is_the_same_visit(
     store.save_settings(Settings(enter_s=0.4, away_s=20.0))
     recording = record()
     with serve(room) as address:  # type: ignore[attr-defined]
-        recording.start_camera("door", address)
+        recording.start("door", CameraInput(address))
         wait_for(lambda: status(recording).visits == 1)
         room.off = True
         wait_for(lambda: status(recording).state == "lost")
@@ -268,7 +269,7 @@ def test_long_loss_ends_the_visit(record: Start, store: MemoryStore, room: Camer
     store.save_settings(Settings(enter_s=0.2, away_s=1.0))
     recording = record()
     with http_camera(room) as address:
-        recording.start_camera("door", address)
+        recording.start("door", CameraInput(address))
         wait_for(lambda: status(recording).visits == 1)
         room.off = True
         wait_for(lambda: any(visit.ended for visit in store.visits()))
@@ -286,7 +287,7 @@ def test_camera_that_is_not_there_is_tried_again_and_stops_at_once(
     recording = record()
     room.off = True
     with http_camera(room) as address:
-        recording.start_camera("door", address.replace("://", "://me:s3cret@"))
+        recording.start("door", CameraInput(address.replace("://", "://me:s3cret@")))
         wait_for(lambda: "refused" in status(recording).detail)
         assert status(recording).state == "connecting"
         assert "s3cret" not in status(recording).detail
@@ -304,7 +305,7 @@ def test_pauses_between_attempts_grow(record: Start, monkeypatch: pytest.MonkeyP
     waited: list[float] = []
     monkeypatch.setattr(source.Source, "wait", lambda self, seconds: (waited.append(seconds), time.sleep(0.01)))
     recording = record()
-    recording.start_camera("door", "http://127.0.0.1:1/video")
+    recording.start("door", CameraInput("http://127.0.0.1:1/video"))
     wait_for(lambda: len(waited) >= 8)
     recording.stop_all()
 
@@ -319,7 +320,7 @@ def test_ethnicity_follows_the_settings_at_once(
     analyzer = Bright()
     recording = record(analyzer)
     with http_camera(room) as address:
-        recording.start_camera("door", address)
+        recording.start("door", CameraInput(address))
         wait_for(lambda: [visit.ethnicity for visit in store.visits()] == ["white"])
         store.save_settings(Settings(enter_s=0.2))
         wait_for(lambda: [visit.ethnicity for visit in store.visits()] == [None])
@@ -409,7 +410,7 @@ def test_nothing_is_lost_while_the_database_is_down(
 ) -> None:
     recording = record()
     store.down = True
-    recording.start_file("door", write_video(tmp_path / "a.mp4", [lit(True)] * 10), BEGAN)
+    recording.start("door", FileInput(write_video(tmp_path / "a.mp4", [lit(True)] * 10), BEGAN))
     wait_for(is_over(recording))
     wait_for(lambda: status(recording).unwritten == 1)
     time.sleep(0.5)
@@ -428,7 +429,7 @@ def test_a_write_whose_answer_was_lost_is_not_done_twice(
 ) -> None:
     store.forgetful = True
     recording = record()
-    recording.start_file("door", write_video(tmp_path / "a.mp4", [lit(True)] * 10), BEGAN)
+    recording.start("door", FileInput(write_video(tmp_path / "a.mp4", [lit(True)] * 10), BEGAN))
     wait_for(is_over(recording))
     wait_for(lambda: recording.unwritten() == 0)
 
@@ -453,7 +454,7 @@ def test_stopping_does_not_wait_long_for_a_database_that_is_down(
 ) -> None:
     recording = record()
     with http_camera(room) as address:
-        recording.start_camera("door", address)
+        recording.start("door", CameraInput(address))
         wait_for(lambda: len(store.visits()) == 1)
         store.down = True
         started = time.monotonic()
@@ -471,7 +472,7 @@ def test_visits_that_the_database_has_not_taken_are_written_when_it_is_back(
 ) -> None:
     recording = record()
     with http_camera(room) as address:
-        recording.start_camera("door", address)
+        recording.start("door", CameraInput(address))
         wait_for(lambda: status(recording).state == "live")
         store.down = True
         wait_for(lambda: recording.unwritten() == 1 and status(recording).unwritten == 1)
@@ -491,7 +492,7 @@ def test_visits_that_are_unwritten_after_the_end_are_tried_once_more_at_exit(
 ) -> None:
     made = record()
     store.down = True
-    made.start_file("door", write_video(tmp_path / "a.mp4", [lit(True)] * 10), BEGAN)
+    made.start("door", FileInput(write_video(tmp_path / "a.mp4", [lit(True)] * 10), BEGAN))
     wait_for(is_over(made))
     made.stop_all(0.5)
     assert made.unwritten() == 1
@@ -504,7 +505,7 @@ def test_visits_that_are_unwritten_after_the_end_are_tried_once_more_at_exit(
 
 def test_all_that_ended_is_told(record: Start, store: MemoryStore, tmp_path: Path) -> None:
     recording = record()
-    recording.start_file("door", write_video(tmp_path / "a.mp4", [lit(True)] * 10), BEGAN)
+    recording.start("door", FileInput(write_video(tmp_path / "a.mp4", [lit(True)] * 10), BEGAN))
     wait_for(is_over(recording))
 
     (ended,) = recording.stop_all()
@@ -600,7 +601,7 @@ def test_longer_absence_is_allowed_at_once_in_a_running_source(
     room.picture = lambda: jpeg(lit(not empty.is_set()))
     recording = record()
     with http_camera(room) as address:
-        recording.start_camera("door", address)
+        recording.start("door", CameraInput(address))
         wait_for(lambda: len(store.visits()) == 1)
         store.save_settings(Settings(enter_s=0.2, away_s=20.0))
         time.sleep(0.5)
@@ -633,22 +634,22 @@ def test_old_visits_are_deleted_at_the_start_and_every_hour(
 def test_what_cannot_be_started_gives_a_sentence(record: Start, tmp_path: Path, room: Camera) -> None:
     recording = record()
     with http_camera(room) as address:
-        recording.start_camera("door", address)
+        recording.start("door", CameraInput(address))
         with pytest.raises(ValueError, match="There is a source named door already"):
-            recording.start_file("door", tmp_path / "a.mp4", BEGAN)
+            recording.start("door", FileInput(tmp_path / "a.mp4", BEGAN))
         with pytest.raises(ValueError, match="There is a source named door already"):
             recording.webcam("door")
         for name in ("", "  ", "x" * 81, "a\nb"):
             with pytest.raises(ValueError, match="1 to 80 characters"):
-                recording.start_camera(name, address)
+                recording.start(name, CameraInput(address))
         with pytest.raises(ValueError, match="looks like rtsp"):
-            recording.start_camera("other", "file:///etc/passwd")
+            recording.start("other", CameraInput("file:///etc/passwd"))
         with pytest.raises(ValueError, match="time zone"):
-            recording.start_file("other", tmp_path / "a.mp4", datetime(2026, 5, 4))
+            recording.start("other", FileInput(tmp_path / "a.mp4", datetime(2026, 5, 4)))
         with pytest.raises(ValueError, match="cannot begin on 2999-12-31 at 00:00, in the future: correct the time"):
-            recording.start_file("other", tmp_path / "a.mp4", datetime(2999, 12, 31, tzinfo=UTC))
+            recording.start("other", FileInput(tmp_path / "a.mp4", datetime(2999, 12, 31, tzinfo=UTC)))
         with pytest.raises(ValueError, match="recorded on 1999-12-31, but visits are kept for 90 days only"):
-            recording.start_file("other", tmp_path / "a.mp4", datetime(1999, 12, 31, tzinfo=UTC))
+            recording.start("other", FileInput(tmp_path / "a.mp4", datetime(1999, 12, 31, tzinfo=UTC)))
 
     recording.stop("nobody")
     assert [s.name for s in recording.statuses()] == ["door"]
@@ -658,7 +659,7 @@ def test_name_of_a_file_that_is_over_is_free_again(record: Start, store: MemoryS
     path = write_video(tmp_path / "a.mp4", [lit(True)] * 10)
     recording = record()
     for _ in range(2):
-        recording.start_file("door", path, BEGAN)
+        recording.start("door", FileInput(path, BEGAN))
         wait_for(is_over(recording))
 
     recording.stop_all()
@@ -669,7 +670,7 @@ def test_everything_can_be_started_again_after_stop_all(record: Start, store: Me
     path = write_video(tmp_path / "a.mp4", [lit(True)] * 10)
     recording = record()
     for visits in (1, 2):
-        recording.start_file("door", path, BEGAN)
+        recording.start("door", FileInput(path, BEGAN))
         wait_for(is_over(recording))
         recording.stop_all()
         assert len(store.visits()) == visits

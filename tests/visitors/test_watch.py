@@ -100,7 +100,7 @@ def test_video_of_unknown_time_has_ended_just_now(
     db: str, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     taken: list[datetime] = []
-    monkeypatch.setattr(Recording, "start_file", lambda self, name, file, began: taken.append(began))
+    monkeypatch.setattr(Recording, "start", lambda self, name, frames: taken.append(frames.began))
     monkeypatch.setattr("facetraits.cli.watch._follow", lambda *_: None)
     before = datetime.now(UTC)
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from facetraits.video.sources import VIDEO_SUFFIXES, VideoError, read_file
+from facetraits.visitors.inputs import CameraInput, FileInput
 from facetraits.visitors.recording import Recording, SourceStatus
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
@@ -266,7 +267,7 @@ def _add_camera(store: VisitStore, zone: ZoneInfo) -> None:
         pressed = st.form_submit_button("Start this camera", type="primary", icon=":material/videocam:")
     if pressed and _named(name) and loaded_analyzer("fast") is not None:
         try:
-            cached.get_recording().start_camera(name.strip(), address.strip())
+            cached.get_recording().start(name.strip(), CameraInput(address.strip()))
         except ValueError as error:
             notice("error", "The camera was not started", str(error))
         else:
@@ -340,7 +341,7 @@ def began_at(recorded_at: datetime | None, duration_s: float | None, now: dateti
 def _start_file(name: str, data: io.BytesIO, began: datetime) -> None:
     data.seek(0)
     try:
-        cached.get_recording().start_file(name, data, began)
+        cached.get_recording().start(name, FileInput(data, began))
     except ValueError as error:
         notice("error", "The video was not started", str(error))
     else:

@@ -1,0 +1,114 @@
+"""Where the frames of a source come from. A new kind is a class here, and a form in ``ui/visitors/recording.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from facetraits.video.cameras import check_address, read_stream
+from facetraits.video.pace import BackOff
+from facetraits.video.sources import Frame, VideoError, read_file
+from facetraits.visitors.source import Source, SourceKind
+from facetraits.visitors.visit import Settings
+
+
+class FrameSource(Protocol):
+    """Frames, and what their source has to be told meanwhile."""
+
+    @property
+    def kind(self) -> SourceKind:
+        """Of the source."""
+
+    @property
+    def began(self) -> datetime | None:
+        """When the recording began; None where the frames show what happens now, so that the worker may rest."""
+
+    def check(self, settings: Settings) -> None:
+        """Raise ValueError, with a sentence for the owner, where it cannot be watched."""
+
+    def frames(self, source: Source) -> Iterator[Frame]:
+        """The frames, once, until there are no more or ``source`` is stopped.
+
+        Raises:
+            VideoError: it cannot be read at all.
+        """
+
+
+class CameraInput:
+    """A camera, which is connected to again after every loss.
+
+    Args:
+        address: as of ``read_stream``.
+    """
+
+    kind: SourceKind = "camera"
+    began: datetime | None = None
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def check(self, settings: Settings) -> None:
+        """See ``FrameSource``."""
+        try:
+            check_address(self._address)
+        except VideoError as error:
+            raise ValueError(str(error)) from None
+
+    def frames(self, source: Source) -> Iterator[Frame]:
+        """See ``FrameSource``; ends only when the source is stopped."""
+        back_off = BackOff()
+        while not source.stopped:
+            with closing(read_stream(self._address)) as stream:
+                source.when_stopped(stream.close)
+                try:
+                    for frame in stream:
+                        back_off.reset()
+                        yield frame
+                except VideoError as error:
+                    source.lost(str(error))
+            source.wait(back_off.next_pause_s())
+
+
+class FileInput:
+    """A video file, from its beginning to its end.
+
+    Args:
+        file: where it is, or the file itself, which is not closed.
+        began: when the video was recorded; aware.
+    """
+
+    kind: SourceKind = "file"
+
+    def __init__(self, file: Path | BinaryIO, began: datetime) -> None:
+        self.began = began
+        self._files = [file]  # emptied when it is read: an uploaded video must not stay in memory when it is over
+
+    def check(self, settings: Settings) -> None:
+        """See ``FrameSource``."""
+        if self.began.tzinfo is None:
+            raise ValueError("The time at which the video was recorded needs a time zone.")
+        now = datetime.now(UTC)
+        if self.began > now:
+            raise ValueError(
+                f"The video cannot begin on {self.began:%Y-%m-%d at %H:%M}, in the future: correct the time."
+            )
+        kept_days = settings.retention_days
+        if kept_days is not None and self.began < now - timedelta(days=kept_days):
+            raise ValueError(
+                f"The video was recorded on {self.began:%Y-%m-%d}, but visits are kept for {kept_days} days only: keep "
+                "them longer, or correct the date."
+            )
+
+    def frames(self, source: Source) -> Iterator[Frame]:
+        """See ``FrameSource``."""
+        with read_file(self._files.pop()) as video:
+            for frame in video:
+                if source.stopped:
+                    return
+                yield frame
+                if video.duration_s is not None:
+                    source.progressed(min(frame.time_s / video.duration_s, 1.0))
+        source.complete()
