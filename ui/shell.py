@@ -81,6 +81,6 @@ def warm_up() -> Thread:
 
 def _draw_a_chart() -> None:
     import_module("facetraits.visitors.recording")
-    from ui.kit import charts
+    from ui.performance import charts as report_charts
 
-    charts.epoch_series({"": (0.0,)}, "").to_dict()
+    report_charts.epoch_series({"": (0.0,)}, "").to_dict()

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from facetraits.inside.layers import NetworkLayers, read_network
+from facetraits.inside.layers import NetworkLayers
+from facetraits.inside.reading import read_network
 from facetraits.json_text import json_text
 from facetraits.registry import Manifest, check_file, sha256_of
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.inside.heat import Heat, HeatMethod
-from facetraits.inside.layers import NetworkLayers, read_network
+from facetraits.inside.layers import NetworkLayers
+from facetraits.inside.reading import read_network
 from facetraits.inside.rebuilt import keras_model
 from facetraits.registry import check_file, load_manifest
 

@@ -19,7 +19,8 @@ from facetraits.traits import TRAITS, TraitName
 from facetraits.types import AnalysisResult, FaceDetection, FaceResult
 from facetraits.video.following import FaceFollower
 from facetraits.video.pace import Pace, RateCounter
-from facetraits.video.tracking import FaceTracker, TrackedFace, give_back
+from facetraits.video.tracked import TrackedFace, give_back
+from facetraits.video.tracking import FaceTracker
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -129,8 +130,8 @@ class LiveAnalysis:
         self._idle_s = idle_s
         self._on_started = on_started
         self._on_tracked = on_tracked
-        self._telling = threading.Lock()  # so that nothing of an old run is told after the start of a new one
-        self._telling_failed = False
+        self._notifying = threading.Lock()  # so that listeners hear nothing of an old run after a new one has started
+        self._listener_failed = False
         self._changed = threading.Condition()
         self._run: _Run | None = None
         self._traits: tuple[TraitName, ...] = tuple(TRAITS)
@@ -198,7 +199,7 @@ class LiveAnalysis:
     def _work(self, run: _Run) -> None:
         tracker = FaceTracker(self.keep_s)
         if self._on_started is not None:
-            self._tell(run, self._on_started)
+            self._notify(run, self._on_started)
         while (frame := self._next_frame(run)) is not None:
             started = self._clock()
             try:
@@ -213,7 +214,7 @@ class LiveAnalysis:
                 with self._changed:
                     run.publish(answer, ended)
                 if self._on_tracked is not None:
-                    self._tell(run, partial(self._on_tracked, answer.tracked, frame.time_s))
+                    self._notify(run, partial(self._on_tracked, answer.tracked, frame.time_s))
                 rest = run.pace.rest_after(ended - started)
             del frame
             with self._changed:
@@ -231,16 +232,16 @@ class LiveAnalysis:
             frame, run.waiting = run.waiting, None
             return frame
 
-    def _tell(self, run: _Run, listener: Callable[[], None]) -> None:
-        with self._telling:
+    def _notify(self, run: _Run, listener: Callable[[], None]) -> None:
+        with self._notifying:
             if self._run is not run:
                 return
             try:
                 listener()
             except Exception:
-                if not self._telling_failed:
-                    _LOG.exception("who listens to a live analysis has failed")
-                self._telling_failed = True
+                if not self._listener_failed:
+                    _LOG.exception("a listener of a live analysis has failed")
+                self._listener_failed = True
 
     def _note_failure(self, run: _Run) -> float:
         with self._changed:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facetraits.traits import TRAITS, TraitName
 from facetraits.types import ClassPrediction, FaceResult, FaceTraits
 from facetraits.video.smoothing import view_weight
-from facetraits.video.tracking import TrackedFace
+from facetraits.video.tracked import TrackedFace
 
 # A face that is missed for a moment, by the detector or behind somebody's hand, was in view all the same. Slow machines
 # analyse a frame a second.

@@ -11,7 +11,8 @@ from facetraits.types import FaceTraits
 from facetraits.video.live import Analyzer
 from facetraits.video.sources import Frame
 from facetraits.video.stay import Stay
-from facetraits.video.tracking import FaceTracker, TrackedFace, give_back
+from facetraits.video.tracked import TrackedFace, give_back
+from facetraits.video.tracking import FaceTracker
 
 SAME_PERSON_S: Final = 6.0  # who is out of view for longer gets a new number
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, hypot, isfinite, log
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,7 @@ from facetraits.faces.alignment import align_faces
 from facetraits.types import AnalysisResult, FaceResult, FaceTraits
 from facetraits.video.looks import LOOK_CROP, look_likeness, look_of, trait_likeness
 from facetraits.video.smoothing import TraitSmoother
-
-_Kept = TypeVar("_Kept")
+from facetraits.video.tracked import TrackedFace
 
 # Evidence is counted in natural log odds: how much likelier a sighting is if it shows a track's person than if it shows
 # somebody else. Evidence of place, looks and traits adds up.
@@ -62,27 +61,6 @@ _YOUNG_S: Final = 2.0
 _BLIP_S: Final = 0.5  # a face that is not confirmed and was missed for longer was none
 _HIDDEN_S: Final = 2.5  # a face not seen for less than this may be behind a neighbour
 _HIDING_WIDTHS: Final = 0.9  # that is nearer than this to where it is expected
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrackedFace:
-    """A person in view.
-
-    Attributes:
-        track_id: from 1, in order of appearance; never given twice by one tracker.
-        face: where the face is and how well it can be seen now; its traits are combined over the track.
-        first_seen_s: when the person was first seen.
-        last_seen_s: when the person was last seen; earlier than now while it is in doubt who this is.
-        analyses: number of single-frame answers in the traits.
-        formerly: numbers under which the person was shown before it was clear who it is; nobody has them any more.
-    """
-
-    track_id: int
-    face: FaceResult
-    first_seen_s: float
-    last_seen_s: float
-    analyses: int
-    formerly: tuple[int, ...] = ()
 
 
 class FaceTracker:
@@ -372,28 +350,6 @@ class _Track:
     def _forget_missing(self, sighting: _Sighting) -> None:
         self._smoother.forget_missing(sighting.face.traits)
         self._traits = self._smoother.traits()
-
-
-def give_back(kept: dict[int, _Kept], number: int, taken_back: int, go_on_with: Callable[[_Kept, _Kept], None]) -> bool:
-    """What is kept under a number that was taken back (``TrackedFace.formerly``) goes to the number that it belongs to.
-
-    Args:
-        kept: number to what is kept of the person.
-        number: of the person.
-        taken_back: under which the person was known for a while.
-        go_on_with: takes what the person has and, as the second, what was kept under the other number.
-
-    Returns:
-        True where both had something, so that ``go_on_with`` was called.
-    """
-    later = kept.pop(taken_back, None)
-    if later is None:
-        return False
-    if number not in kept:
-        kept[number] = later
-        return False
-    go_on_with(kept[number], later)
-    return True
 
 
 def best_pairs(scores: NDArray[np.floating]) -> list[tuple[int, int]]:

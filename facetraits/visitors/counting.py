@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from facetraits.types import ClassPrediction
 from facetraits.video.stay import FLICKER_S, Stay
-from facetraits.video.tracking import TrackedFace, give_back
+from facetraits.video.tracked import TrackedFace, give_back
 from facetraits.visitors.visit import Settings, Visit
 
 _FORGOTTEN_S: Final = 600.0  # no tracker knows anybody for longer
@@ -141,7 +141,7 @@ class VisitCounter:
         """Give the stay of a number that was taken back to its owner.
 
         Returns:
-            The visit that was none and the one it belongs to; None where nobody was counted twice.
+            The visit that was counted by mistake, and the one that it belongs to; None where nobody was counted twice.
         """
         if taken_back not in self._stays:
             return None

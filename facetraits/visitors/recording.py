@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from facetraits.registry import ModelIntegrityError
 from facetraits.video.live import Analyzer
 from facetraits.video.sources import VideoError
-from facetraits.video.tracking import TrackedFace
+from facetraits.video.tracked import TrackedFace
 from facetraits.visitors.inputs import FrameSource
 from facetraits.visitors.outbox import Outbox, VisitWriter
 from facetraits.visitors.retention import keep_short

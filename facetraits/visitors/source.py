@@ -15,7 +15,8 @@ from facetraits.video.live import Analyzer
 from facetraits.video.pace import RATE_OVER_S, Pace, RateCounter
 from facetraits.video.sources import Frame
 from facetraits.video.stay import FLICKER_S
-from facetraits.video.tracking import FaceTracker, TrackedFace
+from facetraits.video.tracked import TrackedFace
+from facetraits.video.tracking import FaceTracker
 from facetraits.visitors.counting import Step, VisitCounter
 from facetraits.visitors.outbox import Outbox
 from facetraits.visitors.visit import Settings, Visit
@@ -167,14 +168,14 @@ class Source:
             self._counter.began = _began_now()
 
     def _hand_over(self, step: Step, time_s: float) -> None:
-        self._outbox.add(self._as_told(step.entered))
+        self._outbox.add(self._as_stored(step.entered))
         self._outbox.withdraw(step.withdrawn)
-        self._outbox.update(self._as_told(step.left))
+        self._outbox.update(self._as_stored(step.left))
         if time_s - self._updated_s >= _UPDATE_EVERY_S:
             self._updated_s = time_s
-            self._outbox.update(self._as_told(self._counter.current()))
+            self._outbox.update(self._as_stored(self._counter.current()))
 
-    def _as_told(self, visits: Sequence[Visit]) -> Sequence[Visit]:
+    def _as_stored(self, visits: Sequence[Visit]) -> Sequence[Visit]:
         """What a recorded video shows is over, also where it is not known yet until when it went on."""
         return visits if self._lives_now else [replace(visit, ended=True) for visit in visits]
 

@@ -8,7 +8,7 @@ import pytest
 from facetraits.ensemble import Member
 from facetraits.faces.alignment import CROPS, align_faces
 from facetraits.faces.detection import FaceDetector
-from facetraits.inside.layers import read_network
+from facetraits.inside.reading import read_network
 from facetraits.registry import load_manifest
 from tests.builders import FIRST_NETWORK, MODELS, photo_of_one
 from tests.inside.drawn_network import GREEN, RED, grey_with, red_or_green

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from facetraits.faces.alignment import CROPS
-from facetraits.inside.layers import FIXED, read_network
+from facetraits.inside.layers import FIXED
+from facetraits.inside.reading import read_network
 from facetraits.registry import ModelIntegrityError, load_manifest
 from tests.builders import FIRST_NETWORK, MODELS, OTHER_NETWORK
 

@@ -347,7 +347,7 @@ def test_spare_time_is_used_step_by_step_until_somebody_asks() -> None:
 def test_the_app_itself_never_loads_keras() -> None:
     code = (
         "import sys; from pathlib import Path; from facetraits.inside.worker import InsideWorker;"
-        "from facetraits.inside import architecture, layers, probing, requests;"
+        "from facetraits.inside import architecture, layers, probing, reading, requests;"
         "print('keras' in sys.modules or 'tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=MODELS.parent, capture_output=True, text=True, check=True)

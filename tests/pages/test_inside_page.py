@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from facetraits.ensemble import Member
-from facetraits.inside.layers import read_network
+from facetraits.inside.reading import read_network
 from facetraits.inside.requests import YEARS, Forward, StrongestMaps
 from facetraits.inside.worker import InsideError
 from facetraits.registry import ModelIntegrityError, load_manifest

@@ -12,8 +12,10 @@ import pytest
 from tests.builders import GENDERS, ROOT
 from tests.evidence import drawn_counts, summary, utkface_report
 from ui.kit import charts
-from ui.kit.charts import Curve, Dot
+from ui.kit.charts import Dot
+from ui.performance import charts as report_charts
 from ui.performance.answers import age_cells, age_dots, bias_rows, cells, reliability_bins, score_points
+from ui.performance.charts import Curve
 from ui.performance.training import stacked
 
 REPORT = utkface_report()
@@ -27,16 +29,18 @@ DOTS = [Dot("a", 0.9, 0.8, 0.95, "90.0%", "a: 90%", "profile"), Dot("b", 0.7, 0.
 
 EVERY_CHART = {
     "dot plot": lambda: charts.dot_plot(DOTS, "Right", percent=True, mark_at=0.85),
-    "confusion matrix": lambda: charts.confusion_matrix(GENDERS, cells(REPORT.classes["gender"], "rows"), "rows"),
-    "reliability": lambda: charts.reliability(BINS),
-    "bins": lambda: charts.bin_counts(BINS),
-    "ages": lambda: charts.age_heat_map(*age_cells(REPORT.age_pairs, 5), 5),
+    "confusion matrix": lambda: report_charts.confusion_matrix(
+        GENDERS, cells(REPORT.classes["gender"], "rows"), "rows"
+    ),
+    "reliability": lambda: report_charts.reliability(BINS),
+    "bins": lambda: report_charts.bin_counts(BINS),
+    "ages": lambda: report_charts.age_heat_map(*age_cells(REPORT.age_pairs, 5), 5),
     "age groups": lambda: charts.dot_plot(age_dots(AGES), "Error", percent=False, dense=True),
-    "bias": lambda: charts.bias_bars(bias_rows(AGES)),
-    "scores": lambda: charts.cumulative_scores(score_points([REPORT]), "facetraits (accurate)"),
-    "curves": lambda: charts.learning_curves(CURVES, "Loss", percent=False),
-    "series": lambda: charts.epoch_series({"one": (1.0, 2.0)}, "Seconds"),
-    "classes": lambda: charts.distribution(GENDERS, *stacked(summary().distributions["gender"])),
+    "bias": lambda: report_charts.bias_bars(bias_rows(AGES)),
+    "scores": lambda: report_charts.cumulative_scores(score_points([REPORT]), "facetraits (accurate)"),
+    "curves": lambda: report_charts.learning_curves(CURVES, "Loss", percent=False),
+    "series": lambda: report_charts.epoch_series({"one": (1.0, 2.0)}, "Seconds"),
+    "classes": lambda: report_charts.distribution(GENDERS, *stacked(summary().distributions["gender"])),
 }
 
 
@@ -97,7 +101,7 @@ def test_a_dot_plot_of_equal_values_has_room() -> None:
 @pytest.mark.parametrize(("norm", "text"), [("counts", "{n:,}"), ("rows", "{share:.0%}"), ("columns", "{share:.0%}")])
 def test_cells_of_the_matrix_say_what_was_asked_for(norm: charts.Norm, text: str) -> None:
     given = cells(drawn_counts(GENDERS), norm)
-    chart = charts.confusion_matrix(GENDERS, given, norm).to_dict()
+    chart = report_charts.confusion_matrix(GENDERS, given, norm).to_dict()
     shown = layers(chart, "text")[0]["data"]["values"]
     assert [row["text"] for row in shown] == [text.format(**cell) for cell in given]
     assert [param["name"] for param in chart["params"]] == [charts.CELL]
@@ -113,7 +117,7 @@ def test_over_training_is_shaded_only_where_the_curve_shows_it() -> None:
 
 def test_bins_with_few_answers_are_no_part_of_the_line() -> None:
     bins = [{**BINS[0], "n": 3}, {**BINS[-1], "n": 100}]
-    chart = charts.reliability(bins).to_dict()
+    chart = report_charts.reliability(bins).to_dict()
     assert [row["n"] for row in layers(chart, "line")[1]["data"]["values"]] == [100]
     assert len(layers(chart, "point")[0]["data"]["values"]) == 2
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from facetraits.ensemble import Ensemble
 from facetraits.faces.alignment import CROPS
 from facetraits.inside.architecture import reference_architectures, served_architectures
-from facetraits.inside.layers import read_network
 from facetraits.inside.probing import SPOILINGS
+from facetraits.inside.reading import read_network
 from facetraits.registry import load_manifest
 from facetraits.types import ClassPrediction
 from tests.builders import (

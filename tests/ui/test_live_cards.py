@@ -9,7 +9,7 @@ import pytest
 
 from facetraits.traits import TRAITS, TraitName
 from facetraits.video.live import LiveSnapshot, Person
-from facetraits.video.tracking import TrackedFace
+from facetraits.video.tracked import TrackedFace
 from tests.builders import EXPRESSIONS, make_face
 from ui.live.cards import expression_spec, expression_table, figures, live_cards
 

@@ -16,7 +16,7 @@ from facetraits.traits import TRAITS, TraitName
 from facetraits.types import AnalysisResult, FaceResult
 from facetraits.video import live
 from facetraits.video.live import LiveAnalysis
-from facetraits.video.tracking import TrackedFace
+from facetraits.video.tracked import TrackedFace
 from tests.builders import make_detection, make_result, make_traits
 
 

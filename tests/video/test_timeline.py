@@ -21,7 +21,7 @@ from facetraits.video import timeline
 from facetraits.video.live import Analyzer
 from facetraits.video.sources import Frame
 from facetraits.video.timeline import SAME_PERSON_S, error_record, person_records, timeline_columns, timeline_csv_lines
-from facetraits.video.tracking import TrackedFace
+from facetraits.video.tracked import TrackedFace
 from tests.builders import FakeAnalyzer, make_detection, make_face, make_result, make_traits
 from tests.videos import comes_and_goes, write_sound, write_video
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from facetraits.video.tracking import FaceTracker, TrackedFace
+from facetraits.video.tracked import TrackedFace
+from facetraits.video.tracking import FaceTracker
 from facetraits.visitors.counting import Step, VisitCounter
 from facetraits.visitors.visit import Settings, Visit
 from tests.builders import make_face, make_result

@@ -19,7 +19,7 @@ from facetraits.registry import ModelIntegrityError
 from facetraits.traits import TRAITS, TraitName
 from facetraits.types import AnalysisResult
 from facetraits.video.live import LiveAnalysis
-from facetraits.video.tracking import TrackedFace
+from facetraits.video.tracked import TrackedFace
 from facetraits.visitors import outbox, recording, retention, source
 from facetraits.visitors.inputs import CameraInput, FileInput
 from facetraits.visitors.recording import Recording, SourceStatus

@@ -51,7 +51,7 @@ def get_layers(entry: MemberEntry) -> NetworkLayers:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _layers(sha256: str, _entry: MemberEntry) -> NetworkLayers:
     # Reading networks takes a sixth of a second to import, which other pages need not wait for.
-    from facetraits.inside.layers import read_network
+    from facetraits.inside.reading import read_network
 
     check_file(_entry.path, sha256)
     return read_network(_entry.path)

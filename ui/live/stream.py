@@ -16,7 +16,7 @@ from streamlit_webrtc import Translations, VideoHTMLAttributes, WebRtcMode, webr
 from facetraits.faces.annotate import annotate
 from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis, LiveSnapshot
 from facetraits.video.sources import upright_rgb
-from facetraits.video.tracking import TrackedFace
+from facetraits.video.tracked import TrackedFace
 from ui.live.connection import ConnectionSettings, keep_transport_policy
 from ui.live.track import LiveTrack, without_relay
 from ui.photo.session import face_crop, to_jpeg

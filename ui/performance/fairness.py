@@ -16,6 +16,7 @@ from ui.kit.charts import KIND_COLOURS
 from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, origin_of_reports, sentence, subheading
 from ui.performance import answers, cached
+from ui.performance import charts as report_charts
 from ui.performance.evidence import Evidence
 from ui.performance.models import (
     AXIS_WORDS,
@@ -54,7 +55,7 @@ def show_age_error(evidence: Evidence, trait: TraitName) -> None:
         )
     with right:
         subheading("Too young or too old?")
-        draw(charts.bias_bars(answers.bias_rows(groups)), said)
+        draw(report_charts.bias_bars(answers.bias_rows(groups)), said)
     numbers(table)
     _heat_map(report)
     _cumulative(reports, report)
@@ -72,7 +73,7 @@ def _heat_map(report: EvaluationReport) -> None:
         "the colour, the more of them. On the dashed line estimate and label agree."
     )
     legend({"mean estimate": (charts.WARN, "line"), "perfect": (charts.QUIET, "dashed")})
-    draw(charts.age_heat_map(spread, means, _AGE_BIN_YEARS), said)
+    draw(report_charts.age_heat_map(spread, means, _AGE_BIN_YEARS), said)
     sentence(said)
     numbers(answers.age_cell_table(spread, _AGE_BIN_YEARS), "The columns as a table")
 
@@ -87,7 +88,7 @@ def _cumulative(reports: Sequence[EvaluationReport], report: EvaluationReport) -
     said += f"{report.ages['all'].cumulative_score(10):.0%} by ten at most."
     sentence(said)
     legend({name: (charts.BAR, "line"), "other models": (charts.QUIET, "line")})
-    draw(charts.cumulative_scores(points, name), said)
+    draw(report_charts.cumulative_scores(points, name), said)
     numbers(answers.score_table(points))
 
 

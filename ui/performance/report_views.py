@@ -17,6 +17,7 @@ from ui.kit.charts import KIND_COLOURS, Norm
 from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, origin_of_reports, sentence, subheading, tiles
 from ui.performance import answers, cached
+from ui.performance import charts as report_charts
 from ui.performance.evidence import DATASET_WORDS, Evidence
 from ui.performance.models import (
     DATASETS_OF_TRAIT,
@@ -193,7 +194,7 @@ def show_confusion(evidence: Evidence, trait: TraitName) -> None:
     with left:
         explain("A row for each label, a column for each answer. On the diagonal, answer and label agree.")
         event = st.altair_chart(
-            charts.confusion_matrix(counts.classes, answers.cells(counts, norm), norm),
+            report_charts.confusion_matrix(counts.classes, answers.cells(counts, norm), norm),
             width="stretch",
             key=f"matrix_{report_key(report)}_{output}_{norm}",
             on_select="rerun",
@@ -262,13 +263,13 @@ def show_confidence(evidence: Evidence, trait: TraitName) -> None:
                     "gap": (charts.WARN, "line"),
                 }
             )
-            draw(charts.reliability(bins), said)
+            draw(report_charts.reliability(bins), said)
         with right:
             explain(
                 "Above the dashed line the network is better than it claims, below it is worse. All answers "
                 "are sorted by how sure the network was; the chart below counts them."
             )
-            draw(charts.bin_counts(bins), "How many answers fell into each bin of confidence")
+            draw(report_charts.bin_counts(bins), "How many answers fell into each bin of confidence")
         table = answers.reliability_table(bins)
         numbers(table)
         origin_of_reports([report], table, f"confidence-{report_key(report)}-{output}")

@@ -9,8 +9,8 @@ from typing import Any, Final
 from facetraits.reports.data_summary import DataSummary, Distribution
 from facetraits.reports.history import TrainingRun
 from facetraits.traits import TraitName
-from ui.kit.charts import Curve
 from ui.kit.tables import Column, Table, share, thousands
+from ui.performance.charts import Curve
 from ui.performance.models import OUTPUTS, SPLIT_WORDS
 
 _HEAD_WORDS: Final[Mapping[str, str]] = {

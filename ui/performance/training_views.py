@@ -15,6 +15,7 @@ from ui.kit import charts
 from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, origin_of_facts, sentence, subheading
 from ui.kit.tables import code_words
+from ui.performance import charts as report_charts
 from ui.performance.evidence import Evidence
 from ui.performance.models import DATASETS_OF_TRAIT, dataset_words
 from ui.performance.training import (
@@ -71,11 +72,13 @@ def _draw_curves(runs: Sequence[TrainingRun], metric: str) -> None:
     words = metric_words(metric, runs[0])
     # Losses of two networks have no common scale; what is counted in years or answers has.
     if metric.endswith("loss") and len(drawn) > 1:
-        for column, run_and_metric, colour in zip(st.columns(2, gap="large"), drawn, charts.CURVE_COLOURS, strict=True):
+        for column, run_and_metric, colour in zip(
+            st.columns(2, gap="large"), drawn, report_charts.CURVE_COLOURS, strict=True
+        ):
             with column:
                 _draw_chart([run_and_metric], words, curve_sentence(run_and_metric[0]), [colour])
     else:
-        _draw_chart(drawn, words, said, charts.CURVE_COLOURS)
+        _draw_chart(drawn, words, said, report_charts.CURVE_COLOURS)
     explain(
         "The vertical line is the epoch whose weights were kept. Over-fitting: the network goes on getting better on "
         "the pictures that it learns from, and worse on others. Losses of different networks cannot be compared with "
@@ -88,7 +91,7 @@ def _draw_curves(runs: Sequence[TrainingRun], metric: str) -> None:
         if series:
             with column:
                 subheading(title)
-                draw(charts.epoch_series(series, title), f"{title} over the epochs of {' and '.join(series)}")
+                draw(report_charts.epoch_series(series, title), f"{title} over the epochs of {' and '.join(series)}")
     numbers(table, "Every epoch as a table")
     names = " and ".join(run.name for run in runs)
     commit = code_words(str(runs[0].record.get("commit", "")))
@@ -110,7 +113,7 @@ def _draw_chart(drawn: Sequence[tuple[TrainingRun, str]], words: str, said: str,
         entries["shaded: over-fitting"] = (colours[0], "shade")
     legend(entries)
     curves = [curve(run, name) for run, name in drawn]
-    draw(charts.learning_curves(curves, words, is_share(drawn[0][1]), colours), said)
+    draw(report_charts.learning_curves(curves, words, is_share(drawn[0][1]), colours), said)
 
 
 def show_data(evidence: Evidence, trait: TraitName) -> None:
@@ -136,13 +139,13 @@ def show_data(evidence: Evidence, trait: TraitName) -> None:
     sentence(f"{summary.title}: {summary.pictures:,} pictures in the download. {said}")
     legend(
         {
-            "used for training": (charts.SPLIT_COLOURS["train"], "block"),
-            "for validation": (charts.SPLIT_COLOURS["validation"], "block"),
-            "for the test": (charts.SPLIT_COLOURS["test"], "block"),
+            "used for training": (report_charts.SPLIT_COLOURS["train"], "block"),
+            "for validation": (report_charts.SPLIT_COLOURS["validation"], "block"),
+            "for the test": (report_charts.SPLIT_COLOURS["test"], "block"),
             "in the download, before cleaning": (charts.INK, "tick"),
         }
     )
-    draw(charts.distribution(distribution.classes, *stacked(distribution)), said)
+    draw(report_charts.distribution(distribution.classes, *stacked(distribution)), said)
     table = distribution_table(distribution, label)
     numbers(table)
     _removed(summary)

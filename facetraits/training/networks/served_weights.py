@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.errors import TrainingError
-from facetraits.inside.layers import read_network
+from facetraits.inside.reading import read_network
 from facetraits.training.networks.architectures import ScaledConv2D, scaled_kernel
 
 _CALIBRATION_CROPS: Final = 256
