@@ -57,7 +57,7 @@ class Outbox:
             self._changed.update((visit.id, visit) for visit in visits)
 
     def withdraw(self, pairs: Iterable[tuple[UUID, UUID]]) -> None:
-        """Take visits that were none, each with the one that it belongs to."""
+        """Take visits that were counted by mistake, each with the one that it belongs to."""
         with self._lock:
             for visit, owner in pairs:
                 self._new.pop(visit, None)

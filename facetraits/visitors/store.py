@@ -167,7 +167,7 @@ class VisitStore:
         Traits that were put in by hand do not.
 
         Args:
-            belonging: visits that were none, each with the one that it belongs to.
+            belonging: visits that were counted by mistake, each with the one that it belongs to.
         """
         with self._writing() as writer:
             gone = 0
