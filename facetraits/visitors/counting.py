@@ -28,8 +28,8 @@ class Step(NamedTuple):
     Attributes:
         entered: visits that began, as far as they are known.
         left: visits that are over.
-        withdrawn: visits that were counted by mistake, each with the visit that it belongs to: the tracker had given somebody a new
-            number and taken it back.
+        withdrawn: visits that were counted by mistake, each with the visit that it belongs to: the tracker had given
+            somebody a new number and taken it back.
     """
 
     entered: tuple[Visit, ...] = ()

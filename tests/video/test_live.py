@@ -280,7 +280,7 @@ def test_listener_that_fails_is_logged_once_and_stops_nothing(caplog: pytest.Log
     analysis.end()
 
     assert failures == 0
-    assert sum("listens to a live analysis" in record.message for record in caplog.records) == 1
+    assert sum("listener of a live analysis" in record.message for record in caplog.records) == 1
 
 
 @pytest.mark.parametrize(("keep_s", "number"), [(0.6, 2), (30.0, 1)])
