@@ -18,6 +18,7 @@ from facetraits.reports.comparison import (
     Figure,
     Gap,
     Published,
+    Row,
     find_report,
     group_rows,
     largest_gap,
@@ -183,7 +184,7 @@ _COMPARED: Final = (
 def _others_table(reports: tuple[EvaluationReport, ...], published: tuple[Published, ...]) -> str:
     """Ours beside the best reference system's model, the best other package and the best published figure."""
     lines = [
-        "| beside others | `accurate` | reference systems' models, trained here | other packages | published |",
+        "| beside others | `accurate` | models of reference systems | other packages | published |",
         "|---|---|---|---|---|",
     ]
     for key in _COMPARED:
@@ -192,16 +193,23 @@ def _others_table(reports: tuple[EvaluationReport, ...], published: tuple[Publis
         cells = []
         for kind in ("profile", "reference", "peer", "published"):
             row = next((row for row in board if row.kind == kind and row.name != "fast"), None)
-            name = "" if row is None or kind == "profile" else f" ({row.name})"
+            name = "" if row is None or kind == "profile" else f" ({_linked(row)})"
             cells.append("-" if row is None else figure.formatted(row.measured.value) + name)
         if cells[0] != "-":
             lines.append(f"| {figure_words(figure)} | {' | '.join(cells)} |")
     return (
         "\n".join(lines)
-        + "\n\nThe best of each kind. Published figures were measured by their authors on pictures of their own\n"
-        "choice. Reference models were trained for as long as two processor cores could afford; their cards say which\n"
-        "were still improving."
+        + "\n\nThe best of each kind. Reference systems are five public student projects that did parts of this:\n"
+        "webcam-guesser, feature-interpretor, emotion-race-gender-cnn, age-gender-mood and upload-predictor. Their models\n"
+        "were built again here, layer by layer, and trained on our split for as long as two processor cores could afford;\n"
+        "the cards in `models/references` say which were still improving. Published figures were measured by their\n"
+        "authors on pictures of their own choice."
     )
+
+
+def _linked(row: Row) -> str:
+    """The name of a row; that of a reference system's model leads to its card."""
+    return f"[{row.name}](models/references/{row.name}/README.md)" if row.kind == "reference" else row.name
 
 
 def _people_table(reports: tuple[EvaluationReport, ...]) -> str:
