@@ -23,7 +23,7 @@ from facetraits.registry import (
     ModelIntegrityError,
     ProfileName,
     TraitEntry,
-    check_file,
+    checked_bytes,
     load_manifest,
 )
 from facetraits.traits import TRAITS, TraitName
@@ -59,9 +59,9 @@ class FaceAnalyzer:
             raise ModelIntegrityError(f"The profile {profile!r} has no model for {', '.join(sorted(missing))}.")
         if VIEW in entry.traits and entry.traits[VIEW].classes != VIEWS:
             raise ModelIntegrityError(f"The profile {profile!r} must answer {VIEW!r} with the classes {list(VIEWS)}.")
-        check_file(manifest.detector, manifest.detector_sha256)
+        network = checked_bytes(manifest.detector, manifest.detector_sha256)
         self.profile: ProfileName = profile
-        self.detector = FaceDetector(manifest.detector, entry.long_sides_px, entry.tile_small_faces, threads=threads)
+        self.detector = FaceDetector(network, entry.long_sides_px, entry.tile_small_faces, threads=threads)
         self.ensemble = Ensemble(manifest, entry, threads)
         self._crop_names = sorted({QUALITY_CROP, *self.ensemble.crop_names})
         self._entries: Mapping[str, TraitEntry] = entry.traits

@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from facetraits.registry import Manifest, MemberEntry, ModelIntegrityError, ProfileEntry, check_file
+from facetraits.registry import Manifest, MemberEntry, ModelIntegrityError, ProfileEntry, checked_bytes
 
 _MAX_BATCH: Final = 32  # crops in one call of a network, mirrored ones included: bounds the memory of crowded pictures
 
@@ -29,11 +29,11 @@ class Member:
     """
 
     def __init__(self, entry: MemberEntry, threads: int = 2) -> None:
-        check_file(entry.path, entry.sha256)
+        self._data = checked_bytes(entry.path, entry.sha256)  # the interpreter reads from it for as long as it lives
         self.entry = entry
         self._lock = threading.Lock()
         try:
-            self._interpreter = Interpreter(model_path=str(entry.path), num_threads=threads)
+            self._interpreter = Interpreter(model_content=self._data, num_threads=threads)
             # By signature: the order of a converted network's outputs can differ from the original's.
             self._run = self._interpreter.get_signature_runner()
             outputs = set(self._run.get_output_details())

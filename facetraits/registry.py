@@ -129,7 +129,24 @@ def sha256_of(path: Path) -> str:
 
 def check_file(path: Path, expected: str) -> None:
     """Raise ``ModelIntegrityError`` unless the file has the expected checksum."""
-    actual = sha256_of(path)
+    _check_sum(path, sha256_of(path), expected)
+
+
+def checked_bytes(path: Path, expected: str) -> bytes:
+    """What a file holds, read once: what is checked is what is loaded, whatever becomes of the file meanwhile.
+
+    Raises:
+        ModelIntegrityError: it cannot be read, or has another checksum.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelIntegrityError(f"The model file {path} cannot be read ({error.strerror}).") from error
+    _check_sum(path, hashlib.sha256(data).hexdigest(), expected)
+    return data
+
+
+def _check_sum(path: Path, actual: str, expected: str) -> None:
     if actual != expected:
         raise ModelIntegrityError(f"The model file {path} was changed: expected sha256 {expected}, found {actual}.")
 

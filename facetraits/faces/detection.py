@@ -50,7 +50,7 @@ class FaceDetector:
     lock is needed.
 
     Args:
-        network: path of ``centerface.onnx`` with free input sides.
+        network: ``centerface.onnx`` with free input sides: its path, or what it holds.
         long_sides_px: the picture is searched once at each of these sizes of its longer side (a small picture is
             enlarged, twice and to 640 px at most); the smaller sizes find the large faces, the larger ones the small.
         tile_small_faces: look again, closer, at small and doubtful faces, and search large pictures that hold tiny
@@ -67,7 +67,7 @@ class FaceDetector:
 
     def __init__(
         self,
-        network: Path,
+        network: Path | bytes,
         long_sides_px: tuple[int, ...] = (320, 640, 1600),
         tile_small_faces: bool = True,
         min_score: float = 0.5,
@@ -83,7 +83,9 @@ class FaceDetector:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            network if isinstance(network, bytes) else str(network), options, providers=["CPUExecutionProvider"]
+        )
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
         """All faces of a picture, largest first; an empty tuple when there is none.

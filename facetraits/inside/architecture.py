@@ -11,7 +11,7 @@ from typing import Any, Final
 from facetraits.inside.layers import NetworkLayers
 from facetraits.inside.reading import read_network
 from facetraits.json_text import json_text
-from facetraits.registry import Manifest, check_file, sha256_of
+from facetraits.registry import Manifest, sha256_of
 
 FILE: Final = "layers.json"
 
@@ -74,8 +74,7 @@ def served_architectures(manifest: Manifest) -> tuple[Architecture, ...]:
     """
     found = []
     for name, entry in sorted(manifest.originals.items()):
-        check_file(entry.path, entry.sha256)
-        found.append(architecture_of(name, read_network(entry.path), entry.sha256))
+        found.append(architecture_of(name, read_network(entry.path, entry.sha256), entry.sha256))
     return tuple(found)
 
 

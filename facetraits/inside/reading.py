@@ -15,17 +15,24 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from facetraits.inside.layers import FIXED, INPUT, Activation, Layer, LayerKind, NetworkLayers
-from facetraits.registry import ModelIntegrityError
+from facetraits.registry import ModelIntegrityError, checked_bytes
 
 
-def read_network(path: Path) -> NetworkLayers:
+def read_network(path: Path, sha256: str | None = None) -> NetworkLayers:
     """The layers of a ``.tflite`` file.
 
+    Args:
+        path: of the file.
+        sha256: its checksum, where it has to be a certain one.
+
     Raises:
-        ModelIntegrityError: the file cannot be read, or holds an operation that this version does not know.
+        ModelIntegrityError: the file cannot be read, was changed, or holds an operation that this version does not
+            know.
     """
     try:
-        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
+        model = schema.ModelT.InitFromObj(
+            schema.Model.GetRootAs(path.read_bytes() if sha256 is None else checked_bytes(path, sha256), 0)
+        )
         return _Reader(model).read()
     except OSError as error:
         raise ModelIntegrityError(f"The network {path} cannot be read ({error.strerror}).") from error

@@ -14,7 +14,7 @@ from facetraits.inside.heat import Heat, HeatMethod
 from facetraits.inside.layers import NetworkLayers
 from facetraits.inside.reading import read_network
 from facetraits.inside.rebuilt import keras_model
-from facetraits.registry import check_file, load_manifest
+from facetraits.registry import load_manifest
 
 REQUESTS: Final = ("hello", "forward", "heat")
 YEARS: Final = "years"
@@ -114,8 +114,7 @@ class Requests:
     def _network(self, member: str) -> tuple[NetworkLayers, Any]:
         if member not in self._networks:
             entry = load_manifest(self._models_dir).members[member]
-            check_file(entry.path, entry.sha256)
-            network = read_network(entry.path)
+            network = read_network(entry.path, entry.sha256)
             self._networks[member] = network, keras_model(network)
         return self._networks[member]
 

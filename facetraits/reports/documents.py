@@ -201,9 +201,9 @@ def _others_table(reports: tuple[EvaluationReport, ...], published: tuple[Publis
         "\n".join(lines)
         + "\n\nThe best of each kind. Reference systems are five public student projects that did parts of this:\n"
         "webcam-guesser, feature-interpretor, emotion-race-gender-cnn, age-gender-mood and upload-predictor. Their\n"
-        "models were built again here, layer by layer, and trained on our split for as long as two processor cores could\n"
-        "afford; the cards in `models/references` say which were still improving. Published figures were measured by\n"
-        "their authors on pictures of their own choice."
+        "models were built again here, layer by layer, and trained on our split for as long as two processor cores\n"
+        "could afford; the cards in `models/references` say which were still improving. Published figures were\n"
+        "measured by their authors on pictures of their own choice."
     )
 
 

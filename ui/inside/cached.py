@@ -10,7 +10,7 @@ import streamlit as st
 
 from facetraits.ensemble import Member
 from facetraits.inside.worker import InsideWorker
-from facetraits.registry import DEFAULT_MODELS_DIR, Manifest, MemberEntry, check_file
+from facetraits.registry import DEFAULT_MODELS_DIR, Manifest, MemberEntry
 
 if TYPE_CHECKING:
     from facetraits.inside.architecture import Architecture
@@ -53,8 +53,7 @@ def _layers(sha256: str, _entry: MemberEntry) -> NetworkLayers:
     # Reading networks takes a sixth of a second to import, which other pages need not wait for.
     from facetraits.inside.reading import read_network
 
-    check_file(_entry.path, sha256)
-    return read_network(_entry.path)
+    return read_network(_entry.path, sha256)
 
 
 def get_architectures(manifest: Manifest) -> tuple[tuple[Architecture, ...], tuple[Architecture, ...]]:
