@@ -134,10 +134,12 @@ def _chosen(settings: Settings, arguments: argparse.Namespace) -> Settings:
 
 
 def _default_name(source: str) -> str:
-    from facetraits.video.cameras import is_address, shown_address
+    from facetraits.video.cameras import host_of, is_address
 
-    name = shown_address(source).partition("://")[2].partition("/")[0] if "://" in source else source
-    name = name if is_address(source) else Path(source).name
+    if source.startswith("/dev/"):
+        name = source
+    else:
+        name = (host_of(source) or "camera") if is_address(source) else Path(source).name
     return "".join(sign if sign.isprintable() else "?" for sign in name)[:LONGEST_SOURCE]
 
 

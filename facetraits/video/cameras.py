@@ -24,7 +24,8 @@ _READ_TIMEOUT_S: Final = 10.0
 _SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
 _DEVICE: Final = re.compile(r"/dev/video\d+")
 _END_OF_PLACE: Final = re.compile(r"[/?#]")
-_HOST: Final = re.compile(r"[\w.-]+(:\d+)?")
+_HOST: Final = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\])(:\d+)?")
+_SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+[:;]")  # of one letter it is a drive of Windows
 
 
 class CameraStream:
@@ -155,28 +156,30 @@ def check_address(address: str) -> None:
 
 
 def is_address(source: str) -> bool:
-    """Whether ``source`` is meant as the address of a camera, right or wrong, and not as a file."""
-    return "://" in source or source.startswith("/dev/")
+    """Whether ``source`` is meant as the address of a camera, right or mistyped, and not as a file."""
+    return "://" in source or source.startswith("/dev/") or _SCHEME.match(source) is not None
+
+
+def host_of(address: str) -> str | None:
+    """Host and port of a camera's address; None where they are not surely that.
+
+    Everything else may be part of a password, with many recorders the path too. Where an @ follows the first slash,
+    the password may have a slash in it, or the path an @: nobody can tell.
+    """
+    scheme, separator, rest = address.partition("://")
+    place, *after = _END_OF_PLACE.split(rest, maxsplit=1)
+    if scheme.lower() not in _SCHEMES or not separator or "@" in "".join(after):
+        return None
+    host = place.rpartition("@")[2]
+    return host if _HOST.fullmatch(host) else None
 
 
 def shown_address(address: str) -> str:
-    """Scheme, host and port of an address: all else may hold a password, with many recorders the path too."""
-    if "://" not in address:
+    """What may be shown of an address: scheme, host and port, or "its address" where they are not known for sure."""
+    if _DEVICE.fullmatch(address):
         return address
-    scheme, rest = address.split("://", 1)
-    return f"{scheme}://{_host_of(rest)}"
-
-
-def _host_of(rest: str) -> str:
-    place = _END_OF_PLACE.split(rest)[0]
-    if "@" in place or "@" not in rest:
-        return place.rpartition("@")[2]
-    # Either the password has a slash in it, or the path an @.
-    name, _, port = place.partition(":")
-    if not port or port.isdecimal():
-        return name
-    host = _END_OF_PLACE.split(rest.rpartition("@")[2])[0]
-    return host if _HOST.fullmatch(host) else "..."
+    host = host_of(address)
+    return "its address" if host is None else f"{address.partition('://')[0]}://{host}"
 
 
 def _connect(address: str, timeouts_s: tuple[float, float]) -> InputContainer:
@@ -214,7 +217,7 @@ def _why_not(error: Exception, address: str) -> str:
         return f"This program may not use the camera {shown}."
     if _errno(error) in (ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EIO):
         return f"The camera at {shown} cannot be reached."
-    return f"What {shown} sends is not a video that can be read."
+    return f"What the camera at {shown} sends is not a video that can be read."
 
 
 def _why_lost(error: Exception) -> str:

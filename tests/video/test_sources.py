@@ -290,11 +290,17 @@ def test_what_is_no_address_is_refused(address: str) -> None:
     [
         ("rtsp://user:pass@10.0.0.2:554/stream1", "rtsp://10.0.0.2:554"),
         ("rtsp://user:p@ss@10.0.0.2/a", "rtsp://10.0.0.2"),
-        ("rtsp://user:p/ss@10.0.0.2/a", "rtsp://10.0.0.2"),
-        ("rtsp://user:p?ss@10.0.0.2:554/a", "rtsp://10.0.0.2:554"),
-        ("rtsp://user:p/ss@10.0.0.2/user=me@password=secret", "rtsp://..."),
+        ("rtsp://user:p/ss@10.0.0.2/a", "its address"),
+        ("rtsp://user:p?ss@10.0.0.2:554/a", "its address"),
+        ("rtsp://user:p/ss@10.0.0.2/user=me@password=secret", "its address"),
+        ("rtsp://admin:p@ss/w@cam/s", "its address"),
+        ("rtsp://user:1234/5@cam", "its address"),
+        ("rtps://admin:secret@cam/s", "its address"),
+        ("rtsp:/admin:secret@cam/s", "its address"),
+        ("rtsp;//admin:secret@cam/s", "its address"),
+        ("rtsp://admin:se cret@cam", "rtsp://cam"),
         ("rtsp://10.0.0.2:554/user=admin_password=secret_channel=1_stream=0.sdp?real_stream", "rtsp://10.0.0.2:554"),
-        ("rtsp://10.0.0.2:554/user=me@shop&password=secret", "rtsp://10.0.0.2"),
+        ("rtsp://10.0.0.2:554/user=me@shop&password=secret", "its address"),
         ("http://camera/live;pw=secret", "http://camera"),
         ("http://camera/video?user=a&pwd=secret", "http://camera"),
         ("http://camera?pwd=secret", "http://camera"),
@@ -308,5 +314,7 @@ def test_shown_address_has_no_password(address: str, shown: str) -> None:
 
 
 def test_files_and_addresses_are_told_apart() -> None:
-    assert is_address("rtsp://camera/x") and is_address("/dev/video0")
+    assert is_address("rtsp://camera/x") and is_address("/dev/video0") and is_address("rtsp:/me:secret@camera/x")
+    assert is_address("rtsp;//me:secret@camera/x")
+    assert not is_address("C:/videos/door.mp4")
     assert not is_address("video.mp4") and not is_address("/home/me/video.mp4")
