@@ -222,7 +222,11 @@ def test_csv_has_a_row_per_face_and_one_for_each_picture_without(put, capsys, tm
 def test_out_is_written_instead_of_the_terminal(analyze, put, tmp_path, name, options, form):
     out = tmp_path / name
     out.write_text("what was there before " * 1000)
-    code, records, err = analyze(put("face.jpg", "in/Zoë.jpg"), "--out", out, *options)
+    picture = put("face.jpg", "in/Zoë.jpg")
+    code, _, err = analyze(picture, "--out", out, *options)
+    assert (code, err) == (2, f"facetraits: {out} is there already; --force replaces it\n")
+    assert out.read_text().startswith("what was there before")
+    code, records, err = analyze(picture, "--out", out, "--force", *options)
     assert (code, records, err) == (0, [], "")
     text = out.read_bytes().decode("utf-8")
     assert "\r" not in text
@@ -317,7 +321,7 @@ def test_damaged_models_are_said_and_leave_earlier_results(analyze, put, tmp_pat
     monkeypatch.setattr("facetraits.cli.analyze.load_analyzer", load)
     out = tmp_path / "out.jsonl"
     out.write_text("earlier")
-    code, records, err = analyze(put("coffee.png"), "--out", out)
+    code, records, err = analyze(put("coffee.png"), "--out", out, "--force")
     assert (code, records) == (3, [])
     assert err == "facetraits: The model models/age/network.tflite was changed.\n"
     assert out.read_text() == "earlier"
@@ -338,6 +342,101 @@ def test_stopping_keeps_what_was_finished(analyze, put, tmp_path, fake, monkeypa
     assert code == 130
     assert [os.path.basename(record["path"]) for record in records] == ["a.png"]
     assert err == "facetraits: stopped; what was finished before has been written\n"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_run_that_was_stopped_goes_on_where_it_was(analyze, put, tmp_path, fake, monkeypatch, form):
+    names = ["=a.png", "b.png", "c.png", "Zoë.png"]
+    for name in names:
+        put("face.jpg", f"in/{name}")
+    whole, out = tmp_path / f"whole.{form}", tmp_path / f"out.{form}"
+    assert analyze(tmp_path / "in", "--out", whole)[0] == 0
+    really, calls = fake.analyze, []
+
+    def stopped_at_the_third(image, traits=TRAITS):
+        calls.append(image)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return really(image, traits)
+
+    monkeypatch.setattr(fake, "analyze", stopped_at_the_third)
+    code, _, err = analyze(tmp_path / "in", "--out", out)
+    part = tmp_path / f"out.{form}.part"
+    assert (code, out.exists(), part.exists()) == (130, False, True)
+    assert f"the results so far are in {part}; --resume goes on from there" in err
+    with part.open("a") as stream:
+        stream.write('{"path": "cut in the mid')  # by the end of the power
+    monkeypatch.setattr(fake, "analyze", really)
+    before = len(fake.calls)
+    assert analyze(tmp_path / "in", "--out", out, "--resume")[0] == 0
+    assert out.read_bytes() == whole.read_bytes()
+    assert len(fake.calls) - before in (2, 3), "what was finished is not asked again; the last one may be"
+    assert not part.exists()
+
+
+def test_resume_needs_something_to_go_on_with(analyze, put, tmp_path):
+    path, out = put("coffee.png"), tmp_path / "out.jsonl"
+    assert analyze(path, "--out", out, "--resume")[::2] == (
+        2,
+        f"facetraits: there is no {out}.part, in which a run that was stopped leaves its results\n",
+    )
+    assert analyze(path, "--resume")[::2] == (2, "facetraits: --resume and --force need --out FILE\n")
+    (tmp_path / "out.jsonl.part").write_text("no results\n")
+    assert "cannot be read as the results of a run" in analyze(path, "--out", out, "--resume")[2]
+
+
+def test_pipes_devices_and_huge_files_are_said_and_end_nothing(analyze, put, tmp_path):
+    put("coffee.png", "in/a.png")
+    os.mkfifo(tmp_path / "in" / "b.png")
+    with (tmp_path / "in" / "c.jpg").open("wb") as stream:
+        stream.truncate(60 * 10**9)  # sparse: it takes no room
+    (tmp_path / "in" / "d.png").symlink_to("/dev/zero")
+    code, records, err = analyze(tmp_path / "in")
+    assert code == 1
+    assert [record["error"] for record in records] == [
+        "no face found",
+        "this is a pipe or a device and no file",
+        "the file is larger than 1000 MB, which no picture should be",
+        "this is a pipe or a device and no file",
+    ]
+    assert err == "facetraits: 3 of 4 pictures could not be read; their rows say why\n"
+
+
+def test_a_picture_that_needs_too_much_memory_ends_nothing(analyze, put, tmp_path, fake, monkeypatch):
+    for name in ("a.png", "b.png"):
+        put("coffee.png", name)
+    really = fake.analyze
+
+    def short_of_memory(image, traits=TRAITS):
+        if not fake.calls:
+            fake.calls.append(())
+            raise MemoryError
+        return really(image, traits)
+
+    monkeypatch.setattr(fake, "analyze", short_of_memory)
+    code, records, _ = analyze(tmp_path)
+    assert code == 1
+    assert [record["error"] for record in records] == [
+        "the picture needs more memory than this machine has free",
+        "no face found",
+    ]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("to_file", [False, True])
+def test_a_full_disk_is_a_sentence(put, to_file):
+    command = [sys.executable, "-m", "facetraits", "analyze", str(put("coffee.png")), "--profile", "fast"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*command, *(["--out", "/dev/full"] if to_file else [])],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL if to_file else full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_reader_that_goes_away_ends_the_command_quietly(put):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import io
+import json
 import math
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +22,13 @@ from facetraits.analyzer import FaceAnalyzer, load_analyzer
 from facetraits.errors import EXIT_DONE, EXIT_SOME_UNREADABLE, UserError
 from facetraits.faces.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image, is_picture_path
 from facetraits.registry import PROFILES
-from facetraits.tables import csv_lines, json_lines, picture_record
+from facetraits.tables import FORMULA_STARTS, csv_head, csv_lines, csv_piece, json_lines, picture_record
 from facetraits.traits import TRAITS, TraitName
 from facetraits.video.sources import VIDEO_SUFFIXES, Frame, VideoError, VideoFile, read_file
 from facetraits.video.timeline import error_record, person_records, timeline_csv_lines
 
 _FORMATS: Final[tuple[str, ...]] = ("jsonl", "csv")
+_LARGEST_FILE: Final = 1_000_000_000  # 120 megapixels of 16 bits, not compressed
 
 
 def add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,8 +39,9 @@ def add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="Analyse pictures and videos; folders are searched for pictures with all folders in them. Every "
         "picture gives a result, and every person in a video a time line: one that cannot be read, or has no face, a "
         "row with the reason.",
-        epilog="Results are written as they come, so that stopping the command keeps what is done. Exit codes: 0 all "
-        "done, 1 some files could not be read, 2 nothing done, 3 models missing or damaged, 130 stopped by Ctrl-C.",
+        epilog="Results are written as they come, to a file into FILE.part until all are there; a run that was stopped "
+        "goes on with --resume. Exit codes: 0 all done, 1 some files could not be read, 2 nothing done, 3 models "
+        "missing or damaged, 130 stopped by Ctrl-C.",
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, a folder of pictures, or a video")
     parser.add_argument(
@@ -46,6 +51,8 @@ def add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "second (default: csv where FILE ends in .csv, jsonl otherwise)",
     )
     parser.add_argument("--out", metavar="FILE", type=Path, help="write there instead of to the terminal")
+    parser.add_argument("--force", action="store_true", help="replace FILE where it is there already")
+    parser.add_argument("--resume", action="store_true", help="go on where a run that was stopped has left FILE.part")
     parser.add_argument(
         "--profile",
         choices=PROFILES,
@@ -82,12 +89,17 @@ def _analyze(arguments: argparse.Namespace) -> int:
     videos = sum(picture.is_video for picture in pictures)
     if form == "csv" and 0 < videos < len(pictures):
         raise UserError("pictures and videos have different columns; write two CSV files, or --format jsonl")
+    done = _checked_output(out, form, arguments)
     lines_of = json_lines if form == "jsonl" else timeline_csv_lines if videos else csv_lines
     analyzer = load_analyzer(profile=arguments.profile)
     tally = _Tally()
-    with _output(out) as stream, _progress(pictures, stream) as progress:
-        for lines in lines_of(_records(progress, analyzer, traits, tally)):
-            stream.write(lines)
+    left = [picture for picture in pictures if _as_written(picture.path) not in done]
+    with _output(out, append=bool(done)) as stream, _progress(left, stream) as progress:
+        lines = iter(lines_of(_records(progress, analyzer, traits, tally)))
+        if done and form == "csv":
+            next(lines)  # the names of the columns are there
+        for piece in lines:
+            stream.write(piece)
             stream.flush()
     if tally.unreadable:
         kind = "files" if 0 < videos < len(pictures) else "videos" if videos else "pictures"
@@ -187,27 +199,110 @@ def _record(picture: _Picture, analyzer: FaceAnalyzer, traits: tuple[TraitName, 
     if picture.error is not None:
         return picture_record(picture.path, None, picture.error)
     try:
-        image = decode_image(Path(picture.path).read_bytes())
+        return picture_record(picture.path, analyzer.analyze(decode_image(_bytes_of(picture.path)), traits), None)
     except ImageDecodeError as error:
         return picture_record(picture.path, None, str(error))
+    except MemoryError:
+        return picture_record(picture.path, None, "the picture needs more memory than this machine has free")
     except OSError as error:
         return picture_record(picture.path, None, f"the file could not be read: {error.strerror}")
-    return picture_record(picture.path, analyzer.analyze(image, traits), None)
+
+
+def _bytes_of(path: str) -> bytes:
+    """What a file holds.
+
+    Raises:
+        ImageDecodeError: it is a pipe or a device, which may have no end, or larger than any picture that is read.
+        OSError: it cannot be read.
+    """
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageDecodeError("this is a pipe or a device and no file")
+    if status.st_size > _LARGEST_FILE:
+        raise ImageDecodeError(f"the file is larger than {_LARGEST_FILE // 10**6} MB, which no picture should be")
+    return Path(path).read_bytes()
+
+
+def _part_of(out: Path) -> Path:
+    """Where results go until all are there, so that an old file stays whole until then; a device is what it is."""
+    return out if out.exists() and not out.is_file() else out.with_name(f"{out.name}.part")
+
+
+def _checked_output(out: Path | None, form: str, arguments: argparse.Namespace) -> frozenset[str]:
+    """The paths whose results a run that was stopped has left; its file is cut after them.
+
+    Raises:
+        UserError: the file is there already, or there is no run to go on with.
+    """
+    if out is None:
+        if arguments.resume or arguments.force:
+            raise UserError("--resume and --force need --out FILE")
+        return frozenset()
+    if out.is_dir():
+        raise UserError(f"cannot write to {out}: it is a folder")
+    if not arguments.resume:
+        if out.is_file() and not arguments.force:
+            raise UserError(f"{out} is there already; --force replaces it")
+        return frozenset()
+    part = _part_of(out)
+    if not part.exists():
+        raise UserError(f"there is no {part}, in which a run that was stopped leaves its results")
+    return _cut_to_finished(part, form)
+
+
+def _cut_to_finished(part: Path, form: str) -> frozenset[str]:
+    """Take the last path's results, which may be incomplete, out of a file; the paths of those that stay."""
+    try:
+        with part.open(encoding="utf-8", newline="") as stream:
+            if form == "csv":
+                columns, *rows = csv.reader(stream)
+                head = csv_head(columns)
+                found = [(row[0], csv_piece([dict(zip(columns, row, strict=False))], columns)) for row in rows]
+            else:
+                head = ""
+                found = [(json.loads(line)["path"], line) for line in stream if line.endswith("\n")]
+    except (OSError, ValueError, KeyError, TypeError, IndexError, csv.Error) as error:
+        raise UserError(f"{part} cannot be read as the results of a run that was stopped") from error
+    last = found[-1][0] if found else ""
+    kept = [(path, line) for path, line in found if path != last]
+    if kept:
+        part.write_text(head + "".join(line for _, line in kept), encoding="utf-8", newline="")
+    return frozenset(_as_written(path) for path, _ in kept)
+
+
+def _as_written(path: str) -> str:
+    """A path as CSV shows it: bytes that are no text escaped, and what looks like a formula quoted."""
+    text = path.encode("utf-8", "backslashreplace").decode("utf-8")
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 @contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
-    """The stream for results: UTF-8 with plain line ends everywhere; bytes of a path that are no text are escaped."""
+def _output(path: Path | None, append: bool) -> Iterator[TextIO]:
+    """The stream for results: UTF-8 with plain line ends everywhere; bytes of a path that are no text are escaped.
+
+    A file gets its name when all results are in it.
+    """
     if path is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
-        yield sys.stdout
+        try:
+            yield sys.stdout
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise UserError(f"the results cannot be written: {error.strerror}") from error
         return
+    part = _part_of(path)
     try:
-        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+        with part.open("a" if append else "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             yield stream
+        if part != path:
+            part.replace(path)
     except OSError as error:
         raise UserError(f"cannot write to {path}: {error.strerror}") from error
+    except KeyboardInterrupt:
+        print(f"facetraits: the results so far are in {part}; --resume goes on from there", file=sys.stderr)
+        raise
 
 
 @contextmanager
