@@ -34,6 +34,7 @@ _LONGEST_SIDE_PX: Final = 3840  # larger frames are shrunk: more shows no more o
 _FILE_BUFFER: Final = 1 << 20
 _SAME_TIME_S: Final = 1e-3  # time stamps are rounded
 _USUAL_STEP_S: Final = 1 / 25
+_LONGEST_GAP_S: Final = 3600.0  # a longer one is a damaged time stamp and no pause
 _FIRST_CAMERA: Final = 1990  # clocks that were never set say 1904 or 1970
 
 
@@ -205,7 +206,7 @@ def _recorded_at(metadata: Mapping[str, str]) -> datetime | None:
 
 
 class _FileClock:
-    """Time stamps as seconds since the first one. Missing and falling ones become a usual step on."""
+    """Time stamps as seconds since the first one. Missing and falling ones, and leaps, become a usual step on."""
 
     def __init__(self, rate: object) -> None:
         fps = float(rate) if rate else 0.0  # type: ignore[arg-type]
@@ -218,14 +219,11 @@ class _FileClock:
         if self._start_s is None:
             self._start_s = stamp_s or 0.0
         time_s = expected_s if stamp_s is None else stamp_s - self._start_s
-        if time_s < self._last_s:
+        if not self._last_s <= time_s <= self._last_s + _LONGEST_GAP_S:
             self._start_s -= expected_s - time_s
             time_s = expected_s
         self._last_s = time_s
         return time_s
-
-
-# ----------------------------------------------------------------------------------------------------------- streams
 
 
 # ------------------------------------------------------------------------------------------------------------ pictures

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from facetraits.video.cameras import check_address, read_stream
 from facetraits.video.pace import BackOff
 from facetraits.video.sources import Frame, VideoError, read_file
 from facetraits.visitors.source import Source, SourceKind
 from facetraits.visitors.visit import Settings
+
+_CLOCK_ERROR: Final = timedelta(hours=1)  # of the camera's clock, or of the guess when the recording began
 
 
 class FrameSource(Protocol):
@@ -108,6 +110,8 @@ class FileInput:
             for frame in video:
                 if source.stopped:
                     return
+                if self.began + timedelta(seconds=frame.time_s) > datetime.now(UTC) + _CLOCK_ERROR:
+                    raise VideoError("By its time stamps the video goes on in the future; what came before is counted.")
                 yield frame
                 if video.duration_s is not None:
                     source.progressed(min(frame.time_s / video.duration_s, 1.0))

@@ -22,6 +22,7 @@ from sqlalchemy import (
     delete,
     false,
     func,
+    or_,
     select,
     update,
 )
@@ -231,13 +232,17 @@ class VisitStore:
         return self._delete_where()
 
     def expire(self, now: datetime) -> int:
-        """Delete visits that are older than the settings allow; returns how many there were.
+        """Delete visits that are older than the settings allow, or lie in the future; returns how many there were.
 
         Args:
             now: aware.
         """
         days = self.settings().retention_days
-        return 0 if days is None else self._delete_where(visits.c.started < now - timedelta(days=days))
+        if days is None:
+            return 0
+        return self._delete_where(
+            or_(visits.c.started < now - timedelta(days=days), visits.c.started > now + timedelta(days=1))
+        )
 
     def settings(self) -> Settings:
         """The settings of all programs that use this database."""

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facetraits.video.cameras import CameraStream, is_address, read_stream, shown_address
-from facetraits.video.sources import VideoError, read_file
+from facetraits.video.sources import VideoError, _FileClock, read_file
 from tests.camera import Scene, read_counter
 from tests.videos import Camera, comes_and_goes, http_camera, jpeg, rtsp_camera, write_sound, write_video
 
@@ -33,6 +33,14 @@ def video(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # ------------------------------------------------------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize("leap_s", [4000.0, 10 * 365 * 86400.0, 1e18, -5.0])
+def test_a_leap_of_the_time_stamps_is_a_step_and_a_pause_is_a_pause(leap_s: float) -> None:
+    clock = _FileClock(10)
+    assert [clock.read(stamp_s) for stamp_s in (7.0, 7.1)] == pytest.approx([0, 0.1])
+    assert [clock.read(7.1 + leap_s + i / 10) for i in range(2)] == pytest.approx([0.2, 0.3], abs=200)
+    assert clock.read(7.1 + leap_s + 1800) == pytest.approx(1800.2, abs=200)
 
 
 def test_every_picture_comes_at_its_time(scene: Scene, video: Path) -> None:

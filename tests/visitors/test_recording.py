@@ -119,6 +119,24 @@ def test_visits_of_a_video_are_those_that_happened(
     assert all(traits == ("age", "gender", "expression") for traits in detecting.calls)
 
 
+def test_a_video_that_leaps_into_the_future_keeps_what_came_before(
+    record: Start, store: MemoryStore, detecting: FakeAnalyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By damaged time stamps; a visit in the future would never be too old to keep."""
+    path = write_video(tmp_path / "shop.mp4", comes_and_goes((0.5, 9), seconds=10).pictures())
+    monkeypatch.setattr("facetraits.visitors.inputs._CLOCK_ERROR", timedelta(0))
+    recording = record(detecting)
+
+    recording.start("door", FileInput(path, datetime.now(UTC) - timedelta(seconds=4)))
+    wait_for(is_over(recording))
+
+    assert status(recording).state == "failed"
+    assert status(recording).detail.startswith("By its time stamps the video goes on in the future")
+    wait_for(lambda: recording.unwritten() == 0)
+    (kept,) = store.visits()
+    assert kept.ended and 2 < kept.duration_s < 8
+
+
 def test_two_who_cross_are_two_visits(record: Start, store: MemoryStore, tmp_path: Path) -> None:
     path = write_video(tmp_path / "cross.mp4", two_cross().pictures(), fps=10)
     recording = record(load_analyzer(profile="fast"))

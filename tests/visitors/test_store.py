@@ -317,13 +317,21 @@ class TestDeleting:
         store.save_settings(Settings(retention_days=None))
         assert store.expire(NOON + 10 * days) == 0
 
+    def test_what_lies_in_the_future_expires_too(self, store: VisitStore):
+        """Written by a program that believed a damaged time stamp."""
+        store.save_settings(Settings(retention_days=30))
+        later = replace(visit(1), started=NOON + timedelta(days=3650))
+        store.add([visit(0), later])
+        assert store.expire(NOON + timedelta(hours=1)) == 1
+        assert [v.started for v in store.latest()] == [visit(0).started]
+
     @pytest.mark.parametrize("how", ["delete", "delete_all", "expire"])
     def test_nothing_of_it_stays_in_the_files_of_sqlite(self, sqlite_url: str, sqlite_path: Path, how: str):
         def on_disk() -> bytes:
             return b"".join(path.read_bytes() for path in sqlite_path.parent.iterdir())
 
         with closing(open_store(sqlite_url)) as store:
-            kept = visit(10**6, source="kept")
+            kept = visit(199 * 24 * 60, source="kept")
             gone = [visit(i / 60, source="secretname", gender="male", gender_confidence=0.9) for i in range(3000)]
             store.add([*gone, kept])
             store.mark([v.id for v in gone], "yes")
