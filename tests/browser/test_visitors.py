@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+PASSWORD = "a password of the shop"
 VIEWS = ("Now", "Visits", "Patterns", "Recording", "Data")
 
 
@@ -42,7 +43,11 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def app_url(tmp_path_factory: pytest.TempPathFactory, log: Path) -> Iterator[str]:
-    environment = {"FACETRAITS_DB": f"sqlite:///{log}", "FACETRAITS_VIEWERS": "50"}
+    environment = {
+        "FACETRAITS_DB": f"sqlite:///{log}",
+        "FACETRAITS_VIEWERS": "50",
+        "FACETRAITS_VISITORS_PASSWORD": PASSWORD,
+    }
     with running_app(tmp_path_factory.mktemp("app") / "log.txt", environment) as url:
         yield url
 
@@ -65,6 +70,8 @@ class Owner:
         self.page.context.set_default_timeout(30_000)
         self.page.context.grant_permissions(["camera"])
         watched.visit("Visitors")
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.press("Open the log")
 
     def view(self, name: str) -> None:
         self.page.get_by_role("radio", name=name, exact=True).click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,7 @@ from streamlit_webrtc import WebRtcStreamerContext
 from streamlit_webrtc.component import WebRtcStreamerState
 
 from facetraits.registry import ModelIntegrityError
+from facetraits.settings import PASSWORD
 from facetraits.visitors.inputs import FileInput
 from facetraits.visitors.store import StoreError, VisitStore
 from facetraits.visitors.visit import Settings, Visit
@@ -28,7 +30,7 @@ from tests.builders import ROOT, FakeAnalyzer, photo_of_one
 from tests.videos import comes_and_goes, write_sound, write_video
 from tests.visitors.made_visits import make_frame, make_visit, visits_of
 from ui.live.gate import Viewers
-from ui.visitors import cached
+from ui.visitors import access, cached
 from ui.visitors.recording import began_at
 from ui.visitors.webcam import BrowserCamera
 
@@ -51,8 +53,8 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The browser runs on this machine."""
-    monkeypatch.setattr("ui.visitors.access._is_local", lambda: True)
+    """Whoever looks has opened the log."""
+    monkeypatch.setattr("ui.visitors.access._knows", lambda secret, *_: not os.environ.get(PASSWORD.variable))
 
 
 @pytest.fixture
@@ -75,8 +77,11 @@ def in_view(source: str) -> Visit:
     return make_visit(datetime.now(UTC) - timedelta(seconds=60), source=source, duration_s=60.0, ended=False)
 
 
-def open_page(view: str = "Now") -> AppTest:
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).switch_page(PAGE).run()
+def open_page(view: str = "Now", code: str | None = None) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).switch_page(PAGE)
+    if code is not None:
+        page.query_params["code"] = code
+    page.run()
     assert [error.value for error in page.exception] == []
     return page if view == "Now" else choose(page, "visitors_view", view)
 
@@ -120,33 +125,75 @@ def charts(page: AppTest) -> int:
 # --------------------------------------------------------------------------------------------------------------- access
 
 
-def test_it_stays_closed_to_browsers_elsewhere(shop: VisitStore) -> None:
+@pytest.fixture
+def guesses() -> None:
+    access._guesses.clear()
+    access.opening_code.clear()
+
+
+def opened(page: AppTest) -> bool:
+    return "The last visits" in [header.value for header in page.subheader]
+
+
+@pytest.mark.usefixtures("guesses")
+def test_without_a_password_it_stays_closed_until_somebody_has_the_code(
+    shop: VisitStore, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = open_page()
     assert "The visitor log is closed here" in text(page)
     assert "FACETRAITS_VISITORS_PASSWORD" in text(page)
     assert "Female" not in text(page)
     assert page.get("button_group") == []
+    shown = capsys.readouterr().out
+    assert shown.count("/Visitors?code=") == 1
+    code = access.opening_code()
+    assert code in shown and len(code) >= 16
+    page.text_input(key="visitors_code_given").set_value("wrong")
+    assert "That is not right" in text(submit(page, "Open the log"))
+    page.text_input(key="visitors_code_given").set_value(code)
+    assert opened(submit(page, "Open the log"))
 
 
+@pytest.mark.usefixtures("guesses")
+def test_the_address_with_the_code_opens_it_and_loses_the_code(shop: VisitStore) -> None:
+    page = open_page(code=access.opening_code())
+    assert opened(page)
+    assert "code" not in page.query_params
+    assert not opened(open_page(code="guessed"))
+
+
+@pytest.mark.usefixtures("guesses")
 def test_the_password_is_asked_for_once(shop: VisitStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FACETRAITS_VISITORS_PASSWORD", "Ällo")
-    monkeypatch.setattr("ui.visitors.access._PAUSE_S", 0.0)
+    monkeypatch.setenv("FACETRAITS_VISITORS_PASSWORD", "Ällo, ällo")
     page = open_page()
-    assert "The last visits" not in [header.value for header in page.subheader]
+    assert not opened(page)
     page.text_input(key="visitors_password_given").set_value("wrong")
-    assert "That is not the password" in text(submit(page, "Open the log"))
-    page.text_input(key="visitors_password_given").set_value("Ällo")
-    submit(page, "Open the log")
-    assert "The last visits" in [header.value for header in page.subheader]
+    assert "That is not right" in text(submit(page, "Open the log"))
+    page.text_input(key="visitors_password_given").set_value("Ällo, ällo")
+    assert opened(submit(page, "Open the log"))
     page.switch_page("app.py").run().switch_page(PAGE).run()
-    assert "The last visits" in [header.value for header in page.subheader]
-    monkeypatch.setenv("FACETRAITS_VISITORS_PASSWORD", "changed")
-    assert "The last visits" not in [header.value for header in page.run().subheader]
+    assert opened(page)
+    monkeypatch.setenv("FACETRAITS_VISITORS_PASSWORD", "changed since")
+    assert not opened(page.run())
+
+
+@pytest.mark.usefixtures("guesses")
+def test_guessing_is_slow_for_all_sessions_together(
+    shop: VisitStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("FACETRAITS_VISITORS_PASSWORD", "correct horse")
+    told = []
+    for number in range(7):
+        page = open_page()
+        page.text_input(key="visitors_password_given").set_value(f"guess {number}")
+        told.append("Too many wrong tries" in text(submit(page, "Open the log")))
+    assert told == [False] * 5 + [True] * 2
+    assert sum("a wrong password" in record.message for record in caplog.records) == 5
 
 
 @pytest.mark.usefixtures("here")
 def test_a_password_is_asked_for_on_this_machine_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FACETRAITS_VISITORS_PASSWORD", "secret")
+    monkeypatch.setenv("FACETRAITS_VISITORS_PASSWORD", "secret secret")
     assert "Recording is off" not in text(open_page())
 
 

@@ -10,34 +10,30 @@ import pytest
 
 from facetraits.settings import PASSWORD
 from tests.builders import ROOT
-from ui.visitors.access import Protection, on_this_machine, protection
+from ui.visitors.access import Guesses, Protection, protection
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost:8501", "localhost", "LOCALHOST:80", "127.0.0.1:8501", "[::1]:8501", "[::1]"]
-)
-def test_a_browser_on_this_machine_is_known(host: str) -> None:
-    assert on_this_machine(None, {"Host": host})
+def test_guesses_are_few_for_all_browsers_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("ui.visitors.access.time.monotonic", lambda: now[0])
+    guesses = Guesses()
+    assert [guesses.wait_s() for _ in range(6)] == [0, 0, 0, 0, 0, pytest.approx(10)]
+    now[0] = 9.0
+    assert guesses.wait_s() == pytest.approx(1)
+    now[0] = 10.5
+    assert guesses.wait_s() == 0
+    guesses.right()
+    assert guesses.wait_s() == 0, "who knows it does not use guesses up"
+    now[0] = 1000.0
+    assert [guesses.wait_s() for _ in range(5)] == [0] * 5
+    assert guesses.wait_s() > 0
 
 
-@pytest.mark.parametrize(
-    ("ip_address", "headers"),
-    [
-        ("192.168.1.7", {"Host": "localhost:8501"}),  # a published port of a container, or a made-up name
-        (None, {"Host": "shop.example.org"}),  # a proxy on this machine
-        (None, {"Host": "shop.example.org:8501"}),
-        (None, {"Host": "localhost.example.org:8501"}),
-        (None, {"Host": "127.0.0.1.example.org"}),
-        (None, {"Host": ""}),
-        (None, {}),
-        (None, {"Host": "localhost:8501", "X-Forwarded-For": "203.0.113.9"}),
-        (None, {"Host": "127.0.0.1:8501", "Forwarded": "for=203.0.113.9"}),
-        (None, {"Host": "127.0.0.1:8501", "X-Real-IP": "203.0.113.9"}),
-        (None, {"Host": "localhost", "Via": "1.1 proxy"}),
-    ],
-)
-def test_everybody_else_is_not(ip_address: str | None, headers: Mapping[str, str]) -> None:
-    assert not on_this_machine(ip_address, headers)
+@pytest.mark.parametrize("short", ["1", "1234567"])
+def test_a_short_password_opens_no_door(short: str) -> None:
+    for found in (protection({}, {PASSWORD.variable: short}), protection({"visitors": {"password": short}}, {})):
+        assert found.password == ""
+        assert "must have at least 8 characters" in str(found.problem) and short not in str(found.problem)
 
 
 def test_the_password_comes_from_the_environment_before_the_file() -> None:

@@ -1,16 +1,20 @@
 """Who may see the visitor log, which all who open the page share.
 
-With a password the page asks for it, once per browser session. Without one it opens only in a browser on the machine
-that runs the app: a log of people is nobody else's business until its owner says so.
+With a password the page asks for it, once per browser session. Without one it asks for a code that this program makes
+up and shows in its terminal: whoever can read that runs the machine. Where a browser seems to be counts for nothing:
+behind a proxy all of them seem to be on this machine.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
+import threading
 import time
 from collections.abc import Mapping
+from secrets import token_urlsafe
 from typing import Any, Final, NamedTuple
 
 import streamlit as st
@@ -19,10 +23,12 @@ from facetraits import settings
 from ui.kit.components import lead, notice
 from ui.live.connection import load_secrets
 
-_LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
-# Any of these says that a proxy brought the request: whoever sits behind it only seems to be on this machine.
-_PROXY_HEADERS: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
-_PAUSE_S: Final = 1.0  # after a wrong password: guessing many takes long
+_LOG: Final = logging.getLogger(__name__)
+
+CODE_PARAMETER: Final = "code"  # of the page's address
+SHORTEST_PASSWORD: Final = 8
+_FREE_GUESSES: Final = 5
+_SECONDS_PER_GUESS: Final = 10.0
 
 
 class Protection(NamedTuple):
@@ -46,28 +52,60 @@ def protection(secrets: Mapping[str, Any], environ: Mapping[str, str]) -> Protec
     """
     password = environ.get(settings.PASSWORD.variable, "")
     if password:
-        return Protection(password)
+        return _long_enough(password, settings.PASSWORD.in_environment)
     if secrets.get(settings.CONNECTION, {}) is None:  # so load_secrets says that the file is there and broken
         return Protection("", f"The file {settings.SECRETS_FILE} cannot be read.")
     reader = settings.SettingsReader(secrets, {})
     reader.section(settings.VISITORS)
     password = reader.read(settings.PASSWORD, settings.text, "")
-    return Protection("", reader.problems[0]) if reader.problems else Protection(password)
+    if reader.problems:
+        return Protection("", reader.problems[0])
+    return _long_enough(password, settings.PASSWORD.in_file) if password else Protection("")
 
 
-def on_this_machine(ip_address: str | None, headers: Mapping[str, str]) -> bool:
-    """Whether the browser runs where the app runs.
+def _long_enough(password: str, place: str) -> Protection:
+    if len(password) < SHORTEST_PASSWORD:
+        return Protection("", f"{place} must have at least {SHORTEST_PASSWORD} characters.")
+    return Protection(password)
 
-    Args:
-        ip_address: of the browser; None for this machine itself, as ``st.context`` gives it.
-        headers: of its request. ``Host`` must be a name of this machine, which no other site can make a browser send.
-    """
-    if ip_address is not None or any(headers.get(name) for name in _PROXY_HEADERS):
-        return False
-    name, _, port = (headers.get("Host") or "").lower().rpartition(":")
-    if not port.isdigit():  # no port: "localhost", or "[::1]", which has colons of its own
-        name = (headers.get("Host") or "").lower()
-    return name in _LOCAL_NAMES
+
+class Guesses:
+    """How many wrong passwords may still be given, by all browsers together: a few at once, then one in ten seconds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left = float(_FREE_GUESSES)
+        self._at_s = time.monotonic()
+
+    def wait_s(self) -> float:
+        """How long nobody may guess; 0 where somebody may now, which is taken as a guess."""
+        with self._lock:
+            now_s = time.monotonic()
+            self._left = min(_FREE_GUESSES, self._left + (now_s - self._at_s) / _SECONDS_PER_GUESS)
+            self._at_s = now_s
+            if self._left < 1:
+                return (1 - self._left) * _SECONDS_PER_GUESS
+            self._left -= 1
+            return 0.0
+
+    def right(self) -> None:
+        """It was the password: who knows it does not count."""
+        with self._lock:
+            self._left = min(_FREE_GUESSES, self._left + 1)
+
+
+@st.cache_resource(show_spinner=False)
+def _guesses() -> Guesses:
+    return Guesses()
+
+
+@st.cache_resource(show_spinner=False)
+def opening_code() -> str:
+    """The code of this run of the program; shown in the terminal once, in an address to open."""
+    code = token_urlsafe(12)
+    port = st.get_option("server.port")
+    print(f"\n  The visitors' log opens with http://localhost:{port}/Visitors?{CODE_PARAMETER}={code}\n", flush=True)
+    return code
 
 
 def admitted() -> bool:
@@ -77,42 +115,55 @@ def admitted() -> bool:
         notice("error", "The password's setting needs mending", found.problem, ("Until then the log stays closed.",))
         return False
     if found.password:
-        return _knows(found.password)
-    if _is_local():
+        return _knows(found.password, "Password", "password")
+    code = opening_code()
+    given = st.query_params.get(CODE_PARAMETER)
+    if given is not None:
+        del st.query_params[CODE_PARAMETER]  # so that it stays in no history and no bookmark
+        if _is_right(given, code):
+            st.session_state["visitors_opened"] = _mark(code)
+    if _knows(code, "Code", "code"):
         return True
     notice(
         "hint",
         "The visitor log is closed here",
-        "Without a password it opens only in a browser on the computer that runs facetraits.",
+        "The terminal in which facetraits runs shows an address that opens it, with the code that is asked for above.",
         (
-            f"Set a password: the environment variable {settings.PASSWORD.variable}, or {settings.PASSWORD.name} in "
-            f"the section [{settings.VISITORS}] of {settings.SECRETS_FILE}. Then start facetraits again.",
-            "Or open this page on that computer itself, as http://localhost with the same number behind the colon.",
+            f"To open it from anywhere with a password of your own, set the environment variable "
+            f"{settings.PASSWORD.variable}, or {settings.PASSWORD.name} in the section [{settings.VISITORS}] of "
+            f"{settings.SECRETS_FILE}. Then start facetraits again.",
         ),
     )
     return False
 
 
-def _is_local() -> bool:
-    return on_this_machine(st.context.ip_address, st.context.headers)
+def _mark(secret: str) -> str:
+    """What a session remembers: not the password itself, and who knew an older one is asked again."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _knows(password: str) -> bool:
-    # Not the password itself; and who knew an older one is asked again.
-    mark = hashlib.sha256(password.encode()).hexdigest()
-    if st.session_state.get("visitors_opened") == mark:
+def _is_right(given: str, secret: str) -> bool:
+    """Whether it is the password; where it is not, all browsers together may guess less often."""
+    wait_s = _guesses().wait_s()
+    if wait_s > 0:
+        notice("error", "Too many wrong tries", f"Wait {wait_s:.0f} seconds, then try again.")
+        return False
+    if hmac.compare_digest(given.encode(), secret.encode()):
+        _guesses().right()
+        return True
+    _LOG.warning("a wrong password for the visitors' log came from %s", st.context.ip_address or "this machine")
+    notice("error", "That is not right", "Try again; capital and small letters differ.")
+    return False
+
+
+def _knows(secret: str, label: str, key: str) -> bool:
+    if hmac.compare_digest(st.session_state.get("visitors_opened", ""), _mark(secret)):
         return True
     lead("The visitor log is for the people of this shop.")
     with st.form("visitors_password", width=420):
-        given = st.text_input(
-            "Password", type="password", autocomplete="current-password", key="visitors_password_given"
-        )
+        given = st.text_input(label, type="password", autocomplete="current-password", key=f"visitors_{key}_given")
         pressed = st.form_submit_button("Open the log", type="primary")
-    if not pressed:
-        return False
-    if hmac.compare_digest(given.encode(), password.encode()):
-        st.session_state["visitors_opened"] = mark
+    if pressed and _is_right(given, secret):
+        st.session_state["visitors_opened"] = _mark(secret)
         st.rerun()
-    time.sleep(_PAUSE_S)
-    notice("error", "That is not the password", "Try again; capital and small letters differ.")
     return False
