@@ -70,7 +70,7 @@ class Owner:
         self.page.context.set_default_timeout(30_000)
         self.page.context.grant_permissions(["camera"])
         watched.visit("Visitors")
-        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("textbox", name="Password").fill(PASSWORD)
         self.press("Open the log")
 
     def view(self, name: str) -> None:
