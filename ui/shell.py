@@ -8,8 +8,13 @@ from threading import Thread
 from typing import Final, Literal, NamedTuple
 
 import streamlit as st
+from streamlit import net_util
 
 from ui.visitors import cached
+
+# Where a request comes from another site, Streamlit asks a web service for this machine's public address, to compare it,
+# and everybody waits meanwhile. It has no setting for that; our pages are reached under the names that a proxy gives.
+net_util.get_external_ip = lambda: None
 
 _STYLE: Final = Path(__file__).parent / "kit" / "style.css"
 _ABOUT: Final = "Apparent age, apparent gender, ethnicity and facial expression of every face in a picture."
