@@ -12,8 +12,8 @@ from streamlit import net_util
 
 from ui.visitors import cached
 
-# Where a request comes from another site, Streamlit asks a web service for this machine's public address, to compare it,
-# and everybody waits meanwhile. It has no setting for that; our pages are reached under the names that a proxy gives.
+# Where a request comes from another site, Streamlit asks a web service for the public address of this machine, and
+# everybody waits meanwhile. There is no setting for that; our pages are reached under the names that a proxy gives.
 net_util.get_external_ip = lambda: None
 
 _STYLE: Final = Path(__file__).parent / "kit" / "style.css"
