@@ -24,6 +24,7 @@ from facetraits.errors import UserError
 
 # 108-megapixel phones pass. A picture of the limit takes 360 MB, and 1.2 GB while it is decoded.
 MAX_PIXELS: Final = 120_000_000
+_STRIP_PX: Final = 256
 
 SUPPORTED_SUFFIXES: Final[tuple[str, ...]] = (
     ".jpg",
@@ -142,6 +143,18 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
     return np.asarray(_TURNS[orientation](pixels), dtype=np.uint8) if orientation in _TURNS else pixels
 
 
+def picture_pixels(data: bytes) -> int:
+    """How many pixels a picture file says that it has; 0 where it is none. Reads its header only."""
+    name = _format_of(data)
+    if name is None:
+        return 0
+    try:
+        with _READERS[name](io.BytesIO(data)) as picture:
+            return picture.width * picture.height
+    except Exception:  # as in decode_image, which says what is wrong
+        return 0
+
+
 def _format_of(data: bytes) -> str | None:
     """Key of ``_READERS`` by the first bytes of the file; file names and declared types are not trusted."""
     for signature, name in _SIGNATURES:
@@ -203,13 +216,22 @@ def _to_rgb(picture: ImageFile.ImageFile, name: str) -> NDArray[np.uint8]:
     if mode.startswith("I;16"):
         return _grey16_to_rgb(picture)
     if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return np.array(Image.alpha_composite(white, rgba).convert("RGB"))
+        return _on_white(picture)
     if mode == "CMYK" and name == "JPEG" and "adobe" not in picture.info:
         # Adobe stores CMYK inverted; Pillow inverts every JPEG back, also those of others.
         return np.array(ImageChops.invert(picture).convert("RGB"))
     return np.array(picture.convert("RGB"))
+
+
+def _on_white(picture: ImageFile.ImageFile) -> NDArray[np.uint8]:
+    """Composed in strips, which need no second and third copy of the whole picture."""
+    width, height = picture.size
+    rgb = np.empty((height, width, 3), dtype=np.uint8)
+    for top in range(0, height, _STRIP_PX):
+        strip = picture.crop((0, top, width, min(top + _STRIP_PX, height))).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        rgb[top : top + _STRIP_PX] = np.asarray(Image.alpha_composite(white, strip).convert("RGB"))
+    return rgb
 
 
 def _grey16_to_rgb(picture: ImageFile.ImageFile) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.faces.alignment import CROPS, align_faces
+from facetraits.faces.budget import IN_WORK, PAGE_MAX_PIXELS
 from facetraits.faces.images import ImageDecodeError, decode_image
 from facetraits.inside.layers import NetworkLayers
 from facetraits.registry import MemberEntry
@@ -121,9 +122,12 @@ def _look(picture: Picture, analyzer: FaceAnalyzer) -> Looked:
     outcome = photos.outcome(picture, TRAITS)
     if outcome.result is None or not outcome.result.faces:
         return Looked(picture, outcome, {})
+    detections = [face.detection for face in outcome.result.faces]
     try:
-        image = decode_image(picture.read())
+        data = picture.read()
+        with IN_WORK.room_for(data):
+            image = decode_image(data, PAGE_MAX_PIXELS)
+            crops = {name: align_faces(image, detections, spec) for name, spec in CROPS.items()}
     except (ImageDecodeError, MemoryError):  # it could be read a moment ago
         return Looked(picture, Outcome(outcome.traits, None, _UNREADABLE), {})
-    detections = [face.detection for face in outcome.result.faces]
-    return Looked(picture, outcome, {name: align_faces(image, detections, spec) for name, spec in CROPS.items()})
+    return Looked(picture, outcome, crops)
