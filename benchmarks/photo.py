@@ -169,7 +169,7 @@ def measure_folder(folder: Path, rounds: int) -> list[dict[str, Any]]:
     for _ in range(rounds):
         for profile in PROFILES:
             out = folder.parent / f"{profile}.jsonl"
-            command = (sys.executable, "-m", "facetraits", "analyze", str(folder), "--out", str(out))
+            command = (sys.executable, "-m", "facetraits", "analyze", str(folder), "--force", "--out", str(out))
             started = time.perf_counter()
             subprocess.run((*command, "--profile", profile), cwd=ROOT, check=True)
             seconds[profile].append(time.perf_counter() - started)
