@@ -90,17 +90,16 @@ class SettingsReader:
         self.problems: list[str] = []
         self._secrets, self._environ = secrets, environ
 
-    def section(self, name: str) -> Mapping[str, Any]:
-        """A section of the secrets; an unreadable one is a problem and empty, an unknown setting in it is a problem."""
+    def check_section(self, name: str) -> None:
+        """Note a section of the secrets that cannot be read, and settings in it that there are not."""
         section = self._secrets.get(name, {})
         if not isinstance(section, Mapping):
             self.problems.append(f"The section [{name}] of {SECRETS_FILE} cannot be read.")
-            return {}
+            return
         known = {setting.name for setting in SETTINGS if setting.section == name}
         self.problems += [
             f"The section [{name}] of {SECRETS_FILE} has no setting {other}." for other in section if other not in known
         ]
-        return section
 
     def read(self, setting: Setting, parse: Callable[[Any], _Value], default: _Value) -> _Value:
         """The value of a setting; the default, and a problem, where it is wrong.
@@ -137,9 +136,9 @@ def text(raw: Any) -> str:
 
 def data_folder() -> Path:
     """The folder that holds ``utkface/``, ``fer2013/`` and the others."""
-    return Path(os.environ.get(DATA.variable, "").strip() or "data")
+    return SettingsReader({}, os.environ).read(DATA, Path, Path("data"))
 
 
 def database_url() -> str:
     """The database of the visitors' log."""
-    return os.environ.get(DATABASE.variable, "").strip() or f"sqlite:///{_ROOT / 'data' / 'visitors.db'}"
+    return SettingsReader({}, os.environ).read(DATABASE, text, f"sqlite:///{_ROOT / 'data' / 'visitors.db'}")

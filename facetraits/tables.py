@@ -107,7 +107,7 @@ def csv_head(columns: Sequence[str]) -> str:
 
 def csv_piece(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as lines of CSV, each with its line end; what a row lacks is empty, and nothing is run as a formula."""
-    return "".join(_csv_line({name: _cell(value) for name, value in row.items()}, columns) for row in rows)
+    return "".join(_csv_line({name: csv_cell(value) for name, value in row.items()}, columns) for row in rows)
 
 
 def _csv_line(cells: Mapping[str, object], columns: Sequence[str]) -> str:
@@ -117,7 +117,8 @@ def _csv_line(cells: Mapping[str, object], columns: Sequence[str]) -> str:
     return stream.getvalue().removesuffix("\r\n") + "\n"
 
 
-def _cell(value: object) -> object:
+def csv_cell(value: object) -> object:
+    """A value as CSV shows it: truth in words, and what looks like a formula quoted."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str) and value.startswith(FORMULA_STARTS):

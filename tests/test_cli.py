@@ -400,6 +400,9 @@ def test_pipes_devices_and_huge_files_are_said_and_end_nothing(analyze, put, tmp
         "this is a pipe or a device and no file",
     ]
     assert err == "facetraits: 3 of 4 pictures could not be read; their rows say why\n"
+    os.mkfifo(tmp_path / "pipe.mp4")
+    code, (record,), _ = analyze(tmp_path / "pipe.mp4")
+    assert (code, record["error"]) == (1, "this is a pipe or a device and no file")
 
 
 def test_a_picture_that_needs_too_much_memory_ends_nothing(analyze, put, tmp_path, fake, monkeypatch):

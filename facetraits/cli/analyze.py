@@ -8,7 +8,6 @@ import io
 import json
 import math
 import os
-import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from facetraits.analyzer import FaceAnalyzer, load_analyzer
 from facetraits.errors import EXIT_DONE, EXIT_SOME_UNREADABLE, UserError
 from facetraits.faces.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image, is_picture_path
 from facetraits.registry import PROFILES
-from facetraits.tables import FORMULA_STARTS, csv_head, csv_lines, csv_piece, json_lines, picture_record
+from facetraits.tables import csv_cell, csv_head, csv_lines, csv_piece, json_lines, picture_record
 from facetraits.traits import TRAITS, TraitName
 from facetraits.video.sources import VIDEO_SUFFIXES, Frame, VideoError, VideoFile, read_file
 from facetraits.video.timeline import error_record, person_records, timeline_csv_lines
@@ -122,7 +121,7 @@ def _traits(listed: str) -> tuple[TraitName, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """A file to analyse, or a folder that could not be opened and why."""
+    """A file to analyse, or what cannot be read and why."""
 
     path: str
     error: str | None = None
@@ -138,10 +137,16 @@ def _pictures(paths: Iterable[str]) -> Iterator[_Picture]:
     for path in paths:
         if not os.path.exists(path):
             raise UserError(f"there is no file or folder {path}")
-        for picture in _pictures_of(path) if os.path.isdir(path) else [_Picture(path)]:
+        for picture in _pictures_of(path) if os.path.isdir(path) else [_file(path)]:
             if (real := os.path.realpath(picture.path)) not in seen:
                 seen.add(real)
                 yield picture
+
+
+def _file(path: str) -> _Picture:
+    """A file to analyse; a pipe or a device is none, because it may have no end."""
+    endless = os.path.exists(path) and not os.path.isfile(path)
+    return _Picture(path, "this is a pipe or a device and no file" if endless else None)
 
 
 def _is_one_of(path: Path, pictures: Iterable[_Picture]) -> bool:
@@ -156,7 +161,7 @@ def _pictures_of(folder: str) -> Iterator[_Picture]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and is_picture_path(name):
-                yield _Picture(os.path.join(parent, name))
+                yield _file(os.path.join(parent, name))
     for error in closed:
         yield _Picture(str(error.filename), f"the folder could not be opened: {error.strerror}")
 
@@ -212,13 +217,10 @@ def _bytes_of(path: str) -> bytes:
     """What a file holds.
 
     Raises:
-        ImageDecodeError: it is a pipe or a device, which may have no end, or larger than any picture that is read.
+        ImageDecodeError: it is larger than any picture that is read.
         OSError: it cannot be read.
     """
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageDecodeError("this is a pipe or a device and no file")
-    if status.st_size > _LARGEST_FILE:
+    if os.path.getsize(path) > _LARGEST_FILE:
         raise ImageDecodeError(f"the file is larger than {_LARGEST_FILE // 10**6} MB, which no picture should be")
     return Path(path).read_bytes()
 
@@ -272,8 +274,7 @@ def _cut_to_finished(part: Path, form: str) -> frozenset[str]:
 
 def _as_written(path: str) -> str:
     """A path as CSV shows it: bytes that are no text escaped, and what looks like a formula quoted."""
-    text = path.encode("utf-8", "backslashreplace").decode("utf-8")
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return str(csv_cell(path.encode("utf-8", "backslashreplace").decode("utf-8")))
 
 
 @contextmanager

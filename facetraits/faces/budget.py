@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from facetraits.faces.images import picture_pixels
+import numpy as np
+from numpy.typing import NDArray
+
+from facetraits.faces.images import decode_image, picture_pixels
 
 # Of one picture that a page takes: more shows no more of a face, and 50 megapixels are what the largest cameras make.
 PAGE_MAX_PIXELS: Final = 50_000_000
@@ -18,7 +21,6 @@ _AT_ONCE: Final = 64_000_000
 # To search a picture for faces takes 400 MB, however small it is: no more than two at once, one for each core of a
 # small server.
 _LEAST: Final = _AT_ONCE // 2
-
 
 _MMAP_THRESHOLD: Final = -3  # M_MMAP_THRESHOLD of malloc.h
 _LARGE_BLOCK: Final = 4 << 20
@@ -77,4 +79,15 @@ class PixelBudget:
                 self._changed.notify_all()
 
 
-IN_WORK: Final = PixelBudget()
+_IN_WORK: Final = PixelBudget()
+
+
+@contextmanager
+def decoded_in_turn(data: bytes) -> Iterator[NDArray[np.uint8]]:
+    """The (H, W, 3) RGB picture of a file that a page was given; its room is kept until the block ends.
+
+    Raises:
+        ImageDecodeError: as of ``decode_image``; also for more than ``PAGE_MAX_PIXELS``.
+    """
+    with _IN_WORK.room_for(data):
+        yield decode_image(data, PAGE_MAX_PIXELS)

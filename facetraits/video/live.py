@@ -246,9 +246,9 @@ class LiveAnalysis:
     def _note_failure(self, run: _Run) -> float:
         with self._changed:
             rest = run.pace.failed()
-            tell = run.pace.begins_to_fail
-        if tell:
-            _LOG.exception("frames could not be analysed")
+            first = run.pace.in_a_row == 1
+        if first:  # a stream that goes on failing must not fill the log
+            _LOG.exception("a frame could not be analysed")
         return rest
 
 

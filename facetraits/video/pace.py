@@ -22,12 +22,15 @@ class Pace:
 
     Args:
         shortest_period_s: from the beginning of one analysis to that of the next, in seconds.
+
+    Attributes:
+        failures: so far; in_a_row: of the last analyses.
     """
 
     def __init__(self, shortest_period_s: float) -> None:
         self._shortest_period_s = shortest_period_s
         self.failures = 0
-        self._in_a_row = 0
+        self.in_a_row = 0
 
     def rest_after(self, took_s: float) -> float:
         """How long to rest after an analysis that took so long, in seconds."""
@@ -35,23 +38,23 @@ class Pace:
 
     def succeeded(self) -> None:
         """Note an analysis that went well."""
-        self._in_a_row = 0
+        self.in_a_row = 0
 
     def failed(self) -> float:
         """Note an analysis that failed; returns how long to rest, in seconds."""
         self.failures += 1
-        self._in_a_row += 1
+        self.in_a_row += 1
         return _REST_AFTER_FAILURE_S
 
     @property
     def failing(self) -> bool:
         """Whether the last analyses have all failed."""
-        return self._in_a_row >= _FAILURES_TO_TELL
+        return self.in_a_row >= _FAILURES_TO_TELL
 
     @property
     def begins_to_fail(self) -> bool:
         """Whether exactly now is the time to tell of it: a source that goes on failing must not fill the log."""
-        return self._in_a_row == _FAILURES_TO_TELL
+        return self.in_a_row == _FAILURES_TO_TELL
 
 
 class RateCounter:

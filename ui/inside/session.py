@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.faces.alignment import CROPS, align_faces
-from facetraits.faces.budget import IN_WORK, PAGE_MAX_PIXELS
-from facetraits.faces.images import ImageDecodeError, decode_image
+from facetraits.faces.budget import decoded_in_turn
+from facetraits.faces.images import ImageDecodeError
 from facetraits.inside.layers import NetworkLayers
 from facetraits.registry import MemberEntry
 from facetraits.traits import TRAITS
@@ -124,9 +124,7 @@ def _look(picture: Picture, analyzer: FaceAnalyzer) -> Looked:
         return Looked(picture, outcome, {})
     detections = [face.detection for face in outcome.result.faces]
     try:
-        data = picture.read()
-        with IN_WORK.room_for(data):
-            image = decode_image(data, PAGE_MAX_PIXELS)
+        with decoded_in_turn(picture.read()) as image:
             crops = {name: align_faces(image, detections, spec) for name, spec in CROPS.items()}
     except (ImageDecodeError, MemoryError):  # it could be read a moment ago
         return Looked(picture, Outcome(outcome.traits, None, _UNREADABLE), {})

@@ -160,7 +160,7 @@ def connection_settings(secrets: Mapping[str, Any], environ: Mapping[str, str]) 
         environ: whose variables such as FACETRAITS_TURN_URLS win; the page passes ``os.environ``.
     """
     source = settings.SettingsReader(secrets, environ)
-    source.section(settings.CONNECTION)
+    source.check_section(settings.CONNECTION)
     ice_servers: tuple[IceServer, ...] = source.read(settings.ICE_SERVERS, _ice_servers, ())
     turn_urls: tuple[str, ...] = source.read(settings.TURN_URLS, _turn_urls, ())
     turn_secret = source.read(settings.TURN_SECRET, settings.text, "")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.faces.annotate import annotate
-from facetraits.faces.budget import IN_WORK, PAGE_MAX_PIXELS
+from facetraits.faces.budget import decoded_in_turn
 from facetraits.faces.images import ImageDecodeError, decode_image
 from facetraits.traits import TRAITS, TraitName
 from facetraits.types import AnalysisResult, FaceDetection
@@ -112,17 +112,14 @@ class PhotoSession:
         """The picture with numbered boxes at screen size, as JPEG."""
         preview = self._previews.get(picture.key)
         if preview is None:
-            data = picture.read()
-            with IN_WORK.room_for(data):
-                preview = self._remember_preview(picture, decode_image(data, PAGE_MAX_PIXELS))
+            with decoded_in_turn(picture.read()) as image:
+                preview = self._remember_preview(picture, image)
         self._previews.move_to_end(picture.key)
         small = decode_image(preview)
         return to_jpeg(annotate(small, result), _PREVIEW_QUALITY)
 
     def _analyze(self, picture: Picture, traits: Collection[TraitName], analyzer: FaceAnalyzer) -> Outcome:
-        data = picture.read()
-        with IN_WORK.room_for(data):
-            image = decode_image(data, PAGE_MAX_PIXELS)
+        with decoded_in_turn(picture.read()) as image:
             result = analyzer.analyze(image, traits)
             self._remember_preview(picture, image)
             crops = tuple(face_crop(image, face.detection) for face in result.faces)
@@ -138,9 +135,8 @@ class PhotoSession:
 
 def annotated_download(picture: Picture, result: AnalysisResult) -> bytes:
     """The whole picture with numbered boxes, as JPEG."""
-    data = picture.read()
-    with IN_WORK.room_for(data):
-        return to_jpeg(annotate(decode_image(data, PAGE_MAX_PIXELS), result), _DOWNLOAD_QUALITY)
+    with decoded_in_turn(picture.read()) as image:
+        return to_jpeg(annotate(image, result), _DOWNLOAD_QUALITY)
 
 
 def face_crop(image: NDArray[np.uint8], detection: FaceDetection) -> bytes:

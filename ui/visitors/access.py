@@ -56,7 +56,7 @@ def protection(secrets: Mapping[str, Any], environ: Mapping[str, str]) -> Protec
     if secrets.get(settings.CONNECTION, {}) is None:  # so load_secrets says that the file is there and broken
         return Protection("", f"The file {settings.SECRETS_FILE} cannot be read.")
     reader = settings.SettingsReader(secrets, {})
-    reader.section(settings.VISITORS)
+    reader.check_section(settings.VISITORS)
     password = reader.read(settings.PASSWORD, settings.text, "")
     if reader.problems:
         return Protection("", reader.problems[0])
