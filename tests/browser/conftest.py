@@ -16,6 +16,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.builders import MODELS, ROOT
 
@@ -44,7 +46,10 @@ class Watched:
         self.foreign_requests: list[str] = []
         self.console_errors: list[str] = []
         page.on("request", lambda request: self._check(request.url))
-        page.on("websocket", lambda socket: self._check(socket.url))
+        self._asked = 0  # runs of the script that the page asked for
+        self._begun = 0  # what was asked for when a run last began
+        self._ended = 0  # what was asked for when the run that last ended had begun
+        page.on("websocket", self._listen)
         page.on("console", lambda m: self.console_errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self.console_errors.append(str(error)))
 
@@ -52,6 +57,23 @@ class Watched:
         parts = urlsplit(url)
         if parts.scheme not in ("data", "blob") and parts.hostname not in ("127.0.0.1", "localhost"):
             self.foreign_requests.append(url)
+
+    def _listen(self, socket: sync_api.WebSocket) -> None:
+        self._check(socket.url)
+        socket.on("framesent", self._sent)
+        socket.on("framereceived", self._received)
+
+    def _sent(self, payload: str | bytes) -> None:
+        if isinstance(payload, bytes) and BackMsg.FromString(payload).WhichOneof("type") == "rerun_script":
+            self._asked += 1
+
+    def _received(self, payload: str | bytes) -> None:
+        if isinstance(payload, bytes):
+            kind = ForwardMsg.FromString(payload).WhichOneof("type")
+            if kind == "new_session":
+                self._begun = self._asked
+            elif kind == "script_finished":
+                self._ended = self._begun
 
     def visit(self, label: str) -> None:
         """Open a page of the app through Home and its links, as visitors do."""
@@ -74,7 +96,12 @@ class Watched:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the script has run to its end."""
+        """Wait until the script has run to its end, for what was last clicked, too."""
+        self.page.wait_for_timeout(20)  # in which the click is heard of
+        deadline_s = time.monotonic() + 30
+        while self._ended < self._asked:
+            assert time.monotonic() < deadline_s, "the script does not end"
+            self.page.wait_for_timeout(20)
         self.page.wait_for_function("document.querySelector('[data-test-script-state=notRunning]') !== null")
 
 
