@@ -107,7 +107,7 @@ def _no_classes(raw):
         (_other_format, "format 99"),
         (_weights_not_one, "sum to 1"),
         (_unknown_member, "nobody"),
-        (_no_classes, "incomplete or malformed"),
+        (_no_classes, "gender must be an output whose classes are listed"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused(tmp_path, raw, damage, message):
