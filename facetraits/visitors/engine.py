@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from facetraits.errors import UserError
@@ -24,6 +24,9 @@ _POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+psycopg")
 _BUSY_S: Final = 10.0
 _CONNECT_S: Final = 5
 _WRITES: Final = "visits_written"
+_LONGEST_REASON: Final = 200
+_DAMAGED: Final = "is damaged: put back a copy of it, or name another file."
+_LACKING: Final = "lacks tables or columns of the visitors' log: put back a copy of it, or name another database."
 # Beginnings of SQLite's names for its errors, and what they mean.
 _SQLITE_FAILURES: Final = {
     "SQLITE_BUSY": "is in use: another program has been writing to it for too long.",
@@ -33,7 +36,7 @@ _SQLITE_FAILURES: Final = {
     "SQLITE_PERM": "cannot be opened: this program may not read and write it.",
     "SQLITE_FULL": "cannot grow: the disk is full.",
     "SQLITE_IOERR": "could not be read or written: the disk failed.",
-    "SQLITE_CORRUPT": "is damaged: put back a copy of it, or name another file.",
+    "SQLITE_CORRUPT": _DAMAGED,
     "SQLITE_NOTADB": "is not a database: name another file.",
 }
 # PostgreSQL's codes, or what its library says before there is a code.
@@ -44,6 +47,8 @@ _POSTGRESQL_FAILURES: Final = {
     "28000": "refused the user or the password.",
     'role "': "refused the user or the password.",
     "no pg_hba.conf entry": "does not let this machine in.",
+    "42P01": _LACKING,
+    "42703": _LACKING,
     "3D000": "is not there: the server has no such database.",
     "does not exist": "is not there: the server has no such database.",
     "42501": "does not let this user read and write there.",
@@ -59,6 +64,8 @@ _POSTGRESQL_FAILURES: Final = {
     "timeout expired": "cannot be reached: the server does not answer.",
     "timeout": "cannot be reached: the server does not answer.",
 }
+# What it takes to make a visit of a row, or a number of a text, and fails where that is something else.
+_NO_SUCH_VALUE: Final = (ValueError, TypeError, AttributeError, ArithmeticError, LookupError)
 _IN_THE_WAY: Final = "holds tables of another program in the place of ours."
 
 
@@ -202,6 +209,20 @@ def sentences(url: URL, name: str) -> Iterator[None]:
         raise StoreError(f"{name} {_reason(error.orig, url)}") from error
     except sqlite3.Error as error:
         raise StoreError(f"{name} {_reason(error, url)}") from error
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged file repeats its bytes
+        raise StoreError(f"{name} {_DAMAGED}") from error
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turn what is raised where rows do not hold what they should into ``StoreError``; nothing else belongs inside.
+
+    Another program or a failing disk may have put anything into them.
+    """
+    try:
+        yield
+    except (*_NO_SUCH_VALUE, NoResultFound, MultipleResultsFound) as error:
+        raise StoreError(f"{name} {_DAMAGED}") from error
 
 
 def _reason(error: BaseException | None, url: URL) -> str:
@@ -216,6 +237,8 @@ def _reason(error: BaseException | None, url: URL) -> str:
         return found[0]
     if "already exists" in message:
         return _IN_THE_WAY
+    if "no such table" in message or "no such column" in message:
+        return _LACKING
     return f"failed: {_without_password(message, url)}"
 
 
@@ -225,4 +248,4 @@ def _without_password(message: str, url: URL) -> str:
     for secret in (url.password, url.query.get("password")):
         for form in {str(secret), quote(str(secret)), quote_plus(str(secret))} if secret else ():
             first = first.replace(form, "***")
-    return first.rstrip(".") + "."
+    return "".join(sign if sign.isprintable() else "?" for sign in first[:_LONGEST_REASON]).rstrip(".") + "."

@@ -24,12 +24,14 @@ from sqlalchemy import (
 )
 
 from facetraits.visitors.schema import Money, UtcDateTime, visits
-from facetraits.visitors.visit import OUTCOMES, VISIT_CLASSES
+from facetraits.visitors.visit import LARGEST_BASKET, OUTCOMES, VISIT_CLASSES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _CLASSES: Final = {**{str(trait): classes for trait, classes in VISIT_CLASSES.items()}, "bought": tuple(OUTCOMES)}
+_TIMES: Final = ("started", "sold_at")
+_WRITTEN_TIME: Final = "????-??-?? ??:??:??.??????".replace("?", "[0-9]")  # how SQLAlchemy has SQLite keep a time
 # First place and length of the parts of an identifier, 32 digits that SQLite keeps without the dashes.
 _PARTS_OF_ID: Final = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 
@@ -42,6 +44,9 @@ def visits_frame(connection: Connection, conditions: Sequence[ColumnElement[bool
         none), ``source``, traits and ``bought`` as category (NaN: none; the categories of traits and ``bought`` are all
         their classes in order), confidences, ``duration_s`` in seconds, ``age`` in years and ``basket`` as float (NaN:
         none), ``ended`` and ``corrected`` as bool.
+
+    Raises:
+        ValueError, TypeError: a row holds what no visit can.
     """
     # Half a second and 60 MB that a program without a page, which only counts, does not need.
     import pandas as pd
@@ -52,7 +57,20 @@ def visits_frame(connection: Connection, conditions: Sequence[ColumnElement[bool
     # Row by row into numbers: a list of all rows would be hundreds of megabytes of objects for a moment.
     rows: Any = connection.execute(statement).cursor
     cells = np.fromiter(rows, dtype=row)
+    _check(cells)
     return pd.DataFrame({column.name: _typed(column, cells[column.name], pd) for column in visits.c})
+
+
+def _check(cells: NDArray[Any]) -> None:
+    """Raise ``ValueError`` where a row was written by something else than this program."""
+    texts = all(type(text) is str for name in ("id", "source") for text in cells[name])
+    years = [cells[name][~np.isnat(cells[name])].astype("datetime64[Y]").astype(int) + 1970 for name in _TIMES]
+    dated = all(((year >= 1) & (year <= 9999)).all() for year in years) and not np.isnat(cells["started"]).any()
+    lasting = (cells["duration_s"] >= 0) & np.isfinite(cells["duration_s"])
+    years_old, paid = cells["age"], cells["basket"]
+    wrong = (years_old < 0) | np.isinf(years_old) | (paid < 0) | (paid > float(LARGEST_BASKET)) | (cells["bought"] < 0)
+    if not (texts and dated and lasting.all()) or wrong.any():
+        raise ValueError("a row is no visit")
 
 
 def _plain(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
@@ -65,6 +83,8 @@ def _plain(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
         if isinstance(kind, Uuid):
             parts = [func.substr(text, *part) for part in _PARTS_OF_ID]
             return parts[0] + "-" + parts[1] + "-" + parts[2] + "-" + parts[3] + "-" + parts[4]
+        if isinstance(kind, UtcDateTime):  # NumPy reads more than that, and warns of some
+            return case((column.is_(None) | text.op("GLOB")(_WRITTEN_TIME), text), else_="no time")
         return text
     if isinstance(kind, UtcDateTime):
         return cast(extract("epoch", column) * 1_000_000, BigInteger)

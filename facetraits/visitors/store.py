@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -35,11 +35,12 @@ from facetraits.visitors.engine import (
     forget_deleted,
     lock_schema,
     parse,
+    readable,
     shown_name,
     transaction,
 )
 from facetraits.visitors.frames import visits_frame
-from facetraits.visitors.schema import changes, settings, visits
+from facetraits.visitors.schema import changes, metadata, settings, visits
 from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, OUTCOMES, Outcome, Selection, Settings, Visit
 
 if TYPE_CHECKING:
@@ -76,7 +77,10 @@ def open_store(url: str) -> VisitStore:
         try:
             with transaction(engine, name, writes=True) as connection:
                 lock_schema(connection)
-                migrations.upgrade(connection)
+                with readable(name):
+                    migrations.upgrade(connection)
+                for table in metadata.sorted_tables:
+                    connection.execute(select(table).limit(0))
         except migrations.NewerSchemaError:
             raise StoreError(f"{name} was made by a newer version of this program: update this one.") from None
         undo.pop_all()
@@ -248,7 +252,7 @@ class VisitStore:
         """The settings of all programs that use this database."""
         with self._reading() as connection:
             row = connection.execute(select(settings)).mappings().one()
-        return Settings(**{name: row[name] for name in ("enter_s", "away_s", "ethnicity", "retention_days")})
+            return Settings(**{name: row[name] for name in ("enter_s", "away_s", "ethnicity", "retention_days")})
 
     def save_settings(self, chosen: Settings) -> None:
         """Write the settings."""
@@ -265,8 +269,10 @@ class VisitStore:
         """Close all connections that are not in use."""
         self._engine.dispose()
 
-    def _reading(self) -> AbstractContextManager[Connection]:
-        return transaction(self._engine, self.name, writes=False)
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with transaction(self._engine, self.name, writes=False) as connection, readable(self.name):
+            yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[_Writer]:

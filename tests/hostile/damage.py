@@ -94,3 +94,29 @@ def _broken_text(text: bytes, draw: random.Random) -> bytes:
             )
         )
     ]
+
+
+def damaged_database(data: bytes, page: int, draw: random.Random) -> bytes:
+    """A database file with one kind of fault in it."""
+    whole = bytearray(data)
+    place = draw.randrange(len(whole))
+    pages = len(whole) // page
+    kind = draw.choice(("cut", "bytes", "bytes", "bytes", "header", "zeros", "swap", "noise", "all zeros", "longer"))
+    if kind == "cut":
+        del whole[draw.choice((place, place // page * page)) :]
+    elif kind == "bytes":
+        for _ in range(draw.choice((1, 10, 100, 1000))):
+            whole[draw.randrange(len(whole))] = draw.randrange(256)
+    elif kind == "header":
+        whole[draw.randrange(16, 100)] = draw.randrange(256)
+    elif kind == "swap":
+        one, other = (draw.randrange(pages) * page for _ in range(2))
+        whole[one : one + page], whole[other : other + page] = whole[other : other + page], whole[one : one + page]
+    elif kind in ("zeros", "noise"):
+        start = draw.randrange(pages) * page
+        whole[start : start + page] = bytes(page) if kind == "zeros" else draw.randbytes(page)
+    elif kind == "all zeros":
+        whole[:] = bytes(len(whole))
+    else:
+        whole += draw.randbytes(draw.randrange(1, 3 * page))
+    return bytes(whole)

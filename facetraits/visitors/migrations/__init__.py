@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 # Its own name: the database may be shared with another program that uses Alembic.
@@ -24,8 +25,16 @@ class NewerSchemaError(Exception):
 
 
 def current(connection: Connection) -> str | None:
-    """The version of the tables; None where there are none."""
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    """The version of the tables; None where there are none.
+
+    Raises:
+        ValueError: there are several.
+    """
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    try:
+        return context.get_current_revision()
+    except CommandError as error:
+        raise ValueError(str(error)) from error
 
 
 def revisions() -> tuple[str, ...]:
@@ -38,6 +47,7 @@ def upgrade(connection: Connection) -> None:
 
     Raises:
         NewerSchemaError: they are newer than this program.
+        ValueError: they are of several versions.
     """
     found, known = current(connection), revisions()
     if found is not None and found not in known:
