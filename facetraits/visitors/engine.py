@@ -24,8 +24,10 @@ _POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+psycopg")
 _BUSY_S: Final = 10.0
 _CONNECT_S: Final = 5
 _WRITES: Final = "visits_written"
+_BEHIND_PAGES: Final = 64
 _LONGEST_REASON: Final = 200
 _DAMAGED: Final = "is damaged: put back a copy of it, or name another file."
+_FULL: Final = "cannot grow: the disk is full."
 _LACKING: Final = "lacks tables or columns of the visitors' log: put back a copy of it, or name another database."
 # Beginnings of SQLite's names for its errors, and what they mean.
 _SQLITE_FAILURES: Final = {
@@ -34,7 +36,8 @@ _SQLITE_FAILURES: Final = {
     "SQLITE_READONLY": "cannot be written: the file or its folder is read-only.",
     "SQLITE_CANTOPEN": "cannot be opened: it is no file, or this program may not write in its folder.",
     "SQLITE_PERM": "cannot be opened: this program may not read and write it.",
-    "SQLITE_FULL": "cannot grow: the disk is full.",
+    "SQLITE_FULL": _FULL,
+    "SQLITE_IOERR_SHM": _FULL,
     "SQLITE_IOERR": "could not be read or written: the disk failed.",
     "SQLITE_CORRUPT": _DAMAGED,
     "SQLITE_NOTADB": "is not a database: name another file.",
@@ -71,6 +74,10 @@ _IN_THE_WAY: Final = "holds tables of another program in the place of ours."
 
 class StoreError(UserError):
     """The message is one sentence for the owner of the database, without its password."""
+
+
+class DiskFullError(StoreError):
+    """The database could not write, most likely because the disk is full."""
 
 
 def parse(url: str) -> URL:
@@ -145,6 +152,9 @@ def _prepare(raw: sqlite3.Connection, _: object) -> None:
     # ... and zeros are written over it.
     raw.execute("PRAGMA secure_delete = ON")
     _set_write_ahead(raw)
+    # What is written goes into the file soon: on a full disk it would not fit there, and nothing could be deleted.
+    raw.execute(f"PRAGMA wal_autocheckpoint = {_BEHIND_PAGES}")
+    raw.execute(f"PRAGMA journal_size_limit = {_BEHIND_PAGES * 4096}")
     raw.execute("PRAGMA synchronous = FULL")
     raw.execute("PRAGMA temp_store = MEMORY")
 
@@ -206,9 +216,9 @@ def sentences(url: URL, name: str) -> Iterator[None]:
     except PoolTimeoutError:
         raise StoreError(f"{name} is in use: too many things wait for it.") from None
     except DBAPIError as error:
-        raise StoreError(f"{name} {_reason(error.orig, url)}") from error
+        raise _failure(error.orig)(f"{name} {_reason(error.orig, url)}") from error
     except sqlite3.Error as error:
-        raise StoreError(f"{name} {_reason(error, url)}") from error
+        raise _failure(error)(f"{name} {_reason(error, url)}") from error
     except UnicodeDecodeError as error:  # what SQLite says of a damaged file repeats its bytes
         raise StoreError(f"{name} {_DAMAGED}") from error
 
@@ -223,6 +233,12 @@ def readable(name: str) -> Iterator[None]:
         yield
     except (*_NO_SUCH_VALUE, NoResultFound, MultipleResultsFound) as error:
         raise StoreError(f"{name} {_DAMAGED}") from error
+
+
+def _failure(error: BaseException | None) -> type[StoreError]:
+    # Where a file may not grow, or memory that is shared, SQLite calls it a failure of the disk.
+    full = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR"))
+    return DiskFullError if full else StoreError
 
 
 def _reason(error: BaseException | None, url: URL) -> str:

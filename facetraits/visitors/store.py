@@ -30,6 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from facetraits.visitors import migrations
 from facetraits.visitors.engine import (
+    DiskFullError,
     StoreError,
     connected,
     forget_deleted,
@@ -41,6 +42,7 @@ from facetraits.visitors.engine import (
 )
 from facetraits.visitors.frames import visits_frame
 from facetraits.visitors.schema import changes, metadata, settings, visits
+from facetraits.visitors.spare import give_spare, keep_spare
 from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, OUTCOMES, Outcome, Selection, Settings, Visit
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ __all__ = ["StoreError", "VisitStore", "open_store"]
 _WRITTEN_EVERY_S: Final = 10.0
 # Rows named in one statement: databases limit how many values that may have.
 _AT_ONCE: Final = 500
+# Visits deleted at once where the disk is full: that many change less than the room that is kept for it.
+_AT_ONCE_IN_NO_ROOM: Final = 40
 
 _COLUMNS: Final = tuple(column.name for column in visits.c)
 _TRAITS: Final = ("age", *CONFIDENCE_OF, *CONFIDENCE_OF.values())
@@ -75,16 +79,26 @@ def open_store(url: str) -> VisitStore:
     with ExitStack() as undo:
         undo.callback(engine.dispose)
         try:
-            with transaction(engine, name, writes=True) as connection:
-                lock_schema(connection)
-                with readable(name):
-                    migrations.upgrade(connection)
-                for table in metadata.sorted_tables:
-                    connection.execute(select(table).limit(0))
-        except migrations.NewerSchemaError:
-            raise StoreError(f"{name} was made by a newer version of this program: update this one.") from None
+            _bring_up_to_date(engine, name)
+        except DiskFullError:
+            if not give_spare(engine):
+                raise
+            _bring_up_to_date(engine, name)
         undo.pop_all()
+    keep_spare(engine)
     return VisitStore(engine, name)
+
+
+def _bring_up_to_date(engine: Engine, name: str) -> None:
+    try:
+        with transaction(engine, name, writes=True) as connection:
+            lock_schema(connection)
+            with readable(name):
+                migrations.upgrade(connection)
+            for table in metadata.sorted_tables:
+                connection.execute(select(table).limit(0))
+    except migrations.NewerSchemaError:
+        raise StoreError(f"{name} was made by a newer version of this program: update this one.") from None
 
 
 class VisitStore:
@@ -92,7 +106,8 @@ class VisitStore:
 
     Any number of threads may use it, and other programs its database. What a method has written when it returns is on
     the disk. Every method raises ``StoreError`` where the database fails; then nothing of that call was written, except
-    that an answer may have been lost on the way: to repeat a call does no harm.
+    that an answer may have been lost on the way, and that visits are deleted a few at a time where the disk is full: to
+    repeat a call does no harm.
 
     Attributes:
         name: what is open, for a user to read; without a password.
@@ -227,13 +242,11 @@ class VisitStore:
 
     def delete(self, ids: Collection[UUID]) -> int:
         """Delete visits; returns how many there were."""
-        deleted = self._write_ids(ids, lambda some: delete(visits).where(visits.c.id.in_(some)))
-        forget_deleted(self._engine, self.name)
-        return deleted
+        return self._delete_where(*((visits.c.id.in_(some),) for some in _pieces(ids)))
 
     def delete_all(self) -> int:
         """Delete every visit; returns how many there were. The settings stay."""
-        return self._delete_where()
+        return self._delete_where(())
 
     def expire(self, now: datetime) -> int:
         """Delete visits that are older than the settings allow, or lie in the future; returns how many there were.
@@ -245,7 +258,7 @@ class VisitStore:
         if days is None:
             return 0
         return self._delete_where(
-            or_(visits.c.started < now - timedelta(days=days), visits.c.started > now + timedelta(days=1))
+            (or_(visits.c.started < now - timedelta(days=days), visits.c.started > now + timedelta(days=1)),)
         )
 
     def settings(self) -> Settings:
@@ -296,10 +309,29 @@ class VisitStore:
         with self._writing() as writer:
             return sum(writer.run(statement(some)) for some in _pieces(ids))
 
-    def _delete_where(self, *conditions: ColumnElement[bool]) -> int:
-        with self._writing() as writer:
-            deleted = writer.run(delete(visits).where(*conditions))
-        forget_deleted(self._engine, self.name)
+    def _delete_where(self, *chosen: Sequence[ColumnElement[bool]]) -> int:
+        """Delete the visits that fulfil all of any of these conditions, also on a full disk."""
+        deleted = 0
+        try:
+            with self._writing() as writer:
+                gone = sum(writer.run(delete(visits).where(*conditions)) for conditions in chosen)
+            deleted += gone
+            forget_deleted(self._engine, self.name)
+        except DiskFullError:
+            give_spare(self._engine)
+            deleted += sum(self._delete_in_no_room(conditions) for conditions in chosen)
+        keep_spare(self._engine)
+        return deleted
+
+    def _delete_in_no_room(self, conditions: Sequence[ColumnElement[bool]]) -> int:
+        """Delete a few at a time: what SQLite writes down of them is forgotten before the next ones."""
+        some = select(visits.c.id).where(*conditions).order_by(visits.c.started).limit(_AT_ONCE_IN_NO_ROOM)
+        deleted, gone = 0, 1
+        while gone:
+            forget_deleted(self._engine, self.name)
+            with self._writing() as writer:
+                gone = writer.run(delete(visits).where(visits.c.id.in_(some)))
+            deleted += gone
         return deleted
 
     def _visits(self, statement: Select[Any]) -> tuple[Visit, ...]:
