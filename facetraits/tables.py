@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -45,8 +46,14 @@ def _all_sums() -> list[Sums]:
     return [trait.sums for trait in TRAITS.values() if trait.sums is not None]
 
 
-# A spreadsheet takes a cell that begins with one of these for a formula and would run it.
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What a spreadsheet would run: a sign that begins a formula, narrow or wide, at the start of a cell. Where cells start
+# depends on its country: at commas, semicolons, tabs, bars or lines, within quotation marks too where these are not the
+# first of a cell; spaces, invisible signs and quotation marks before the formula do not help.
+_FORMULA: Final = re.compile(
+    r"""(?:\A|(?<=[;,|\t\r\n]))(?=[\s"\u200b-\u200f\u2060\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20])|\A(?=[\t\r\n])"""
+)
+# ``csv.writer`` quotes cells with any sign of its line end: with this one, those that other countries would split.
+CSV_LINE_END: Final = ";\t|\r\n"
 
 
 def picture_record(path: str, result: AnalysisResult | None, error: str | None) -> dict[str, Any]:
@@ -107,23 +114,21 @@ def csv_head(columns: Sequence[str]) -> str:
 
 def csv_piece(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as lines of CSV, each with its line end; what a row lacks is empty, and nothing is run as a formula."""
-    return "".join(_csv_line({name: csv_cell(value) for name, value in row.items()}, columns) for row in rows)
+    return "".join(csv_line([csv_cell(row.get(name)) for name in columns]) for row in rows)
 
 
-def _csv_line(cells: Mapping[str, object], columns: Sequence[str]) -> str:
+def csv_line(cells: Sequence[object]) -> str:
+    """Cells as ``csv_cell`` gives them, or as they were read from such a line, as one line with its end."""
     stream = io.StringIO()
-    # The writer quotes only line ends that its own consist of: with a lone "\n", a "\r" in a path would split the row.
-    csv.DictWriter(stream, columns, lineterminator="\r\n").writerow(cells)
-    return stream.getvalue().removesuffix("\r\n") + "\n"
+    csv.writer(stream, lineterminator=CSV_LINE_END).writerow(cells)
+    return stream.getvalue().removesuffix(CSV_LINE_END) + "\n"
 
 
 def csv_cell(value: object) -> object:
-    """A value as CSV shows it: truth in words, and what looks like a formula quoted."""
+    """A value as CSV shows it: truth in words, and an apostrophe before whatever a spreadsheet would run of a text."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
-    return value
+    return _FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
 def _csv_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from facetraits.analyzer import FaceAnalyzer, load_analyzer
 from facetraits.errors import EXIT_DONE, EXIT_SOME_UNREADABLE, UserError
 from facetraits.faces.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image, is_picture_path
 from facetraits.registry import PROFILES
-from facetraits.tables import csv_cell, csv_head, csv_lines, csv_piece, json_lines, picture_record
+from facetraits.tables import csv_cell, csv_line, csv_lines, json_lines, picture_record
 from facetraits.traits import TRAITS, TraitName
 from facetraits.video.sources import VIDEO_SUFFIXES, Frame, VideoError, VideoFile, read_file
 from facetraits.video.timeline import error_record, person_records, timeline_csv_lines
@@ -258,8 +258,8 @@ def _cut_to_finished(part: Path, form: str) -> frozenset[str]:
         with part.open(encoding="utf-8", newline="") as stream:
             if form == "csv":
                 columns, *rows = csv.reader(stream)
-                head = csv_head(columns)
-                found = [(row[0], csv_piece([dict(zip(columns, row, strict=False))], columns)) for row in rows]
+                head = csv_line(columns)
+                found = [(row[0], csv_line(row)) for row in rows]
             else:
                 head = ""
                 found = [(json.loads(line)["path"], line) for line in stream if line.endswith("\n")]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facetraits.tables import FORMULA_STARTS
+from facetraits.tables import CSV_LINE_END, csv_cell
 
 _TIMES: Final = ("started", "sold_at")
 _FLAGS: Final = ("ended", "corrected")
@@ -22,8 +22,8 @@ _DECIMALS: Final = {"duration_s": 1, "age": 1, "basket": 2} | {
 def to_csv(frame: pd.DataFrame, zone: tzinfo) -> bytes:
     """The visits as CSV in UTF-8 with a byte order mark, which spreadsheets need to see that it is UTF-8.
 
-    Times are ISO 8601 on the clocks of ``zone`` with their offset, to the second. What would be taken for a formula
-    begins with an apostrophe. An empty cell means that nothing is known.
+    Times are ISO 8601 on the clocks of ``zone`` with their offset, to the second. An apostrophe stands before what would
+    be taken for a formula. An empty cell means that nothing is known.
 
     Args:
         frame: visits, as of ``VisitStore.frame()``.
@@ -37,9 +37,8 @@ def to_csv(frame: pd.DataFrame, zone: tzinfo) -> bytes:
     for name, decimals in _DECIMALS.items():
         cells[name] = _fixed(frame[name], decimals)
     cells["source"] = _unquoted(frame["source"])
-    # With a lone line feed as line end, a carriage return in a name would not be quoted and split the row.
-    text: str = cells.to_csv(index=False, lineterminator="\r\n")
-    return text.encode("utf-8-sig")
+    text: str = cells.to_csv(index=False, lineterminator=CSV_LINE_END)
+    return text.replace(CSV_LINE_END, "\r\n").encode("utf-8-sig")
 
 
 def to_parquet(frame: pd.DataFrame) -> bytes:
@@ -75,5 +74,5 @@ def _fixed(column: Any, decimals: int) -> list[str | None]:
 
 def _unquoted(column: Any) -> Any:
     """Names that no spreadsheet runs."""
-    names = {name: "'" + name if name.startswith(FORMULA_STARTS) else name for name in column.unique()}
+    names = {name: csv_cell(name) for name in column.unique()}
     return column.astype(object).map(names)

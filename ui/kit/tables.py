@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from html import escape
 from typing import Any, Final, NamedTuple
+
+from facetraits.tables import csv_cell, csv_line
 
 _SHORT: Final = 24
 
@@ -53,12 +53,9 @@ class Table(NamedTuple):
 
     def to_csv(self) -> bytes:
         """Bare values with titles; encoded so that spreadsheets read every letter."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\r\n")
-        writer.writerow([column.title for column in self.columns])
-        for row in self.rows:
-            writer.writerow([round(value, 6) if isinstance(value, float) else value for value in row])
-        return text.getvalue().encode("utf-8-sig")
+        rows = [[round(value, 6) if isinstance(value, float) else value for value in row] for row in self.rows]
+        lines = [csv_line([csv_cell(value) for value in row]) for row in ([c.title for c in self.columns], *rows)]
+        return "".join(line.removesuffix("\n") + "\r\n" for line in lines).encode("utf-8-sig")
 
 
 def percent(value: float) -> str:
