@@ -1,4 +1,4 @@
-"""Visits are kept no longer than the settings say, whether anything records or not."""
+"""Visits are kept no longer than the settings say, and not left open, whether anything records or not."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ _kept_short: Final[weakref.WeakSet[VisitStore]] = weakref.WeakSet()
 
 
 def keep_short(store: VisitStore) -> None:
-    """Delete what is too old, now and every hour until nobody uses the store any more or the program ends.
+    """Delete what is too old and end what was abandoned.
 
+    That is done now, and every hour until nobody uses the store any more or the program ends.
     A database that fails is logged once and tried again. Another call with the same store does nothing.
 
     Args:
@@ -56,7 +57,9 @@ class _Keeper:
         if store is None:
             return
         try:
-            store.expire(datetime.now(UTC))
+            now = datetime.now(UTC)
+            store.expire(now)
+            store.end_abandoned(now)
         except StoreError as error:
             self._note("old visits could not be deleted: %s", str(error))
         except Exception:

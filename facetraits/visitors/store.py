@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     CursorResult,
@@ -43,6 +42,7 @@ from facetraits.visitors.engine import (
 from facetraits.visitors.frames import visits_frame
 from facetraits.visitors.schema import changes, metadata, settings, visits
 from facetraits.visitors.spare import give_spare, keep_spare
+from facetraits.visitors.statements import conditions_of, last_seen, new_value, with_outcome_of
 from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, OUTCOMES, Outcome, Selection, Settings, Visit
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ __all__ = ["StoreError", "VisitStore", "open_store"]
 
 # A visit in view is written every few seconds, so that what the database holds is that much behind.
 _WRITTEN_EVERY_S: Final = 10.0
+# A visit that nobody has seen for so long is over, whatever became of the program that counted it.
+_ABANDONED: Final = timedelta(hours=1)
 # Rows named in one statement: databases limit how many values that may have.
 _AT_ONCE: Final = 500
 # Visits deleted at once where the disk is full: that many change less than the room that is kept for it.
@@ -128,11 +130,11 @@ class VisitStore:
 
         Whether somebody bought stays as it is, and a visit that was deleted stays deleted.
         """
-        learned = {name: case((visits.c.corrected, visits.c[name]), else_=_new(name)) for name in _TRAITS}
+        learned = {name: case((visits.c.corrected, visits.c[name]), else_=new_value(name)) for name in _TRAITS}
         statement = (
             update(visits)
             .where(visits.c.id == bindparam("new_id"))
-            .values(duration_s=_new("duration_s"), ended=_new("ended"), **learned)
+            .values(duration_s=new_value("duration_s"), ended=new_value("ended"), **learned)
         )
         names = ("id", "duration_s", "ended", *_TRAITS)
         self._write_rows(statement, [{f"new_{name}": getattr(visit, name) for name in names} for visit in known])
@@ -171,7 +173,7 @@ class VisitStore:
         sold = (
             update(visits)
             .where(visits.c.id == bindparam("new_id"))
-            .values(bought="yes", sold_at=_new("sold_at"), basket=_new("basket"))
+            .values(bought="yes", sold_at=new_value("sold_at"), basket=new_value("basket"))
         )
         rows = [{"new_id": visit, "new_sold_at": time, "new_basket": amount} for visit, time, amount in sales]
         with self._writing() as writer:
@@ -192,7 +194,7 @@ class VisitStore:
         with self._writing() as writer:
             gone = 0
             for withdrawn, owner in belonging.items():
-                writer.run(_with_outcome_of(withdrawn, owner))
+                writer.run(with_outcome_of(withdrawn, owner))
                 gone += writer.run(delete(visits).where(visits.c.id == withdrawn))
         if gone:
             forget_deleted(self._engine, self.name)
@@ -207,14 +209,29 @@ class VisitStore:
             now: aware.
             away_s: a visitor who was out of view for longer has left, in seconds.
         """
-        going_on = visits.c.ended == false(), visits.c.started <= now
+        since = now - timedelta(seconds=away_s + _WRITTEN_EVERY_S)
+        # The database does not add up as exactly as Python, but it need not hand out all that was ever left open.
+        seen = last_seen(self._engine.dialect.name) >= since.timestamp() - 1
+        going_on = visits.c.ended == false(), visits.c.started <= now, seen
         statement = select(visits).where(*going_on).order_by(visits.c.started.desc(), visits.c.id)
-        unseen = timedelta(seconds=away_s + _WRITTEN_EVERY_S)
-        return tuple(v for v in self._visits(statement) if v.started + timedelta(seconds=v.duration_s) >= now - unseen)
+        return tuple(v for v in self._visits(statement) if v.started + timedelta(seconds=v.duration_s) >= since)
+
+    def end_abandoned(self, now: datetime) -> int:
+        """End the visits that nobody has seen for an hour, or that begin tomorrow; returns how many there were.
+
+        A program that was stopped has left them. One that still counts them says at its next writing that they go on.
+
+        Args:
+            now: aware.
+        """
+        unseen = last_seen(self._engine.dialect.name) < (now - _ABANDONED).timestamp()
+        lost = or_(unseen, visits.c.started > now + timedelta(days=1))
+        with self._writing() as writer:
+            return writer.run(update(visits).where(visits.c.ended == false(), lost).values(ended=True))
 
     def latest(self, limit: int = 50, chosen: Selection = EVERYTHING) -> tuple[Visit, ...]:
         """The visits that began last, the newest first."""
-        statement = select(visits).where(*_conditions(chosen)).order_by(visits.c.started.desc(), visits.c.id)
+        statement = select(visits).where(*conditions_of(chosen)).order_by(visits.c.started.desc(), visits.c.id)
         return self._visits(statement.limit(limit))
 
     def get(self, number: UUID) -> Visit | None:
@@ -224,11 +241,11 @@ class VisitStore:
     def frame(self, chosen: Selection = EVERYTHING) -> pd.DataFrame:
         """One row per visit, the oldest first; the columns are those of ``visits_frame``."""
         with self._reading() as connection:
-            return visits_frame(connection, _conditions(chosen))
+            return visits_frame(connection, conditions_of(chosen))
 
     def count(self, chosen: Selection = EVERYTHING) -> Mapping[Outcome, int]:
         """How many visits there are with each outcome."""
-        statement = select(visits.c.bought, func.count()).where(*_conditions(chosen)).group_by(visits.c.bought)
+        statement = select(visits.c.bought, func.count()).where(*conditions_of(chosen)).group_by(visits.c.bought)
         counts = dict.fromkeys(OUTCOMES, 0)
         with self._reading() as connection:
             for bought, number in connection.execute(statement):
@@ -360,33 +377,6 @@ def _row(visit: Visit) -> dict[str, Any]:
     return {name: getattr(visit, name) for name in _COLUMNS}
 
 
-def _new(name: str) -> BindParameter[Any]:
-    # A name of its own: that of the column is taken where a statement sets it.
-    return bindparam(f"new_{name}", type_=visits.c[name].type)
-
-
-def _with_outcome_of(other: UUID, visit: UUID) -> UpdateBase:
-    """Whether and what another visitor bought is this one's where nothing is known of this one."""
-    others = visits.alias()
-    known = select(others.c.id).where(others.c.id == other, others.c.bought != "unknown").exists()
-    values = {
-        name: select(others.c[name]).where(others.c.id == other).scalar_subquery()
-        for name in ("bought", "basket", "sold_at")
-    }
-    return update(visits).where(visits.c.id == visit, visits.c.bought == "unknown", known).values(values)
-
-
 def _pieces(ids: Collection[UUID]) -> Iterator[Sequence[UUID]]:
     listed = list(ids)
     return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
-
-
-def _conditions(chosen: Selection) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if chosen.since is not None:
-        conditions.append(visits.c.started >= chosen.since)
-    if chosen.until is not None:
-        conditions.append(visits.c.started < chosen.until)
-    listed = {"source": chosen.sources, "age_group": chosen.age_groups, "gender": chosen.genders}
-    conditions += [visits.c[name].in_(values) for name, values in listed.items() if values is not None]
-    return conditions

@@ -44,7 +44,8 @@ class Visit:
         bought: whether the person bought something.
         basket: what was paid, >= 0, two decimal places.
         sold_at: time of the imported sale that the visit was matched with; aware, in UTC.
-        ended: the person is gone; False may also mean that the program was stopped before it could say so.
+        ended: the person is gone; False may also mean that the program was stopped before it could say so, for about an
+            hour.
         corrected: traits were put in by hand, so that no source changes them any more.
         id: given once, where the visit is first counted.
     """

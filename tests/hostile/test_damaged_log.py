@@ -45,6 +45,7 @@ OPERATIONS: dict[str, Callable[[VisitStore], object]] = {
     "settings": lambda store: store.settings(),
     "version": lambda store: store.version(),
     "current": lambda store: store.current(NOON, 6.0),
+    "end abandoned": lambda store: store.end_abandoned(NOON),
     "latest": lambda store: store.latest(1000),
     "get": lambda store: store.get(KNOWN),
     "count": lambda store: store.count(Selection(since=NOON, sources=("door",))),

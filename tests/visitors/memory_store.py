@@ -55,6 +55,11 @@ class MemoryStore:
             self.expired_at.append(now)
             return 0
 
+    def end_abandoned(self, now: datetime) -> int:
+        with self._lock:
+            self._check("end_abandoned")
+            return 0
+
     def settings(self) -> Settings:
         with self._lock:
             self._check("settings")
