@@ -151,14 +151,23 @@ class LiveAnalysis:
         run = self._run
         return run is not None and self._clock() - run.frames.last_s < self._idle_s
 
-    def add_frame(self, image: NDArray[np.uint8]) -> NumberedFaces:
+    @property
+    def running(self) -> bool:
+        """Whether a worker is at work or about to be; not any more once ``end`` has been called."""
+        return self._run is not None
+
+    def add_frame(self, image: NDArray[np.uint8], going_on: Callable[[], bool] = lambda: True) -> NumberedFaces:
         """Take the newest frame, and say at once where the faces known so far are in it.
 
         Args:
             image: (H, W, 3) RGB; it is kept until the next one comes and must not be changed any more.
+            going_on: whether the frame's connection still is; a frame of one that has ended starts nothing afresh, if
+                ``end`` is called after it has become False.
         """
         frame = _Frame(image, _small_grey(image), self._clock())
         with self._changed:
+            if not going_on():
+                return _faces_now(None, frame)
             run = self._run
             if run is None:
                 run = self._run = _Run(self._clock())

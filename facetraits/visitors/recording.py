@@ -57,6 +57,7 @@ class Recording:
         self._read_settings = settings or store.settings
         self._lock = threading.RLock()
         self._sources: dict[str, Source] = {}
+        self._webcams: weakref.WeakSet[WebcamSource] = weakref.WeakSet()
         self._outbox = Outbox()
         self._writer: VisitWriter | None = None
         atexit.register(_stop_all, weakref.ref(self))
@@ -83,17 +84,24 @@ class Recording:
         self._look_after().refresh()
         with self._lock:
             self._check_name(name)
-        return WebcamSource(self, name)
+            webcam = WebcamSource(self, name)
+            self._webcams.add(webcam)
+        return webcam
 
     def stop(self, name: str, timeout_s: float = 5.0) -> None:
-        """End a source, write its visits as ended, and list it no more; one that is not there is no error."""
+        """End a source, write its visits as ended, and list it no more; one that is not there is no error.
+
+        A webcam of that name that was about to send is not listed any more either.
+        """
         with self._lock:
             source = self._sources.pop(name, None)
+            for webcam in self._webcams:
+                webcam.over |= webcam.name == name if source is None else webcam.source is source
         if source is not None:
             self._end([source], timeout_s)
 
     def stop_all(self, timeout_s: float = 5.0) -> tuple[SourceStatus, ...]:
-        """End all sources; something may be started again afterwards.
+        """End all sources, and webcams that are about to send; something may be started again afterwards.
 
         What the database has not taken by then is tried again for as long as the program runs; see ``unwritten``.
 
@@ -103,6 +111,8 @@ class Recording:
         with self._lock:
             sources = list(self._sources.values())
             self._sources.clear()
+            for webcam in self._webcams:
+                webcam.over = True
         self._end(sources, timeout_s)
         ended = self._statuses_of(sources)
         with self._lock:
@@ -128,16 +138,24 @@ class Recording:
         """How many visits are kept that the database has not taken yet, also of sources that have ended."""
         return len(self._outbox)
 
-    def register_webcam(self, name: str) -> Source:
-        """List a webcam that begins to send; under another name where its own is taken by now."""
+    def register_webcam(self, webcam: WebcamSource, going_on: Callable[[], bool]) -> None:
+        """List a webcam that begins to send, unless it was stopped; under another name where its own is taken."""
         self._look_after().know_settings()
-        with self._lock:
-            free = name
+        with self._lock:  # whoever stops it holds the lock too, so that it is listed before that or not at all
+            if webcam.over or not going_on():
+                return
+            free = webcam.name
             number = 2
             while free in self._sources and not self._sources[free].over:
-                free = f"{name[: LONGEST_SOURCE - 5]} {number}"
+                free = f"{webcam.name[: LONGEST_SOURCE - 5]} {number}"
                 number += 1
-            return self._new_source(free, "webcam", None)
+            webcam.source = self._new_source(free, "webcam", None)
+            webcam.name = free
+
+    def close_webcam(self, webcam: WebcamSource) -> None:
+        """List a webcam no more, also where it is about to send."""
+        with self._lock:
+            webcam.over = True
 
     def unregister(self, source: Source) -> None:
         """A webcam has ended: its visits too."""
@@ -213,43 +231,48 @@ class WebcamSource:
     """One browser's webcam as a source: give its methods to a ``LiveAnalysis``. Never raises.
 
     Once the owner has stopped it in the ``Recording``, it records no more.
+
+    Attributes:
+        name: what it is called; changed where another source has taken the name in the meantime.
+        source: what it is listed as, or was last; None before that. Like ``over`` and ``name`` it is the recording's.
+        over: it is not listed any more.
     """
 
     def __init__(self, recording: Recording, name: str) -> None:
+        self.name = name
+        self.source: Source | None = None
+        self.over = False
         self._recording = recording
-        self._name = name
         self._lock = threading.Lock()
-        self._source: Source | None = None
-        self._over = False
 
-    @property
-    def name(self) -> str:
-        """What it is called; changed where another source has taken the name in the meantime."""
-        return self._name
+    def on_started(self, going_on: Callable[[], bool] = lambda: True) -> None:
+        """Numbers begin anew.
 
-    def on_started(self) -> None:
-        """Numbers begin anew."""
+        Args:
+            going_on: whether the stream still is; it has to be over before ``finish`` is called.
+        """
         with self._lock:
-            if self._source is not None and not self._source.over:
-                self._source.restart()
-                return
-            self._over = self._over or (self._source is not None and self._source.stopped)
-            if not self._over:
-                self._source = self._recording.register_webcam(self._name)
-                self._name = self._source.name
+            if self.source is not None and not self.source.over:
+                self.source.restart()
+            else:
+                self._recording.register_webcam(self, going_on)
 
     def on_tracked(self, tracked: Sequence[TrackedFace], time_s: float) -> None:
         """A frame was analysed; ``time_s`` is on ``time.monotonic``."""
-        source = self._source
+        source = self.source
         if source is not None:
             source.add_faces(tracked, time_s)
 
     def finish(self) -> None:
         """The stream is over, until it starts again."""
         with self._lock:
-            source = self._source
-            if source is not None and not source.over:
-                self._recording.unregister(source)
+            if self.source is not None and not self.source.over:
+                self._recording.unregister(self.source)
+
+    def close(self) -> None:
+        """The stream is not recorded any more, whether it is over or not."""
+        self._recording.close_webcam(self)
+        self.finish()
 
 
 def _stop_all(recording: weakref.ref[Recording]) -> None:

@@ -53,8 +53,9 @@ class Table(NamedTuple):
 
     def to_csv(self) -> bytes:
         """Bare values with titles; encoded so that spreadsheets read every letter."""
-        rows = [[round(value, 6) if isinstance(value, float) else value for value in row] for row in self.rows]
-        lines = [csv_line([csv_cell(value) for value in row]) for row in ([c.title for c in self.columns], *rows)]
+        rows: list[list[Any]] = [[column.title for column in self.columns]]
+        rows += [[round(value, 6) if isinstance(value, float) else value for value in row] for row in self.rows]
+        lines = [csv_line([csv_cell(value) for value in row]) for row in rows]
         return "".join(line.removesuffix("\n") + "\r\n" for line in lines).encode("utf-8-sig")
 
 

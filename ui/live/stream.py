@@ -72,14 +72,23 @@ class LiveStream:
     def track(self) -> LiveTrack:
         """The track for the next connection; one that has had its connection is not given again."""
         if self._track is None or self._track.hasTrack():
-            self._track = LiveTrack(self.on_frame, self.on_ended)
+
+            def draw(frame: av.VideoFrame) -> av.VideoFrame:
+                return self.on_frame(frame, lambda: track.readyState == "live")
+
+            track = self._track = LiveTrack(draw, self.on_ended)
         return self._track
 
-    def on_frame(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The frame with numbered boxes around the faces; the frame itself where that fails."""
+    def on_frame(self, frame: av.VideoFrame, going_on: Callable[[], bool] = lambda: True) -> av.VideoFrame:
+        """The frame with numbered boxes around the faces; the frame itself where that fails.
+
+        Args:
+            frame: of the camera.
+            going_on: whether its connection still is.
+        """
         try:
             image = upright_rgb(frame)
-            found = self.analysis.add_frame(image)
+            found = self.analysis.add_frame(image, going_on)
             if found.numbers:
                 drawn = annotate(image, found.result, found.numbers, self.mirrored)
                 frame = _to_frame(drawn)

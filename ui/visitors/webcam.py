@@ -40,7 +40,6 @@ class BrowserCamera:
 
     def __init__(self, recording: Recording, analyzer: Analyzer, name: str, settings: Settings) -> None:
         self._visits = recording.webcam(name)
-        self._put_away = False
         self.stream = LiveStream(
             analyzer,
             self._left,
@@ -68,12 +67,11 @@ class BrowserCamera:
 
     def put_away(self) -> None:
         """Record no more, also not the frames that come until the browser has closed the camera."""
-        self._put_away = True
+        self._visits.close()
         self.stream.on_ended()
 
     def _started(self) -> None:
-        if not self._put_away:
-            self._visits.on_started()
+        self._visits.on_started(lambda: self.stream.analysis.running)
 
     def _left(self, analysis: LiveAnalysis) -> None:
         gate.get_viewers().leave(analysis)
