@@ -140,6 +140,8 @@ class Recording:
 
     def register_webcam(self, webcam: WebcamSource, going_on: Callable[[], bool]) -> None:
         """List a webcam that begins to send, unless it was stopped; under another name where its own is taken."""
+        if webcam.over:
+            return
         self._look_after().know_settings()
         with self._lock:  # whoever stops it holds the lock too, so that it is listed before that or not at all
             if webcam.over or not going_on():

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,27 @@ HOST = "127.0.0.1"
 def visit(minute: float = 0, source: str = "door", duration_s: float = 5.0, **fields: Any) -> Visit:
     """A visit that began so many minutes after noon."""
     return Visit(NOON + timedelta(minutes=minute), source, duration_s, **fields)
+
+
+FULL = visit(
+    source="Tür 3 🚪 ' \" % ;",
+    duration_s=12.345678901234567,
+    age=34.56789012345678,
+    age_group="21-40",
+    age_confidence=0.8123456789012345,
+    gender="female",
+    gender_confidence=1.0,
+    ethnicity="asian",
+    ethnicity_confidence=0.0,
+    mood="negative",
+    mood_confidence=0.333,
+    bought="yes",
+    basket=Decimal("19.99"),
+    sold_at=NOON + timedelta(minutes=9, microseconds=123456),
+    ended=True,
+    corrected=True,
+)
+BARE = visit(minute=1)
 
 
 @dataclass(frozen=True)

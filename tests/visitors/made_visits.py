@@ -52,6 +52,12 @@ def frame_of(visits: Sequence[Visit]) -> pd.DataFrame:
     return _typed({name: [getattr(visit, name) for visit in ordered] for name in _COLUMNS})
 
 
+def group(bought: int, others: int, **changes: Any) -> list[Visit]:
+    """Visits of which so many bought and so many did not."""
+    outcomes = ["yes"] * bought + ["no"] * others
+    return [make_visit(bought=outcome, **changes) for outcome in outcomes]  # type: ignore[arg-type]
+
+
 def visits_of(frame: pd.DataFrame) -> list[Visit]:
     """The visits of a frame, e.g. to put them into a store."""
     columns = {name: frame[name].astype(object).where(frame[name].notna(), None) for name in _COLUMNS}
@@ -133,3 +139,6 @@ def _typed(columns: Mapping[str, Any]) -> pd.DataFrame:
     kinds |= dict.fromkeys(("duration_s", "age", "basket", *CONFIDENCE_OF.values()), "float64")
     kinds |= dict.fromkeys(("ended", "corrected"), "bool")
     return pd.DataFrame({name: pd.Series(columns[name], dtype=object).astype(kinds[name]) for name in _COLUMNS})
+
+
+EMPTY: Final = frame_of([])

@@ -1,18 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from itertools import combinations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
-from facetraits.visitors.findings import fisher, holm
 from facetraits.visitors.patterns import (
     ENOUGH,
     DayRow,
@@ -25,28 +19,16 @@ from facetraits.visitors.patterns import (
     by_group,
     by_hour,
     conversion,
-    findings,
     mood_by_outcome,
     summary,
     weekday_hour,
     wilson,
 )
-from tests.visitors.made_visits import BERLIN, MONDAY_NOON, frame_of, make_frame, make_visit
-
-EMPTY = frame_of([])
+from tests.visitors.made_visits import BERLIN, EMPTY, MONDAY_NOON, frame_of, group, make_frame, make_visit
 
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def group(bought: int, others: int, **changes: Any) -> list[Any]:
-    """Visits of which so many bought and so many did not."""
-    outcomes = ["yes"] * bought + ["no"] * others
-    return [make_visit(bought=outcome, **changes) for outcome in outcomes]  # type: ignore[arg-type]
-
-
-# -------------------------------------------------------------------------------------------------------------- rates
 
 
 @pytest.mark.parametrize(("bought", "n"), [(0, 1), (1, 1), (2, 3), (0, 40), (13, 40), (40, 40), (999, 100_000)])
@@ -141,9 +123,6 @@ def test_plain_columns_of_text_do_as_well() -> None:
 
     assert conversion(plain, ("source", "gender"), "leave out") == conversion(frame, ("source", "gender"), "leave out")
     assert summary(plain, "leave out") == summary(frame, "leave out")
-
-
-# ------------------------------------------------------------------------------------------------------ time and groups
 
 
 def test_hours_are_of_the_zone_and_all_there() -> None:
@@ -247,196 +226,3 @@ def test_moods_of_all_and_by_outcome() -> None:
         MoodRow("neutral", "no", 0, 0.0),
         MoodRow("negative", "no", 0, 0.0),
     )
-
-
-# ------------------------------------------------------------------------------------------------------------ summary
-
-
-def test_summary_of_some_visits() -> None:
-    frame = frame_of(
-        [
-            make_visit(bought="yes", basket=Decimal("0.10"), duration_s=10.0),
-            make_visit(bought="yes", basket=Decimal("0.20"), duration_s=20.0),
-            make_visit(bought="yes", duration_s=30.0),
-            make_visit(bought="no", basket=Decimal("99.00"), duration_s=40.0),
-            make_visit(MONDAY_NOON + timedelta(days=1), duration_s=500.0),
-        ]
-    )
-
-    found = summary(frame, "leave out", BERLIN)
-
-    assert (found.visits, found.bought, found.not_bought, found.unknown) == (5, 3, 1, 1)
-    assert found.rate == Rate((), 4, 3, 0.75, *wilson(3, 4), False)
-    assert found.median_duration_s == 30
-    assert (found.turnover, found.baskets, found.mean_basket) == (Decimal("0.30"), 2, Decimal("0.15"))
-    assert (found.first_day, found.last_day, found.days, found.per_day) == (date(2026, 5, 4), date(2026, 5, 5), 2, 2.5)
-    assert not found.only_buyers_marked
-
-
-def test_turnover_is_exact() -> None:
-    frame = frame_of([make_visit(bought="yes", basket=Decimal("99999999.99")) for _ in range(1000)])
-
-    assert summary(frame, "leave out").turnover == Decimal("99999999990.00")
-
-
-def test_summary_says_where_only_buyers_were_marked() -> None:
-    frame = frame_of([make_visit(bought="yes"), make_visit()])
-
-    assert summary(frame, "leave out").only_buyers_marked
-    assert summary(frame, "not bought").rate == Rate((), 2, 1, 0.5, *wilson(1, 2), False)
-
-
-def test_summary_of_one_visit_without_outcome() -> None:
-    found = summary(frame_of([make_visit()]), "leave out")
-
-    assert (found.visits, found.rate, found.mean_basket, found.days) == (1, None, None, 1)
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        lambda frame: by_day(frame, BERLIN),
-        lambda frame: by_group(frame),
-        lambda frame: mood_by_outcome(frame),
-        lambda frame: conversion(frame, ("age_group", "weekday"), "not bought", BERLIN),
-        lambda frame: conversion(frame, ("source",), "leave out", BERLIN),
-        lambda frame: findings(frame, "leave out", BERLIN),
-    ],
-)
-def test_without_visits_there_are_no_rows(pattern: Callable[[pd.DataFrame], tuple[object, ...]]) -> None:
-    assert pattern(EMPTY) == ()
-    assert pattern(EMPTY.astype(object)) == ()
-
-
-def test_summary_without_visits() -> None:
-    found = summary(EMPTY, "leave out", BERLIN)
-
-    assert (found.visits, found.rate, found.median_duration_s, found.turnover) == (0, None, None, Decimal("0.00"))
-    assert (found.first_day, found.days, found.per_day) == (None, 0, 0.0)
-    assert sum(row.visits for row in by_hour(EMPTY, BERLIN)) == 0
-    assert {row.days for row in weekday_hour(EMPTY, BERLIN)} == {0}
-
-
-# ----------------------------------------------------------------------------------------------------------- findings
-
-
-def test_fishers_test_agrees_with_scipy() -> None:
-    draw = np.random.default_rng(0)
-    for _ in range(300):
-        n, other_n = (int(size) for size in draw.integers(1, 400, 2))
-        bought, other = int(draw.integers(0, n + 1)), int(draw.integers(0, other_n + 1))
-        expected = stats.fisher_exact([[bought, n - bought], [other, other_n - other]]).pvalue
-        assert fisher(bought, n, other, other_n) == pytest.approx(expected, rel=1e-6, abs=1e-300)
-
-
-def test_fishers_test_of_many_visits() -> None:
-    expected = stats.fisher_exact([[6200, 13_800], [24_000, 56_000]]).pvalue
-
-    assert fisher(6200, 20_000, 24_000, 80_000) == pytest.approx(expected, rel=1e-6)
-
-
-def test_holms_correction_is_the_closure_of_bonferronis() -> None:
-    draw = np.random.default_rng(0)
-    for _ in range(50):
-        p_values = draw.uniform(0, 0.5, 5).tolist()
-        sets = [chosen for size in range(1, 6) for chosen in combinations(range(5), size)]
-        for i, corrected in enumerate(holm(p_values)):
-            worst = max(min(1, len(chosen) * min(p_values[j] for j in chosen)) for chosen in sets if i in chosen)
-            assert corrected == pytest.approx(worst)
-
-
-@pytest.mark.parametrize(
-    ("planted", "beginning"),
-    [
-        ({"gender": "female"}, "Visitors of apparent gender female bought more often"),
-        ({"age_group": "61-80"}, "Visitors of apparent age 61-80 bought more often"),
-        ({"age_group": "21-40", "gender": "male"}, "Visitors of apparent age 21-40 and apparent gender male bought"),
-        ({"mood": "positive"}, "Visitors whose mood looked positive bought more often"),
-        ({"weekday": "Saturday"}, "Visitors who came on a Saturday bought more often"),
-    ],
-)
-def test_planted_pattern_is_found_and_nothing_else(planted: dict[str, str], beginning: str) -> None:
-    found = findings(make_frame(3000, seed=3, planted=planted), "leave out", BERLIN)
-
-    assert [finding.sentence.startswith(beginning) for finding in found] == [True]
-    assert found[0].p < 0.001
-    assert found[0].group.rate > found[0].others.rate
-    assert found[0].group.n + found[0].others.n == 3000
-    assert found[0].group.names == tuple(planted.values())
-
-
-def test_group_that_buys_less_is_found() -> None:
-    frame = make_frame(3000, seed=1, rate=0.5, planted={"mood": "negative"}, planted_rate=0.2)
-
-    (found,) = findings(frame, "leave out", BERLIN)
-
-    assert "mood looked negative bought less often than the others" in found.sentence
-
-
-def test_two_patterns_are_both_found() -> None:
-    frame = make_frame(4000, seed=1, planted={"gender": "female"})
-    saturday = (frame["started"].dt.tz_convert(BERLIN).dt.day_of_week == 5).to_numpy()
-    frame.loc[saturday & (np.arange(len(frame)) % 2 == 0), "bought"] = "yes"
-
-    assert {finding.traits for finding in findings(frame, "leave out", BERLIN)} == {("gender",), ("weekday",)}
-
-
-def test_a_sentence_has_its_numbers() -> None:
-    frame = frame_of([*group(900, 600, gender="male"), *group(120, 280)])
-
-    (found,) = findings(frame, "leave out")
-
-    assert found.sentence == (
-        "Visitors of apparent gender male bought more often than the others: 60% of 1,500 against 30% of 400."
-    )
-
-
-def test_part_of_the_day_is_named_with_its_hours() -> None:
-    night = [make_visit(visit.started.replace(hour=2), bought=visit.bought) for visit in group(60, 10)]
-
-    (found,) = findings(frame_of([*night, *group(20, 80)]), "leave out")
-
-    assert found.sentence.startswith("Visitors who came at night (22:00 to 6:00) bought more often")
-
-
-def test_a_pair_counts_once() -> None:
-    # All visitors are of one age, so that men, and men of that age, are the same visits; and not women the same others.
-    found = findings(frame_of([*group(80, 20, gender="male"), *group(30, 70)]), "leave out")
-
-    assert [finding.traits for finding in found] == [("gender",)]
-    # One comparison, no correction.
-    assert found[0].p == pytest.approx(stats.fisher_exact([[80, 20], [30, 70]]).pvalue)
-
-
-def test_overlap_with_a_clearer_group_is_not_told() -> None:
-    # Women buy more often; that all of them look happy and most men do not makes no second pattern.
-    women = group(150, 150, mood="positive")
-    men = [*group(20, 80, gender="male", mood="positive"), *group(60, 240, gender="male", mood="neutral")]
-
-    assert [finding.traits for finding in findings(frame_of([*women, *men]), "leave out")] == [("gender",)]
-
-
-def test_too_few_visits_are_not_compared() -> None:
-    few = group(ENOUGH - 1, 0, gender="male")
-
-    assert findings(frame_of([*few, *group(10, 200)]), "leave out") == ()
-    assert len(findings(frame_of([*few, *group(1, 0, gender="male"), *group(10, 200)]), "leave out")) == 1
-
-
-def test_nothing_stands_out_where_only_buyers_are_marked() -> None:
-    frame = make_frame(2000, seed=1, planted={"gender": "female"})
-    frame.loc[frame["bought"] == "no", "bought"] = "unknown"
-
-    assert findings(frame, "leave out", BERLIN) == ()
-    assert [finding.traits for finding in findings(frame, "not bought", BERLIN)] == [("gender",)]
-
-
-def test_chance_is_seldom_taken_for_a_pattern() -> None:
-    frame, draw, shops = make_frame(800, seed=1), np.random.default_rng(1), 200
-    bought = frame["bought"].to_numpy()
-
-    false = sum(
-        bool(findings(frame.assign(bought=draw.permutation(bought)), "leave out", BERLIN)) for _ in range(shops)
-    )
-
-    assert false <= 0.05 * shops
