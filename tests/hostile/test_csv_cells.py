@@ -6,9 +6,11 @@ import csv
 import io
 import re
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 
+from facetraits.cli.analyze import _cut_to_finished
 from facetraits.tables import csv_cell, csv_text, picture_record
 from facetraits.video.timeline import error_record, timeline_csv_lines
 from facetraits.visitors.export import to_csv
@@ -89,3 +91,13 @@ def test_numbers_stay_numbers() -> None:
     assert [csv_cell(value) for value in (-1, -0.5, 3, None)] == [-1, -0.5, 3, None]
     assert "\r\n,-2\r\n" in written("door")["tables of pages"]
     assert ",-12.0," in written("door")["faces"]
+
+
+def test_a_run_that_goes_on_leaves_what_is_written_as_it_is(tmp_path: Path) -> None:
+    records = [picture_record(path, make_result(make_face(left=-12)), None) for path in ("=a.jpg", "b;=1.jpg", "c.jpg")]
+    part = tmp_path / "out.csv.part"
+    part.write_text(csv_text(records), encoding="utf-8", newline="")
+
+    _cut_to_finished(part, "csv")
+
+    assert part.read_bytes().decode() == csv_text(records[:2])
