@@ -76,7 +76,7 @@ class FaceAnalyzer:
             traits: what to estimate; the others are None in the result, and networks that only they need are not run.
 
         Returns:
-            The faces, largest first; none is a normal result.
+            The faces, largest first, of more than ``detection.MOST_FACES`` these; none is a normal result.
 
         Raises:
             ValueError: ``image`` is not (H, W, 3) uint8, or a trait is unknown.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
+from facetraits.faces.detection import MOST_FACES
 from facetraits.faces.images import SUPPORTED_SUFFIXES
 from facetraits.traits import TraitName
 from facetraits.types import AnalysisResult
@@ -135,6 +136,8 @@ def show_picture(session: PhotoSession, picture: Picture, result: AnalysisResult
     width, height = result.size_wh
     seconds = result.timings_ms["total"] / 1000
     found = counted(len(result.faces), "face").capitalize()
+    if len(result.faces) == MOST_FACES:
+        found = f"The {MOST_FACES} largest faces, as many as are looked at,"
     picture_heading(picture.name, f"{found} in {width} × {height} px, in {seconds:.1f} s")
     st.html(f"<style>.st-key-picture_frame {{ aspect-ratio: {width} / {height}; }}</style>")
     with st.container(key="picture_frame"):

@@ -18,6 +18,9 @@ from facetraits.types import FaceDetection
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
+# Of one picture; a closer look at each takes time, and a page with more is read by nobody.
+MOST_FACES: Final = 200
+
 _STRIDE: Final = 4  # px of the network's input per cell of its output
 _MULTIPLE: Final = 32  # the network's input sides must be multiples of this
 _NMS_IOU: Final = 0.3
@@ -88,7 +91,7 @@ class FaceDetector:
         )
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
-        """All faces of a picture, largest first; an empty tuple when there is none.
+        """The faces of a picture, largest first, and of more than ``MOST_FACES`` these; an empty tuple for none.
 
         The picture is searched from coarse to fine: what a pass sees too large, the pass before has seen well.
 
@@ -108,8 +111,7 @@ class FaceDetector:
             faces = self._look_again(image, faces, scales[-1])
             if scales[-1] < 1.0 and bool((_sides(self._trusted(faces)) * scales[-1] < _TINY_FACE_PX).any()):
                 faces = self._look_again(image, _merged(faces, self._search_tiles(image), 1.0), 1.0)
-        faces = self._trusted(faces)
-        return _detections(faces[np.argsort(-_sides(faces), kind="stable")])
+        return _detections(_largest(self._trusted(faces)))
 
     def search(self, image: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
         """One pass over a picture at its own size: for looks at parts of a picture.
@@ -133,7 +135,8 @@ class FaceDetector:
 
     def _look_again(self, image: NDArray[np.uint8], rows: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
         """``rows``, those doubtful or small at ``scale`` replaced by what a closer look shows if it confirms them."""
-        rows = rows.copy()
+        rows = np.concatenate([_largest(self._trusted(rows)), _largest(rows[rows[:, 4] <= self.min_score])])
+        rows = rows[:MOST_FACES]
         sides = _sides(rows)
         for i in np.flatnonzero((rows[:, 4] <= self.min_score) | (sides * scale < _SMALL_FACE_PX)):
             middle = (rows[i, :2] + rows[i, 2:4]) / 2
@@ -195,6 +198,11 @@ def _sides(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """(N,) geometric means of the boxes' widths and heights, in px."""
     sides: NDArray[np.float32] = np.sqrt((rows[:, 2] - rows[:, 0]) * (rows[:, 3] - rows[:, 1]))
     return sides
+
+
+def _largest(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The ``MOST_FACES`` largest rows, largest first."""
+    return rows[np.argsort(-_sides(rows), kind="stable")[:MOST_FACES]]
 
 
 def _shifted(rows: NDArray[np.float32], left: int, top: int) -> NDArray[np.float32]:

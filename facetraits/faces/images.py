@@ -21,9 +21,14 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
 from facetraits.errors import UserError
+from facetraits.faces.containers import jpeg_scans, jpeg_without_metadata, png_without_metadata
 
 # 108-megapixel phones pass. A picture of the limit takes 360 MB, and 1.2 GB while it is decoded.
 MAX_PIXELS: Final = 120_000_000
+# A JPEG cannot have longer sides. Of 50 megapixels in one row the search for faces takes five seconds.
+MAX_SIDE_PX: Final = 65_535
+# A progressive JPEG of 50 megapixels may take 20 passes, twice as many as cameras and browsers make of one.
+_MAX_PIXELS_OF_ALL_SCANS: Final = 1_000_000_000
 _STRIP_PX: Final = 256
 
 SUPPORTED_SUFFIXES: Final[tuple[str, ...]] = (
@@ -110,14 +115,16 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
 
     Args:
         data: the whole file.
-        max_pixels: pictures with more pixels are refused from their header, before memory is taken for them.
+        max_pixels: pictures with more pixels are refused from their header, before memory is taken for them; so are
+            those with a side of more than ``MAX_SIDE_PX``.
 
     Returns:
         (H, W, 3) RGB, contiguous and writable.
 
     Raises:
         ImageDecodeError: the bytes are empty, of no known format, broken or incomplete, the picture has too many
-            pixels, or its values are not 1 to 16 bits without sign (signed, 32-bit and floating-point TIFF).
+            pixels, too long a side or too many passes over its pixels, or its values are not 1 to 16 bits without sign
+            (signed, 32-bit and floating-point TIFF).
     """
     if not data:
         raise ImageDecodeError("The file is empty.")
@@ -126,9 +133,10 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
         known = ", ".join(_READERS)
         raise ImageDecodeError(f"The file is not a picture of a format that can be read ({known}).")
     try:
-        with _READERS[name](io.BytesIO(data)) as picture:
+        with _opened(data, name) as picture:
             _check_size(picture.size, max_pixels)
             _check_planes(picture)
+            _check_scans(picture, data)
             picture.load()
             orientation = _orientation(picture)
             pixels = _to_rgb(picture, name)
@@ -149,10 +157,19 @@ def picture_pixels(data: bytes) -> int:
     if name is None:
         return 0
     try:
-        with _READERS[name](io.BytesIO(data)) as picture:
+        with _opened(data, name) as picture:
             return picture.width * picture.height
     except Exception:  # as in decode_image, which says what is wrong
         return 0
+
+
+def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
+    """The picture with its header read."""
+    if name == "JPEG":
+        data = jpeg_without_metadata(data)
+    elif name == "PNG":
+        data = png_without_metadata(data)
+    return _READERS[name](io.BytesIO(data))
 
 
 def _format_of(data: bytes) -> str | None:
@@ -182,6 +199,19 @@ def _check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
             f"The picture is too large: it has {width} x {height} = {width * height / 1e6:.1f} megapixels, "
             f"and at most {max_pixels / 1e6:g} are accepted."
         )
+    if max(size_wh) > MAX_SIDE_PX:
+        raise ImageDecodeError(
+            f"The picture is too long: it has {width} x {height} px, and at most {MAX_SIDE_PX} are accepted on a side."
+        )
+
+
+def _check_scans(picture: ImageFile.ImageFile, data: bytes) -> None:
+    """Refuse what would keep a processor busy: a progressive JPEG may ask for hundreds of passes over its pixels."""
+    if not isinstance(picture, JpegImageFile):
+        return
+    scans = jpeg_scans(data)
+    if scans * picture.width * picture.height > _MAX_PIXELS_OF_ALL_SCANS:
+        raise ImageDecodeError(f"The JPEG picture is stored in {scans} passes; save it again and try once more.")
 
 
 def _check_planes(picture: ImageFile.ImageFile) -> None:

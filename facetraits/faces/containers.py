@@ -1,0 +1,90 @@
+"""JPEG and PNG files without most of what describes them: megabytes of it keep a reader busy for many seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+_START_OF_SCAN: Final = 0xDA
+_END_OF_IMAGE: Final = b"\xff\xd9"
+_DESCRIPTIONS: Final = frozenset({*range(0xE0, 0xF0), 0xFE})
+_WITHOUT_LENGTH: Final = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
+# What is kept of the descriptions of a JPEG: the colours of its pixels, and where both others may say which side is up.
+_KEPT_OF_JPEG: Final = (
+    (0xE0, b"JFIF\x00"),
+    (0xEE, b"Adobe"),
+    (0xE1, b"Exif\x00\x00"),
+    (0xE1, b"http://ns.adobe.com/xap/1.0/\x00"),
+)
+
+_PNG_SIGNATURE_BYTES: Final = 8
+_CHUNK_FRAME_BYTES: Final = 12  # length, type and checksum
+_PIXELS_OF_PNG: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+# As above: these may say which side is up. Their type is followed by their keyword.
+_KEPT_OF_PNG: Final = (
+    b"eXIf",
+    b"iTXtXML:com.adobe.xmp\x00",
+    b"iTXtRaw profile type exif\x00",
+    b"tEXtRaw profile type exif\x00",
+    b"zTXtRaw profile type exif\x00",
+)
+_LARGEST_KEPT_OF_PNG: Final = 1 << 16  # bytes, which is also the most that a segment of a JPEG can hold
+
+
+def jpeg_without_metadata(data: bytes) -> bytes:
+    """A JPEG file with what its reader needs; the first of each kind that does, where there are several."""
+    parts, kept = [data[:2]], set[tuple[int, bytes]]()
+    for start, end, marker in _segments(data):
+        if marker == _START_OF_SCAN:
+            parts.append(data[start:])
+            break
+        if marker in _DESCRIPTIONS:
+            kind = next((k for k in _KEPT_OF_JPEG if k[0] == marker and data.startswith(k[1], start + 4)), None)
+            if kind is None or kind in kept:
+                continue
+            kept.add(kind)
+        parts.append(data[start:end])
+    return b"".join(parts)
+
+
+def jpeg_scans(data: bytes) -> int:
+    """How often a reader must go through all pixels of a JPEG file: once if it is baseline, about 10 times if not."""
+    first = next((start for start, _, marker in _segments(data) if marker == _START_OF_SCAN), len(data))
+    end = data.find(_END_OF_IMAGE, first)
+    return data.count(bytes((0xFF, _START_OF_SCAN)), first, end if end >= 0 else len(data))
+
+
+def png_without_metadata(data: bytes) -> bytes:
+    """A PNG file with what its reader needs; the first of each kind that does, where there are several."""
+    parts, kept = [data[:_PNG_SIGNATURE_BYTES]], set[bytes]()
+    start = _PNG_SIGNATURE_BYTES
+    while start < len(data):
+        size = int.from_bytes(data[start : start + 4], "big")
+        end = start + _CHUNK_FRAME_BYTES + size
+        if data[start + 4 : start + 8] not in _PIXELS_OF_PNG:
+            kind = next((k for k in _KEPT_OF_PNG if data.startswith(k, start + 4)), None)
+            if kind is None or kind in kept or size > _LARGEST_KEPT_OF_PNG:
+                start = end
+                continue
+            kept.add(kind)
+        parts.append(data[start:end])
+        start = end
+    return b"".join(parts)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Start, end and marker of each segment of a JPEG up to its first scan, which ends with the file."""
+    start = data.find(b"\xff", 2)
+    while 0 <= start < len(data) - 1:
+        marker = data[start + 1]
+        if marker == _START_OF_SCAN:
+            yield start, len(data), marker
+            return
+        if marker in _WITHOUT_LENGTH:
+            end = start + 2
+        elif marker == 0xFF:  # filling
+            end = start + 1
+        else:
+            end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+            yield start, end, marker
+        start = data.find(b"\xff", end)
