@@ -57,6 +57,7 @@ RELAY_ONLY: Final = Setting("FACETRAITS_RELAY_ONLY", "the browser uses no way bu
 SERVER_BEHIND_NAT: Final = Setting(
     "FACETRAITS_SERVER_BEHIND_NAT", "the app asks for a relay, too", CONNECTION, "server_behind_nat"
 )
+UPLOADS_MB: Final = Setting("FACETRAITS_UPLOADS_MB", "how many MB of uploads are held for all visitors together")
 VIEWERS: Final = Setting("FACETRAITS_VIEWERS", "how many may stream at once", CONNECTION, "viewers")
 
 SETTINGS: Final = (
@@ -69,6 +70,7 @@ SETTINGS: Final = (
     RELAY_ONLY,
     SERVER_BEHIND_NAT,
     VIEWERS,
+    UPLOADS_MB,
 )
 
 _ROOT: Final = Path(__file__).parent.parent

@@ -16,6 +16,7 @@ from facetraits.types import AnalysisResult
 from ui.kit.components import counted, lead, notice, picture_heading, privacy_line
 from ui.kit.controls import choose_traits, loaded_analyzer
 from ui.kit.face_card import face_cards, headline
+from ui.kit.uploads import take_snapshot, upload_many
 from ui.photo.export import to_csv, to_json
 from ui.photo.sample_row import choose_sample
 from ui.photo.session import Outcome, PhotoSession, Picture, annotated_download
@@ -43,11 +44,10 @@ def choose_source() -> str:
 
 
 def uploads() -> list[Picture]:
-    st.file_uploader(
+    upload_many(
         "Pictures",
-        type=SUPPORTED_SUFFIXES,
-        accept_multiple_files=True,
-        max_upload_size=LARGEST_FILE_MB,
+        LARGEST_FILE_MB,
+        SUPPORTED_SUFFIXES,
         key="photo_files",
         on_change=remember_uploads,
         help="Photos as phones and cameras make them: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF.",
@@ -67,7 +67,7 @@ def remember_uploads() -> None:
 
 def snapshot() -> list[Picture]:
     st.caption("Browsers lend their camera only to pages of this machine (localhost) and to secure ones (https).")
-    file = st.camera_input("Take a snapshot", resolution="720p", width=480, key="photo_camera")
+    file = take_snapshot("photo_camera", width=480)
     return [] if file is None else [as_picture(file, "snapshot.jpg")]
 
 
@@ -188,15 +188,19 @@ def show_downloads(outcomes: Sequence[tuple[Picture, Outcome]], picture: Picture
         st.caption(f"CSV and JSON hold all {len(outcomes)} pictures.")
 
 
-start_page("Photo", "📷", layout="wide")
-st.title("Photo", anchor=False)
-lead("Choose pictures, and see what the networks make of every face in them.")
-with st.container(horizontal=True, gap="small"):
-    chosen_source = choose_source()
-    chosen_traits = choose_traits("photo_traits")
-chosen_pictures = {UPLOAD: uploads, CAMERA: snapshot, SAMPLE: sample}[chosen_source]()
-privacy_line()
-loaded = loaded_analyzer("accurate")
-if loaded is not None:
-    my_session: PhotoSession = st.session_state.setdefault("photo_session", PhotoSession())
-    show_results(my_session, chosen_pictures, chosen_traits, loaded)
+def show_page() -> None:
+    start_page("Photo", "📷", layout="wide")
+    st.title("Photo", anchor=False)
+    lead("Choose pictures, and see what the networks make of every face in them.")
+    with st.container(horizontal=True, gap="small"):
+        source = choose_source()
+        traits = choose_traits("photo_traits")
+    pictures = {UPLOAD: uploads, CAMERA: snapshot, SAMPLE: sample}[source]()
+    privacy_line()
+    analyzer = loaded_analyzer("accurate")
+    if analyzer is not None:
+        session: PhotoSession = st.session_state.setdefault("photo_session", PhotoSession())
+        show_results(session, pictures, traits, analyzer)
+
+
+show_page()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import Final
 
 import streamlit as st
@@ -12,9 +13,10 @@ from facetraits.traits import TraitName
 from ui.kit.components import counted, lead, notice, picture_heading, privacy_line
 from ui.kit.controls import choose_traits, loaded_analyzer
 from ui.kit.face_card import face_cards
-from ui.live.camera_watch import CAMERA_WORDS, camera_problem
+from ui.kit.uploads import take_snapshot
+from ui.live.camera_watch import CAMERA_WORDS, CameraProblem, camera_problem
 from ui.live.cards import figures, live_cards, show_expressions
-from ui.live.connection import connection_settings, load_secrets
+from ui.live.connection import ConnectionSettings, connection_settings, load_secrets
 from ui.live.gate import get_viewers
 from ui.live.stream import RESOLUTIONS, STREAM_KEY, LiveStream, camera
 from ui.photo.session import PhotoSession, Picture
@@ -67,7 +69,7 @@ def choose(stream: LiveStream) -> tuple[int, int]:
     return RESOLUTIONS[resolution]
 
 
-def stream_changed() -> None:
+def stream_changed(viewers: int) -> None:
     """Runs before the script when the stream begins to connect, plays, or has stopped."""
     stream: LiveStream = st.session_state["webcam_stream"]
     since = st.session_state.pop("webcam_connecting_since", None)
@@ -75,13 +77,15 @@ def stream_changed() -> None:
         st.session_state["webcam_trouble"] = None
     elif is_connecting():
         st.session_state["webcam_connecting_since"] = time.monotonic()
-        if not get_viewers().enter(stream.analysis, settings.viewers):
+        if not get_viewers().enter(stream.analysis, viewers):
             st.session_state["webcam_turned_away"] = True
     elif since is not None and time.monotonic() - since > SNAPSHOTS_AFTER_S:
         st.session_state["webcam_trouble"] = "failed"
 
 
-def show_camera(stream: LiveStream, size_wh: tuple[int, int]) -> None:
+def show_camera(
+    stream: LiveStream, size_wh: tuple[int, int], settings: ConnectionSettings, problem: CameraProblem | None
+) -> None:
     viewers = settings.viewers
     if st.session_state.get("webcam_turned_away") or get_viewers().full(stream.analysis, viewers):
         others = "Somebody else is" if viewers == 1 else f"{viewers} others are"
@@ -93,7 +97,7 @@ def show_camera(stream: LiveStream, size_wh: tuple[int, int]) -> None:
         )
         st.button("Try again", on_click=st.session_state.pop, args=("webcam_turned_away", None))
         return
-    camera(stream, settings, size_wh, stream_changed)
+    camera(stream, settings, size_wh, partial(stream_changed, viewers))
     if problem is not None:
         notice("error", *CAMERA_WORDS[problem])
     trouble = st.session_state.get("webcam_trouble")
@@ -119,7 +123,7 @@ def show_trouble(trouble: str) -> None:
 
 
 def show_snapshot() -> None:
-    file = st.camera_input("Take a snapshot", key="webcam_snapshot", resolution="720p")
+    file = take_snapshot("webcam_snapshot")
     analyzer = None if file is None else loaded_analyzer("accurate")
     if file is None or analyzer is None:
         return
@@ -167,7 +171,7 @@ def freeze(stream: LiveStream) -> None:
         st.session_state["webcam_frozen"] = picture
 
 
-def show_people(stream: LiveStream) -> None:
+def show_people(stream: LiveStream, problem: CameraProblem | None) -> None:
     """Figures and cards; runs by itself while the camera is on."""
     if is_connecting():
         waited = time.monotonic() - st.session_state.get("webcam_connecting_since", time.monotonic())
@@ -214,22 +218,28 @@ def every(seconds: float) -> float | None:
     return seconds if is_playing() or is_connecting() else None
 
 
-start_page("Webcam", "🎥", layout="wide")
-st.title("Webcam", anchor=False)
-lead(
-    "Look into the camera as into a mirror, and see what the networks make of you while you move and change your face."
-)
-settings = connection_settings(load_secrets(), os.environ)
-if settings.problem is not None:
-    notice("error", "The settings for live video need mending", settings.problem)
-my_stream_or_none = my_stream()
-if my_stream_or_none is not None:
-    chosen_size = choose(my_stream_or_none)
+def show_page() -> None:
+    start_page("Webcam", "🎥", layout="wide")
+    st.title("Webcam", anchor=False)
+    lead(
+        "Look into the camera as into a mirror, and see what the networks make of you while you move and change your "
+        "face."
+    )
+    settings = connection_settings(load_secrets(), os.environ)
+    if settings.problem is not None:
+        notice("error", "The settings for live video need mending", settings.problem)
+    stream = my_stream()
+    if stream is None:
+        return
+    size_wh = choose(stream)
     problem = camera_problem("webcam_watch")
     privacy_line()
     left, right = st.columns([3, 2], gap="medium")
     with left, st.container(key="picture"):
-        show_camera(my_stream_or_none, chosen_size)
-        st.fragment(run_every=every(CHART_EVERY_S))(show_chart)(my_stream_or_none)
+        show_camera(stream, size_wh, settings, problem)
+        st.fragment(run_every=every(CHART_EVERY_S))(show_chart)(stream)
     with right, st.container(key="faces"):
-        st.fragment(run_every=every(CARDS_EVERY_S))(show_people)(my_stream_or_none)
+        st.fragment(run_every=every(CARDS_EVERY_S))(show_people)(stream, problem)
+
+
+show_page()

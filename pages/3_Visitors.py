@@ -46,7 +46,7 @@ def opened_store() -> VisitStore | None:
         return None
 
 
-def show_page(store: VisitStore, zone: ZoneInfo) -> None:
+def show_log(store: VisitStore, zone: ZoneInfo) -> None:
     st.session_state.setdefault(VIEW_KEY, "Now")  # no default of the widget: a button of the sign sets it, too
     with st.container(key="visitors_top"), store_errors_as_notices():
         show_sign(store)
@@ -55,10 +55,14 @@ def show_page(store: VisitStore, zone: ZoneInfo) -> None:
     _VIEWS[view or "Now"](store, zone)
 
 
-start_page("Visitors", "🛍️", layout="wide")
-st.title("Visitors", anchor=False)
-if admitted():
-    lead("Who comes in, in what mood, and who buys: counted from a camera, kept without a single picture.")
-    store_or_none = opened_store()
-    if store_or_none is not None:
-        show_page(store_or_none, browser_zone())
+def show_page() -> None:
+    start_page("Visitors", "🛍️", layout="wide")
+    st.title("Visitors", anchor=False)
+    if admitted():
+        lead("Who comes in, in what mood, and who buys: counted from a camera, kept without a single picture.")
+        store = opened_store()
+        if store is not None:
+            show_log(store, browser_zone())
+
+
+show_page()

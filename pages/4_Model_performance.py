@@ -50,15 +50,19 @@ def choose_view(trait: TraitName) -> str:
     )
 
 
-start_page("Model performance", "📊", layout="wide")
-st.title("Model performance", anchor=False)
-lead(
-    "How good is it, compared with whom, for whom is it worse, and can its confidence be believed? Every number was "
-    "counted on pictures that the networks had not seen, and says where it comes from."
-)
-evidence = cached.get_evidence()
-for problem in evidence.problems:
-    notice("hint", "Left out", problem)
-trait = choose_trait()
-report_views.headlines(evidence, trait)
-_VIEWS[choose_view(trait)](evidence, trait)
+def show_page() -> None:
+    start_page("Model performance", "📊", layout="wide")
+    st.title("Model performance", anchor=False)
+    lead(
+        "How good is it, compared with whom, for whom is it worse, and can its confidence be believed? Every number "
+        "was counted on pictures that the networks had not seen, and says where it comes from."
+    )
+    evidence = cached.get_evidence()
+    for problem in evidence.problems:
+        notice("hint", "Left out", problem)
+    trait = choose_trait()
+    report_views.headlines(evidence, trait)
+    _VIEWS[choose_view(trait)](evidence, trait)
+
+
+show_page()

@@ -75,11 +75,15 @@ def show(manifest: Manifest) -> None:
         (show_layers if view == LAYERS else show_heat)(subject, network)
 
 
-start_page("Inside the CNN", "🧠", layout="wide")
-st.title("Inside the CNN", anchor=False)
-lead("Take a face apart with the network’s eyes: see its layers at work, where it looks, and what confuses it.")
-try:
-    models = load_manifest()
-    show(models)
-except ModelIntegrityError as error:
-    notice("error", "The networks cannot be loaded", str(error), ("Get a fresh copy of the models folder.",))
+def show_page() -> None:
+    start_page("Inside the CNN", "🧠", layout="wide")
+    st.title("Inside the CNN", anchor=False)
+    lead("Take a face apart with the network’s eyes: see its layers at work, where it looks, and what confuses it.")
+    try:
+        models = load_manifest()
+        show(models)
+    except ModelIntegrityError as error:
+        notice("error", "The networks cannot be loaded", str(error), ("Get a fresh copy of the models folder.",))
+
+
+show_page()

@@ -212,7 +212,12 @@ class TestCompose:
         used = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", COMPOSE_TEXT)
         assert {name for name, _ in used} == set(ENVIRONMENT_EXAMPLE)
         needed = {name for name, rest in used if rest == ":?set it in .env"}
-        optional = {"FACETRAITS_VIEWERS", "FACETRAITS_VISITORS_PASSWORD", "FACETRAITS_CAMERA"}
+        optional = {
+            "FACETRAITS_VIEWERS",
+            "FACETRAITS_VISITORS_PASSWORD",
+            "FACETRAITS_CAMERA",
+            "FACETRAITS_UPLOADS_MB",
+        }
         assert {name for name, rest in used if rest == ":-"} == optional
         assert needed == set(ENVIRONMENT_EXAMPLE) - optional
 

@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 import streamlit as st
 from streamlit import net_util
 
+from ui.kit.uploads import open_page
 from ui.visitors import cached
 
 # Where a request comes from another site, Streamlit asks a web service for the public address of this machine, and
@@ -50,6 +51,7 @@ def start_page(title: str, icon: str, layout: Literal["centered", "wide"] = "cen
         layout: "wide" for pages with pictures.
     """
     st.set_page_config(page_title=f"{title} · facetraits", page_icon=icon, layout=layout, menu_items={"About": _ABOUT})
+    open_page(title)
     st.html(_STYLE)
     with st.sidebar:
         st.html(

@@ -69,10 +69,10 @@ class Watched:
 
     def _received(self, payload: str | bytes) -> None:
         if isinstance(payload, bytes):
-            kind = ForwardMsg.FromString(payload).WhichOneof("type")
-            if kind == "new_session":
+            message = ForwardMsg.FromString(payload)
+            if message.WhichOneof("type") == "new_session":
                 self._begun = self._asked
-            elif kind == "script_finished":
+            elif message.HasField("script_finished") and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                 self._ended = self._begun
 
     def visit(self, label: str) -> None:
@@ -102,6 +102,7 @@ class Watched:
         while self._ended < self._asked:
             assert time.monotonic() < deadline_s, "the script does not end"
             self.page.wait_for_timeout(20)
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         self.page.wait_for_function("document.querySelector('[data-test-script-state=notRunning]') !== null")
 
 
@@ -132,7 +133,11 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def running_app(
-    log: Path, environment: Mapping[str, str] | None = None, script: str = "app.py", settings: Sequence[str] = ()
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    script: str | Path = "app.py",
+    settings: Sequence[str] = (),
+    before: Callable[[], None] | None = None,
 ) -> Iterator[str]:
     """The app's address while it runs; in the end there must be no traceback in its log.
 
@@ -141,6 +146,7 @@ def running_app(
         environment: variables to set on top of ours.
         script: what to run, if not the app itself.
         settings: more of Streamlit's command line.
+        before: is called in the app's process when it begins.
     """
     if not (MODELS / "manifest.json").is_file():
         pytest.skip("no networks are installed (models/manifest.json is missing)")
@@ -148,15 +154,17 @@ def running_app(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port), *settings]
-    with log.open("wb") as output:
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), *settings]
+    # Through a pipe: an app that may write no file can still say something.
+    with log.open("wb") as file, subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=file) as output:
         process = subprocess.Popen(
             [*command, "--server.address", "127.0.0.1"],
             cwd=ROOT,
             # A log of visitors for each app: what one test counts must not surprise another.
             env={**os.environ, "FACETRAITS_DB": f"sqlite:///{log.with_name('visitors.db')}", **(environment or {})},
-            stdout=output,
-            stderr=output,
+            stdout=output.stdin,
+            stderr=output.stdin,
+            preexec_fn=before,
         )
         try:
             _wait_until_up(url, process, log)

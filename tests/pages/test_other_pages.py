@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 
@@ -95,3 +96,28 @@ def test_missing_networks_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pa
     page = open_app()
     assert not page.exception
     assert "The networks cannot be loaded" in raw(page)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages").glob("*.py")), ids=lambda path: path.stem)
+def test_a_page_keeps_nothing_in_its_module(path: Path):
+    """Streamlit holds the module of the page that ran last until another page runs, also when everybody has left."""
+    names = {
+        node.id
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body
+        if not isinstance(statement, ast.FunctionDef | ast.ClassDef)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    assert all(name.isupper() for name in names), names
+
+
+def test_files_are_asked_for_in_one_way():
+    """Which tells the server what the page takes."""
+    asking = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("pages", "ui")
+        for path in (ROOT / folder).rglob("*.py")
+        if {"file_uploader", "camera_input", "chat_input", "audio_input"}
+        & {node.attr for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)}
+    ]
+    assert asking == ["ui/kit/uploads.py"]

@@ -16,6 +16,7 @@ from ui.inside.pictures import address_of_jpeg
 from ui.inside.session import InsideSession, Looked, Subject
 from ui.kit.components import counted, listed, notice
 from ui.kit.face_card import trait_sections, warnings
+from ui.kit.uploads import take_snapshot, upload_one
 from ui.photo.session import Picture
 
 if TYPE_CHECKING:
@@ -105,10 +106,10 @@ def _sample() -> Picture:
 
 
 def _upload() -> Picture | None:
-    st.file_uploader(
+    upload_one(
         "Picture",
-        type=SUPPORTED_SUFFIXES,
-        max_upload_size=_LARGEST_FILE_MB,
+        _LARGEST_FILE_MB,
+        SUPPORTED_SUFFIXES,
         key="inside_file",
         on_change=_remember_upload,
         help="A photo as phones and cameras make it: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF.",
@@ -134,7 +135,7 @@ def _remember_upload() -> None:
 
 def _snapshot() -> Picture | None:
     st.caption("Browsers lend their camera only to pages of this machine (localhost) and to secure ones (https).")
-    file = st.camera_input("Take a snapshot", resolution="720p", width=480, key="inside_camera")
+    file = take_snapshot("inside_camera", width=480)
     return None if file is None else Picture(file.file_id, "Snapshot", file.getvalue)
 
 

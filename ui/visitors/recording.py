@@ -21,6 +21,7 @@ from facetraits.visitors.visit import LONGEST_SOURCE, Settings
 from ui.kit.components import listed, notice
 from ui.kit.controls import loaded_analyzer
 from ui.kit.figure import explain, subheading
+from ui.kit.uploads import upload_one
 from ui.visitors import cached, webcam, words
 from ui.visitors.log import show_later, show_messages, store_errors_as_later_notices, store_errors_as_notices
 
@@ -279,10 +280,10 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
         "Counts the people in a recording, faster than it lasts where this machine can. The video is held in memory "
         "until then, and never stored. For longer ones there is the command “python -m facetraits watch”."
     )
-    video = st.file_uploader(
+    video = upload_one(
         "Video file",
-        type=[suffix.removeprefix(".") for suffix in VIDEO_SUFFIXES],
-        max_upload_size=min(LARGEST_VIDEO_MB, st.get_option("server.maxUploadSize")),  # the server refuses more
+        min(LARGEST_VIDEO_MB, st.get_option("server.maxUploadSize")),  # the server refuses more
+        [suffix.removeprefix(".") for suffix in VIDEO_SUFFIXES],
         key=f"visitors_video_{st.session_state.get('visitors_videos', 0)}",
     )
     if video is None:

@@ -17,6 +17,7 @@ from facetraits.visitors.visit import Selection
 from ui.kit.components import notice
 from ui.kit.figure import explain, tiles
 from ui.kit.tables import Column, Table
+from ui.kit.uploads import upload_one
 from ui.visitors import cached, words
 from ui.visitors.last_import import import_of, keep_import, show_undo
 from ui.visitors.log import show_later, store_errors_as_later_notices
@@ -45,12 +46,13 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
     )
     show_undo(store)
     left, right = st.columns([3, 2], gap="medium")
-    file = left.file_uploader(
-        "Sales (CSV or XLSX)",
-        type=["csv", "txt", "tsv", "xlsx"],
-        max_upload_size=_LARGEST_MB,
-        key=f"visitors_sales_{st.session_state.get(_UPLOADS, 0)}",
-    )
+    with left:
+        file = upload_one(
+            "Sales (CSV or XLSX)",
+            _LARGEST_MB,
+            ("csv", "txt", "tsv", "xlsx"),
+            key=f"visitors_sales_{st.session_state.get(_UPLOADS, 0)}",
+        )
     minutes = right.number_input(
         "Minutes from coming in to paying, usually",
         0,
