@@ -7,10 +7,13 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from errno import ECONNREFUSED, EHOSTUNREACH, EIO, ENETUNREACH, ETIMEDOUT
+from socket import gaierror
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from facetraits.video.http_camera import ElsewhereError, HttpCamera, RefusedError, TooMuchError
 from facetraits.video.sources import Frame, VideoError, stated_duration_s, upright_rgb
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ _PROTOCOLS: Final = "rtsp,rtp,udp,tcp,tls,http,https,httpproxy,crypto"
 _OPEN_TIMEOUT_S: Final = 10.0
 _READ_TIMEOUT_S: Final = 10.0
 _SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
+_HLS: Final = b"#EXTM3U"
 _DEVICE: Final = re.compile(r"/dev/video\d+")
 _END_OF_PLACE: Final = re.compile(r"[/?#]")
 _HOST: Final = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\])(:\d+)?")
@@ -92,11 +96,16 @@ class CameraStream:
     def _follow(self) -> None:
         import av
 
+        http = None
         try:
-            container = _connect(self._address, self._timeouts_s)
+            http = _connect_http(self._address, self._timeouts_s)
+            container = _open(self._address, self._timeouts_s, http)
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise VideoError(_why_not(error, self._address)) from None  # the cause may name the password
-        with container:
+            if http is not None:
+                http.close()
+            # Without the cause, which may name the password.
+            raise VideoError(_why_not(_failure(http) or error, self._address)) from None
+        with container, closing(http) if http is not None else nullcontext():
             _check_live(container)
             stream = container.streams.video[0]
             packets = container.demux(stream)
@@ -104,9 +113,13 @@ class CameraStream:
                 try:
                     packet = next(packets, None)
                 except (av.FFmpegError, OSError) as error:
-                    raise VideoError(_why_lost(error)) from None
+                    raise VideoError(_why_lost(_failure(http) or error)) from None
                 if packet is None:
+                    if (failure := _failure(http)) is not None:
+                        raise VideoError(_why_lost(failure))
                     return
+                if http is not None:
+                    http.picture_came()
                 try:
                     frames = packet.decode()
                 except av.FFmpegError:
@@ -182,13 +195,31 @@ def shown_address(address: str) -> str:
     return "its address" if host is None else f"{address.partition('://')[0]}://{host}"
 
 
-def _connect(address: str, timeouts_s: tuple[float, float]) -> InputContainer:
+def _connect_http(address: str, timeouts_s: tuple[float, float]) -> HttpCamera | None:
+    """The answer of a camera that speaks HTTP; None for others, and for HLS, which FFmpeg reads by itself."""
+    if not address.lower().startswith(("http://", "https://")):
+        return None
+    http = HttpCamera(address, min(timeouts_s))
+    if not http.starts_with(_HLS):
+        return http
+    http.close()
+    return None
+
+
+def _open(address: str, timeouts_s: tuple[float, float], http: HttpCamera | None) -> InputContainer:
     import av
 
+    if http is not None:
+        form = "mpjpeg" if http.media_type == "multipart/x-mixed-replace" else None
+        return av.open(http, "r", format=form, options={"fflags": "nobuffer"}, metadata_errors="replace")
     if _DEVICE.fullmatch(address):
         return av.open(address, "r", format="v4l2", timeout=timeouts_s)
     options = {"protocol_whitelist": _PROTOCOLS, "rtsp_transport": "tcp", "fflags": "nobuffer"}
     return av.open(address, "r", options=options, timeout=timeouts_s, metadata_errors="replace")
+
+
+def _failure(http: HttpCamera | None) -> OSError | None:
+    return None if http is None else http.failure
 
 
 def _check_live(container: InputContainer) -> None:
@@ -203,19 +234,27 @@ def _why_not(error: Exception, address: str) -> str:
     import av
 
     shown = shown_address(address)
-    if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
+    status = error.status if isinstance(error, RefusedError) else 0
+    if status in (401, 403) or isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
         return f"The camera at {shown} asks for another user name or password."
-    if isinstance(error, av.HTTPNotFoundError):
+    if status == 404 or isinstance(error, av.HTTPNotFoundError):
         return f"There is a server at {shown}, but no video of that name."
-    if isinstance(error, av.HTTPClientError | av.HTTPServerError):
+    if status or isinstance(error, av.HTTPClientError | av.HTTPServerError):
         return f"The camera at {shown} has refused."
-    if isinstance(error, av.ExitError) or _errno(error) == ETIMEDOUT:
+    if isinstance(error, ElsewhereError):
+        return f"The camera at {shown} wants to be read at another address; give that one."
+    if isinstance(error, av.ExitError | TimeoutError) or _errno(error) == ETIMEDOUT:
         return f"The camera at {shown} did not answer in time."
     if isinstance(error, FileNotFoundError):
         return f"There is no camera {shown}."
     if isinstance(error, PermissionError):
         return f"This program may not use the camera {shown}."
-    if _errno(error) in (ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EIO):
+    if isinstance(error, ConnectionError | gaierror) or _errno(error) in (
+        ECONNREFUSED,
+        EHOSTUNREACH,
+        ENETUNREACH,
+        EIO,
+    ):
         return f"The camera at {shown} cannot be reached."
     return f"What the camera at {shown} sends is not a video that can be read."
 
@@ -223,8 +262,10 @@ def _why_not(error: Exception, address: str) -> str:
 def _why_lost(error: Exception) -> str:
     import av
 
-    if isinstance(error, av.ExitError):
+    if isinstance(error, av.ExitError | TimeoutError):
         return "The camera has stopped sending pictures."
+    if isinstance(error, TooMuchError):
+        return "The camera sends more than a picture can be."
     return "The connection to the camera was lost."
 
 
