@@ -17,7 +17,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRAIN_STAMP := $(VENV)/.installed-train
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format train evaluate benchmark benchmark-webcam benchmark-visitors lock chromium coturn postgresql clean
+.PHONY: help run test check format train evaluate benchmark benchmark-webcam benchmark-visitors hostile lock chromium coturn postgresql clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ run: $(RUN_STAMP) ## start the app on http://localhost:8501 (PORT=... for anothe
 
 test: $(DEV_STAMP) chromium coturn postgresql ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+hostile: $(DEV_STAMP) ## read 10,000 damaged files, as the app would (half an hour), and bear many visitors at once
+	$(BIN)/python -m tests.hostile.corpus $(ARGS)
+	$(BIN)/python -m benchmarks.server
 
 check: $(DEV_STAMP) ## lint, formatting and types
 	$(BIN)/ruff check .

@@ -68,8 +68,12 @@ OPERATIONS: dict[str, Callable[[VisitStore], object]] = {
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return sound_log(tmp_path_factory.mktemp("log"))
+
+
+def sound_log(folder: Path) -> bytes:
     """A real log as its file."""
-    path = tmp_path_factory.mktemp("log") / "visitors.db"
+    path = folder / "visitors.db"
     with closing(open_store(f"sqlite:///{path}")) as store:
         store.add([*visits_of(make_frame(400, seed=1, unknown=0.3)), visit(id=KNOWN)])
     return path.read_bytes()
@@ -105,10 +109,10 @@ def used(path: Path, found: Counter[str], damage_while_open: Callable[[], object
                 attempt(name, partial(use, store))
 
 
-def outcomes(folder: Path, sound: bytes, count: int) -> Counter[str]:
+def outcomes(folder: Path, sound: bytes, count: int, first: int = 0) -> Counter[str]:
     """How the uses of so many damaged logs end."""
     found: Counter[str] = Counter()
-    for seed in range(count):
+    for seed in range(first, first + count):
         draw = random.Random(seed)
         path = folder / f"{seed}.db"
         damaged = damaged_database(sound, PAGE, draw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +61,17 @@ def test_a_video_that_leaps_into_the_future_keeps_what_came_before(
     """By damaged time stamps; a visit in the future would never be too old to keep."""
     path = write_video(tmp_path / "shop.mp4", comes_and_goes((0.5, 9), seconds=10).pictures())
     monkeypatch.setattr("facetraits.visitors.inputs._CLOCK_ERROR", timedelta(0))
+    moment = datetime.now(UTC)
+
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return moment
+
+    monkeypatch.setattr("facetraits.visitors.inputs.datetime", Stopped)
     recording = record(detecting)
 
-    recording.start("door", FileInput(path, datetime.now(UTC) - timedelta(seconds=4)))
+    recording.start("door", FileInput(path, moment - timedelta(seconds=4)))
     wait_for(is_over(recording))
 
     assert status(recording).state == "failed"
