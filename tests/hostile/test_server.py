@@ -7,9 +7,11 @@ import resource
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -23,6 +25,7 @@ from ui.kit.uploads import UploadPermits
 from ui.server.uploads import UploadGuard, UploadLimits, limits_from
 
 MB = 1 << 20
+Result = TypeVar("Result")
 LEAVING = f"""
 import functools, gc, sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -172,7 +175,13 @@ class Upload:
 
 
 def played(upload: Upload, pieces: list[int], pause_s: float = 0.0) -> tuple[int, str]:
-    return asyncio.run(upload.send(pieces, pause_s))
+    return run(upload.send(pieces, pause_s))
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """In a thread of its own: in this one Playwright has a loop for the browser tests."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def test_an_upload_that_grows_beyond_the_limit_ends_while_it_comes_in():
@@ -207,7 +216,7 @@ def test_uploads_that_come_in_together_count_together():
     async def all_at_once() -> list[tuple[int, str]]:
         return await asyncio.gather(*(upload.send([100] * 5 + [-1], pause_s=0.01) for _ in range(4)))
 
-    statuses = sorted(status for status, _ in asyncio.run(all_at_once()))
+    statuses = sorted(status for status, _ in run(all_at_once()))
     assert statuses[-1] == 503 and statuses[0] == 204
 
 
