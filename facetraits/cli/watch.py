@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -15,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, Self
+
+from tqdm import tqdm
 
 from facetraits.errors import EXIT_DONE, EXIT_INTERRUPTED, UserError
 from facetraits.registry import PROFILES
@@ -162,18 +163,21 @@ def _follow(recording: Recording, name: str, duration_s: float | None, signals: 
         UserError: the source cannot be used. A camera that was there once is tried again for ever.
     """
     until = math.inf if duration_s is None else time.monotonic() + duration_s
-    line = _ProgressLine()
-    try:
+    due_s = -math.inf
+    # No bar, for a camera has no end. Where no terminal is, a line a minute tells a log.
+    with tqdm(bar_format="{desc}", disable=None, leave=False, dynamic_ncols=True) as line:
         while True:
             (status,) = recording.statuses()
             if status.state == "failed" or (status.state == "connecting" and status.detail):
                 raise UserError(status.detail)
             if status.state == "ended" or signals.stopped.is_set() or time.monotonic() >= until:
                 return
-            line.show(_words(status))
+            if not line.disable:
+                line.set_description_str(_words(status))
+            elif time.monotonic() >= due_s:
+                due_s = time.monotonic() + _LINE_EVERY_S
+                print(_words(status), file=sys.stderr, flush=True)
             signals.stopped.wait(min(_LOOK_EVERY_S, max(0.0, until - time.monotonic())))
-    finally:
-        line.clear()
 
 
 def _words(status: SourceStatus) -> str:
@@ -188,26 +192,6 @@ def _words(status: SourceStatus) -> str:
 
 def _counted(visits: int) -> str:
     return "1 visit" if visits == 1 else f"{visits} visits"
-
-
-class _ProgressLine:
-    """One line on stderr: rewritten on a terminal, else written anew once a minute."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._next_s = -math.inf
-
-    def show(self, text: str) -> None:
-        if self._terminal:
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r{text[:width]:<{width}}", end="", file=sys.stderr, flush=True)
-        elif time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + _LINE_EVERY_S
-            print(text, file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        if self._terminal:
-            print(f"\r{'':<{shutil.get_terminal_size().columns - 1}}\r", end="", file=sys.stderr, flush=True)
 
 
 class _Signals:

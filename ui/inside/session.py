@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.faces.alignment import CROPS, align_faces
-from facetraits.faces.budget import decoded_in_turn
-from facetraits.faces.images import ImageDecodeError
 from facetraits.inside.layers import NetworkLayers
 from facetraits.registry import MemberEntry
 from facetraits.traits import TRAITS
-from facetraits.types import FaceResult
+from facetraits.types import AnalysisResult, FaceResult
 from ui.inside.words import OUTPUT_WORDS
 from ui.photo.session import Outcome, PhotoSession, Picture
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from facetraits import FaceAnalyzer
 
 _Result = TypeVar("_Result")
-_UNREADABLE: Final = "This picture could not be read a second time."
 _KEPT: Final = 32  # the largest, all layers of one face, takes two megabytes
 
 
@@ -117,15 +114,12 @@ class Network(NamedTuple):
 
 
 def _look(picture: Picture, analyzer: FaceAnalyzer) -> Looked:
+    crops: dict[str, NDArray[np.uint8]] = {}
+
+    def cut(image: NDArray[np.uint8], result: AnalysisResult) -> None:
+        detections = [face.detection for face in result.faces]
+        crops.update({name: align_faces(image, detections, spec) for name, spec in CROPS.items() if detections})
+
     photos = PhotoSession()
-    photos.analyze(picture, TRAITS, analyzer)
-    outcome = photos.outcome(picture, TRAITS)
-    if outcome.result is None or not outcome.result.faces:
-        return Looked(picture, outcome, {})
-    detections = [face.detection for face in outcome.result.faces]
-    try:
-        with decoded_in_turn(picture.read()) as image:
-            crops = {name: align_faces(image, detections, spec) for name, spec in CROPS.items()}
-    except (ImageDecodeError, MemoryError):  # it could be read a moment ago
-        return Looked(picture, Outcome(outcome.traits, None, _UNREADABLE), {})
-    return Looked(picture, outcome, crops)
+    photos.analyze(picture, TRAITS, analyzer, cut)
+    return Looked(picture, photos.outcome(picture, TRAITS), crops)

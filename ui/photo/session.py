@@ -88,10 +88,23 @@ class PhotoSession:
         """The pictures for which something of ``traits`` was not computed yet."""
         return [p for p in pictures if (o := self._outcomes.get(p.key)) is None or not o.traits.issuperset(traits)]
 
-    def analyze(self, picture: Picture, traits: Collection[TraitName], analyzer: FaceAnalyzer) -> None:
-        """Analyse one picture; what goes wrong with it becomes its outcome, so that the others still get their turn."""
+    def analyze(
+        self,
+        picture: Picture,
+        traits: Collection[TraitName],
+        analyzer: FaceAnalyzer,
+        look: Callable[[NDArray[np.uint8], AnalysisResult], None] | None = None,
+    ) -> None:
+        """Analyse one picture; what goes wrong with it becomes its outcome, so that the others still get their turn.
+
+        Args:
+            picture: which.
+            traits: what to estimate.
+            analyzer: who answers.
+            look: is called with the (H, W, 3) RGB picture and the result while the picture is there.
+        """
         try:
-            outcome = self._analyze(picture, traits, analyzer)
+            outcome = self._analyze(picture, traits, analyzer, look)
         except ImageDecodeError as error:
             outcome = _failed(str(error))
         except MemoryError:
@@ -118,9 +131,17 @@ class PhotoSession:
         small = decode_image(preview)
         return to_jpeg(annotate(small, result), _PREVIEW_QUALITY)
 
-    def _analyze(self, picture: Picture, traits: Collection[TraitName], analyzer: FaceAnalyzer) -> Outcome:
+    def _analyze(
+        self,
+        picture: Picture,
+        traits: Collection[TraitName],
+        analyzer: FaceAnalyzer,
+        look: Callable[[NDArray[np.uint8], AnalysisResult], None] | None,
+    ) -> Outcome:
         with decoded_in_turn(picture.read()) as image:
             result = analyzer.analyze(image, traits)
+            if look is not None:
+                look(image, result)
             self._remember_preview(picture, image)
             crops = tuple(face_crop(image, face.detection) for face in result.faces)
         return Outcome(frozenset(traits), result, None, crops)
