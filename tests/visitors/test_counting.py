@@ -13,7 +13,7 @@ from facetraits.video.tracking import FaceTracker
 from facetraits.visitors.counting import Step, VisitCounter
 from facetraits.visitors.visit import Settings, Visit
 from tests.builders import make_face, make_result
-from tests.video.test_tracking import PEOPLE, Scene, half_covered
+from tests.video.faces import PEOPLE, Scene, half_covered
 
 BEGAN = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 SETTINGS = Settings(enter_s=1.0, away_s=5.0)
@@ -321,6 +321,19 @@ def test_who_comes_out_from_behind_something_is_counted_once(covered: int) -> No
                 assert owner in entered
         assert counting.visits == len(entered) == 1
     assert taken_back == (0 if covered == 6 else 3)
+
+
+def test_who_covers_the_face_for_long_stays_one_visitor() -> None:
+    """Longer than somebody may be away, while what is seen looks like somebody else."""
+    portraits = (skimage.data.lfw_subset()[:100] * 255).astype(np.uint8)
+    tracker, scene, counting = FaceTracker(SETTINGS.away_s), Scene(portraits), counter()
+    for i in range(120):
+        covered = 20 <= i < 100
+        person = (PEOPLE[3] if covered else PEOPLE[2], 300, 200, {"quality": ("covered",) if covered else ()})
+        result, image = scene.frame(person)
+        step = counting.add_faces(tracker.update(result, i / 10, image), i / 10)
+        assert not step.left
+    assert counting.visits == 1
 
 
 @pytest.mark.parametrize("every_s", [1.6, 2.5])
