@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import exp, hypot, inf, log
 from typing import Final
@@ -56,6 +57,8 @@ _MOST_BELIEF: Final = 6.0
 _LEAST_GAIN: Final = 0.5  # what a sighting without evidence against gives back
 _KNOWN_BONUS: Final = 1.0  # a person before a face that was seen once
 _RETURNING: Final = -1.0  # evidence that a face in the place of somebody lost must not fall below
+
+RECOGNISED: Final = 2.0  # evidence with which somebody known is known wherever a face appears
 
 BLIP_S: Final = 0.5  # a face that is not confirmed and was missed for longer was none
 _HIDDEN_S: Final = 2.5  # a face not seen for less than this may be behind a neighbour
@@ -129,13 +132,18 @@ class Track:
         x, y = self._expected(sighting.time_s)
         return hypot(sighting.x - x, sighting.y - y) < _HIDING_WIDTHS * max(self.last.size, sighting.size)
 
-    def likeness(self, sighting: Sighting) -> float:
-        """Evidence of looks and traits; less against where the view is poor, or none yet was of the whole face."""
+    def likeness(self, sighting: Sighting, clear: bool = False) -> float:
+        """Evidence of looks and traits; less against where the view is poor, or none yet was of the whole face.
+
+        Args:
+            sighting: the face.
+            clear: no such allowance is made.
+        """
         evidence = trait_likeness(self._traits, sighting.face.traits)
         known = [look for look in (self._trusted.look, self._usual_look) if look is not None]
         if known and sighting.look is not None:
             evidence += look_likeness(max(float(look @ sighting.look) for look in known))
-        if evidence < 0 and (sighting.poor or not self._seen_whole):
+        if evidence < 0 and not clear and (sighting.poor or not self._seen_whole):
             evidence *= _POOR_VIEW_FACTOR
         return evidence
 
@@ -151,10 +159,19 @@ class Track:
         off = hypot(other.last.x - self.last.x, other.last.y - self.last.y) / width
         return self.likeness(other.last) if off <= 2 * _REACH + _REACH_PER_S * gap_s else -inf
 
-    def add(self, sighting: Sighting) -> None:
-        """A face was seen where this one is expected, and no other is."""
+    def add(self, sighting: Sighting, others: Sequence[Track] = ()) -> None:
+        """A face was seen where this one is expected, and no other is.
+
+        Args:
+            sighting: the face.
+            others: who else is known. A poor view makes a face unlike its person, but not like somebody else.
+        """
         likeness = self.likeness(sighting)
-        gain = self._gain(likeness, sighting)
+        if likeness < 0 and any(other.likeness(sighting) >= RECOGNISED for other in others):
+            likeness = self.likeness(sighting, clear=True)
+            gain = likeness
+        else:
+            gain = self._gain(likeness, sighting)
         self.belief = min(_MOST_BELIEF, min(self.belief, self._place_evidence(sighting)) + gain)
         if likeness >= 0 or self.number is None or self._is_first_whole(sighting):
             self._take_in(sighting)

@@ -12,10 +12,9 @@ from scipy.optimize import linear_sum_assignment
 
 from facetraits.types import AnalysisResult
 from facetraits.video.sightings import Sighting, sightings_of
-from facetraits.video.track import BLIP_S, Track
+from facetraits.video.track import BLIP_S, RECOGNISED, Track
 from facetraits.video.tracked import TrackedFace
 
-_RECOGNISED: Final = 2.0  # evidence with which somebody lost is known wherever a face appears
 # Who comes out from behind somebody is half covered at first: a new number is taken back so long if its face turns out
 # to be somebody's who was lost.
 _YOUNG_S: Final = 2.0
@@ -99,12 +98,15 @@ class FaceTracker:
             track.in_view = False
         for track, _ in matched:
             track.in_view = True
-        missing = [track for track in self._tracks if track.number is not None and not track.in_view]
+        known = [track for track in self._tracks if track.number is not None]
+        missing = [track for track in known if not track.in_view]
         for track, sighting in matched:
             if any(other.may_be_behind(track, sighting) for other in missing):
                 track.see_uncertainly(sighting)
             else:
-                track.add(sighting)
+                track.add(
+                    sighting, [other for other in self._tracks if other is not track and other.number is not None]
+                )
         taken = {j for _, j in pairs}
         self._tracks += [Track(s) for j, s in enumerate(sightings) if j not in taken]
 
@@ -130,7 +132,7 @@ class FaceTracker:
         for track in sorted(filter(self._is_young, self._tracks), key=lambda t: t.first_seen_s):
             known = [t for t in self._tracks if t.number is not None and not t.in_view and t.number not in track.met]
             best = max(known, key=lambda t: t.recognition(track), default=None)
-            if best is not None and best.recognition(track) >= _RECOGNISED:
+            if best is not None and best.recognition(track) >= RECOGNISED:
                 best.resume(track)
                 self._tracks.remove(track)
             elif track.number is None:

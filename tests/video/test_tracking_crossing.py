@@ -133,7 +133,7 @@ def test_people_who_swapped_places_while_unseen_keep_their_numbers(portraits):
     assert {t.track_id: round(centre(t)[0]) for t in after} == {1: 390, 2: 250}
 
 
-@pytest.mark.parametrize("pose", [(250, 390), (230, 410)])
+@pytest.mark.parametrize("pose", [(250, 390), (230, 410), (267, 373)], ids=["beside", "apart", "ear to ear"])
 def test_people_who_swap_places_from_one_frame_to_the_next_keep_their_numbers(portraits, pose):
     """As at a cut."""
     tracker, scene = FaceTracker(), Scene(portraits)
