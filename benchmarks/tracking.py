@@ -1,13 +1,14 @@
 """Our tracker beside ByteTrack (Zhang et al. 2022), on the same detections.
 
-``python -m benchmarks.tracking [--videos FOLDER] [--out FILE]`` needs the package ``trackers`` (2.6.1) beside ours. The
-drawn scenes of ``tests/camera.py`` say where every face is; of the videos only the number of people is known.
+``python -m benchmarks.tracking [--videos FOLDER] [--out FILE]`` needs the package ``trackers`` (2.6.1) beside ours.
+Where every face is, is known of the drawn scenes, those of ``tests/camera.py`` and others by chance; of the videos only
+the number of people.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -18,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.reporting import table, this_machine, write_results
+from benchmarks.tracking_scenes import scenes_by_chance
 from facetraits import AnalysisResult, load_analyzer
 from facetraits.video.sources import EVERY_S
-from facetraits.video.tracking import FaceTracker
+from facetraits.video.tracking import FaceTracker, best_pairs
 from tests.builders import ROOT
-from tests.camera import SCENES
+from tests.camera import SCENES, Scene
 
 _KEEP_S: Final = 6.0  # who is out of view for longer is somebody new, for both trackers
 _SAME_PLACE: Final = 0.3  # overlap of a shown box with a true one
@@ -96,34 +98,36 @@ def overlap(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.
 
 
 def judge_scene(looks: Sequence[Look], shown: Sequence[Shown], owner: dict[int, int]) -> dict[str, int]:
-    """Identity switches, numbers given, and views of a face that no number had."""
+    """Identity switches, numbers given, and views of a face that no number had.
+
+    A shown box belongs to one person only, so that who is in front does not pass for who is behind.
+    """
     last: dict[int, int] = {}
     switches = misses = 0
     numbers = set()
     for look, frame in zip(looks, shown, strict=True):
         assert look.truth is not None
-        for person, true_box in enumerate(look.truth):
-            at = overlap(true_box, frame.boxes) if len(frame.boxes) else np.zeros(0)
-            if not len(at) or at.max() < _SAME_PLACE:
-                misses += 1
-                continue
-            number = frame.numbers[int(at.argmax())]
+        overlaps = np.array([overlap(box, frame.boxes) for box in look.truth])
+        overlaps = overlaps.reshape(len(look.truth), len(frame.numbers))
+        found = best_pairs(np.where(overlaps >= _SAME_PLACE, overlaps, -np.inf))
+        misses += np.isfinite(look.truth).all(axis=1).sum() - len(found)
+        for person, shown_as in found:
+            number = frame.numbers[shown_as]
             while number in owner:
                 number = owner[number]
             numbers.add(number)
             switches += person in last and last[person] != number
             last[person] = number
-    return {"identity_switches": switches, "numbers": len(numbers), "views_without_number": misses}
+    return {"identity_switches": switches, "numbers": len(numbers), "views_without_number": int(misses)}
 
 
-def looks_of_scene(name: str, analyze: Callable[..., AnalysisResult]) -> Iterator[Look]:
+def looks_of_scene(scene: Scene, analyze: Callable[..., AnalysisResult]) -> Iterator[Look]:
     """A scene ten times a second; who is mostly hidden or outside is not asked for."""
-    scene = SCENES[name]((640, 480))
     for i in range(int(scene.seconds / EVERY_S)):
         number = min(round(i * EVERY_S * scene.fps), scene.frames - 1)
         image = scene.frame(number)
         visible = scene.visible(number) > 0.6
-        truth = np.where(visible[:, None], scene.boxes(number), -9999.0).astype(np.float32)
+        truth = np.where(visible[:, None], scene.boxes(number), np.nan).astype(np.float32)
         yield Look(image, i * EVERY_S, analyze(image), truth)
 
 
@@ -138,15 +142,15 @@ def looks_of_video(path: Path, analyze: Callable[..., AnalysisResult]) -> Iterat
                 yield Look(image, float(frame.time), analyze(image))
 
 
-def counted(looks: Sequence[Look], shown: Sequence[Shown], owner: dict[int, int]) -> int:
-    """How many numbers were in view for a while."""
+def counted(shown: Sequence[Shown], owner: dict[int, int]) -> dict[str, int]:
+    """How many numbers were in view for a while, and how many at all."""
     seen: dict[int, int] = defaultdict(int)
     for frame in shown:
         for number in frame.numbers:
             while number in owner:
                 number = owner[number]
             seen[number] += 1
-    return sum(views * EVERY_S >= _SHORT_S for views in seen.values())
+    return {"counted": sum(views * EVERY_S >= _SHORT_S for views in seen.values()), "numbers": len(seen)}
 
 
 def main() -> None:
@@ -156,17 +160,20 @@ def main() -> None:
     arguments = parser.parse_args()
     analyzer = load_analyzer(profile="fast")
     machine = this_machine()
-    rows: list[dict[str, Any]] = []
-    for name in SCENES:
-        looks = list(looks_of_scene(name, analyzer.analyze))
+    scenes = [*((name, make((640, 480))) for name, make in SCENES.items()), *scenes_by_chance()]
+    sums: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for kind, scene in scenes:
+        looks = list(looks_of_scene(scene, analyzer.analyze))
         for tracker, run in TRACKERS.items():
-            judged = judge_scene(looks, *run(looks))
-            rows.append({"scene": name, "people": len(looks[0].truth), "tracker": tracker, **judged})  # type: ignore[arg-type]
+            sums[kind, tracker].update({"scenes": 1, "people": len(scene.people), **judge_scene(looks, *run(looks))})
+    rows: list[dict[str, Any]] = [
+        {"scene": kind, "tracker": tracker, **found} for (kind, tracker), found in sums.items()
+    ]
     clips: list[dict[str, Any]] = []
     for name, people in _PEOPLE.items() if arguments.videos else ():
         looks = list(looks_of_video(arguments.videos / name, analyzer.analyze))
         clips += [
-            {"clip": name, "people": people, "tracker": tracker, "counted": counted(looks, *run(looks))}
+            {"clip": name, "people": people, "tracker": tracker, **counted(*run(looks))}
             for tracker, run in TRACKERS.items()
         ]
     results = {**machine, "trackers": version("trackers"), "scenes": rows, "clips": clips}
