@@ -31,7 +31,7 @@ from facetraits.training.data.datasets import DatasetError
 from facetraits.training.data.faces import Faces, load_faces
 from facetraits.training.evaluation.counting import Answers, Counted, count
 from facetraits.training.evaluation.evaluate import write_report
-from facetraits.training.recipes import CLASS_NAMES, COUNTED_CLASSES
+from facetraits.training.recipe import CLASS_NAMES, COUNTED_CLASSES
 
 _GREY = (127, 127, 127)
 _UTKFACE_BORDER_PX = 50

@@ -8,421 +8,33 @@ the machine does meets both alike; what one page takes more than the other trave
 from __future__ import annotations
 
 import argparse
-import base64
 import json
-import os
-import re
-import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import cv2
 import numpy as np
-from playwright.sync_api import Browser, Frame, Locator, Page, sync_playwright
-from playwright.sync_api import Error as BrowserError
+from playwright.sync_api import Browser
 
 from benchmarks.reporting import table, this_machine, write_results
-from tests.browser.conftest import CHROMIUM_ARGUMENTS, FAKE_CAMERA_ARGUMENTS
-from tests.camera import MOVING_SPEED, PLAYBACK_FPS, Scene, five_faces, moving_face, read_counter, write_mjpeg
-from tests.drawn_boxes import best_overlap, drawn_boxes
+from benchmarks.webcam_browser import Visitor, chromium
+from benchmarks.webcam_figures import box_figures, first_times, summary_of, video_figures
+from benchmarks.webcam_server import FACETRAITS, PASSTHROUGH, ROOT, App, BenchmarkError, Server, processor_seconds
+from tests.camera import Scene, five_faces, moving_face, write_mjpeg
 
-ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "webcam.json"
 PACKAGES = ("streamlit", "streamlit-webrtc", "aiortc", "av", "opencv-python-headless", "onnxruntime", "numpy")
-
 PARTS = ("video", "memory", "connects")
-START, STOP = "Start camera", "Stop camera"
-LEAST_IOU = 0.6
 MOST_FOR_OTHERS = 0.3  # processor cores; more disturbs what is measured
 GRABS_PER_SECOND = 4.0
-CONNECTION_TIMEOUT_S = 60.0
 RAMP_UP_S = 10.0  # a connection begins with a low bit rate
 SESSION_FORGOTTEN_S = 130.0  # Streamlit keeps what a closed tab leaves behind for two minutes
-
-CAMERA_ARGUMENTS = (*CHROMIUM_ARGUMENTS, *FAKE_CAMERA_ARGUMENTS, "--disable-features=WebRtcHideLocalIpsWithMdns")
-
-
-class BenchmarkError(Exception):
-    """Something that is needed is absent or does not run; the message is one line."""
-
-
-@dataclass(frozen=True)
-class App:
-    """A page with a button to start the camera: ``script`` is what Streamlit runs, ``path`` where the page lies."""
-
-    name: str
-    script: Path
-    path: str
-    other_page: str | None = None  # label of a link in the page that leads away from it
-
-
-PASSTHROUGH = App("pass-through", ROOT / "benchmarks" / "webcam_passthrough.py", "/")
-FACETRAITS = App("facetraits", ROOT / "app.py", "/Webcam", other_page="About")
-
-
-# ------------------------------------------------------------------------------------------------------------- server
-
-
-# Streamlit as its command starts it, with the names of the threads on demand: the system knows only their number.
-_LAUNCHER = """
-import signal, sys, threading
-from pathlib import Path
-names = Path(sys.argv.pop(1))
-def tell(*_):
-    unfinished = names.with_suffix(".part")
-    unfinished.write_text("\\n".join(thread.name for thread in threading.enumerate()))
-    unfinished.rename(names)
-signal.signal(signal.SIGUSR1, tell)
-from streamlit.web.cli import main
-main()
-"""
-
-
-class Server:
-    """A running app in a process of its own."""
-
-    def __init__(self, app: App, scratch: Path) -> None:
-        self._names = scratch / "threads.txt"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://localhost:{port}{app.path}"
-        arguments = ["run", str(app.script), "--server.port", str(port), "--server.address", "127.0.0.1"]
-        self._log = (scratch / "server.log").open("w+")
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCHER, str(self._names), *arguments],
-            cwd=ROOT,
-            # Visitors come and go faster than people do: none is to be turned away.
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "FACETRAITS_VIEWERS": "99"},
-            stdout=self._log,
-            stderr=self._log,
-        )
-
-    def __enter__(self) -> Server:
-        deadline = time.monotonic() + CONNECTION_TIMEOUT_S
-        health = self.url[: self.url.index("/", len("http://"))] + "/_stcore/health"
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(health, timeout=1):
-                    return self
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-        self._log.seek(0)
-        raise BenchmarkError(f"the server did not start: {self._log.read().strip()[-200:]!r}")
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
-
-    def resident_mb(self) -> float:
-        """Resident memory in MB (10^6 bytes)."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        kib = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-        assert kib is not None
-        return int(kib[1]) * 1024 / 1e6
-
-    def threads(self) -> int:
-        return len(os.listdir(f"/proc/{self._process.pid}/task"))
-
-    def thread_names(self) -> Counter[str]:
-        """Python's threads by name, numbers left out: "Thread-# (run)". Libraries have more of their own."""
-        self._names.unlink(missing_ok=True)
-        os.kill(self._process.pid, signal.SIGUSR1)
-        deadline = time.monotonic() + 10
-        while not self._names.exists():
-            if time.monotonic() > deadline:
-                raise BenchmarkError("the server does not tell its threads")
-            time.sleep(0.05)
-        number = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+"
-        return Counter(re.sub(number, "#", name) for name in self._names.read_text().splitlines())
-
-
-# ------------------------------------------------------------------------------------------------------------ browser
-
-
-# Keeps the camera's picture for comparison, and the browser from sending a smaller one while it still believes that the
-# connection is slow: times at different sizes say nothing.
-_PREPARE = """(() => {
-  if (!navigator.mediaDevices) return;
-  const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async wanted => window.ftCamera = await get(wanted);
-  const connect = RTCPeerConnection.prototype.setRemoteDescription;
-  RTCPeerConnection.prototype.setRemoteDescription = async function (description) {
-    await connect.call(this, description);
-    for (const sender of this.getSenders().filter(s => s.track?.kind === 'video'))
-      await sender.setParameters({...sender.getParameters(), degradationPreference: 'maintain-resolution'});
-  };
-})();"""
-
-_IS_SHOWING = """() =>
-  [...document.querySelectorAll('video')].some(v => v.srcObject && v.videoWidth > 0 && v.currentTime > 0)"""
-
-# Reads the counter of every frame of the camera and of the video that comes back, when it is presented; now and then
-# keeps a whole picture of the latter. A counter that cannot be read is -1.
-_WATCH = """async ([seconds, grabsPerSecond]) => {
-  const shown = [...document.querySelectorAll('video')].find(v => v.srcObject && v.videoWidth);
-  const camera = document.createElement('video');
-  camera.muted = true; camera.srcObject = window.ftCamera.clone(); await camera.play();
-  const context = (width, height) => {
-    const canvas = document.createElement('canvas'); canvas.width = width; canvas.height = height;
-    return canvas.getContext('2d', {willReadFrequently: true});
-  };
-  const counter = (cx, video) => {
-    cx.drawImage(video, 0, 0, video.videoWidth, video.videoHeight * 0.1, 0, 0, 160, 16);
-    const row = cx.getImageData(0, 8, 160, 1).data;
-    let number = 0;
-    for (let bit = 0; bit < 10; bit++) {
-      const level = row[(bit * 16 + 8) * 4];
-      if (level > 64 && level < 191) return -1;
-      if (level > 127) number |= 1 << bit;
-    }
-    return number;
-  };
-  const pictures = [];
-  let stopped = false, lastGrab = -1e9, whole = null;
-  const grab = now => {
-    if (!grabsPerSecond || now - lastGrab < 1000 / grabsPerSecond) return;
-    lastGrab = now;
-    const [width, height] = [shown.videoWidth, shown.videoHeight];
-    if (!whole || whole.canvas.width !== width) whole = context(width, height);
-    whole.drawImage(shown, 0, 0);
-    pictures.push(whole.getImageData(0, 0, width, height));
-  };
-  const follow = (video, after) => {
-    const cx = context(160, 16), seen = [];
-    const step = (now, frame) => {
-      if (stopped) return;
-      seen.push([frame.presentationTime, counter(cx, video)]);
-      after(now);
-      video.requestVideoFrameCallback(step);
-    };
-    video.requestVideoFrameCallback(step);
-    return seen;
-  };
-  const result = {camera: follow(camera, () => {}), shown: follow(shown, grab)};
-  await new Promise(done => setTimeout(done, seconds * 1000));
-  stopped = true;
-  camera.srcObject.getTracks().forEach(track => track.stop());
-  const asPng = picture => {
-    const cx = context(picture.width, picture.height);
-    cx.putImageData(picture, 0, 0);
-    return cx.canvas.toDataURL('image/png').split(',')[1];
-  };
-  return {...result, size: [shown.videoWidth, shown.videoHeight], pictures: pictures.map(asPng)};
-}"""
-
-_FIGURES = """() => Object.fromEntries(
-  [...document.querySelectorAll('[data-figure]')].map(e => [e.dataset.figure, parseFloat(e.textContent)]))"""
-
-
-@contextmanager
-def chromium(camera: Path) -> Iterator[Browser]:
-    """A browser whose camera plays ``camera``."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        raise BenchmarkError("no Chromium is installed")
-    arguments = [*CAMERA_ARGUMENTS, f"--use-file-for-fake-video-capture={camera}"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-class Visitor:
-    """A tab of the browser that looks at an app."""
-
-    def __init__(self, browser: Browser, app: App, server: Server) -> None:
-        self._app = app
-        self._url = server.url
-        self._context = browser.new_context(viewport={"width": 1280, "height": 1000})
-        self._context.set_default_timeout(CONNECTION_TIMEOUT_S * 1000)
-        self._context.add_init_script(_PREPARE)
-        self.page = self._open()
-
-    def close(self) -> None:
-        self._context.close()
-
-    def _open(self) -> Page:
-        page = self._context.new_page()
-        page.goto(self._url)
-        return page
-
-    def start(self) -> float:
-        """Press the button to start.
-
-        Returns:
-            When it was pressed, on the monotonic clock.
-        """
-        self._button(START)
-        self._settle()
-        button = self._button(START)  # the script may have drawn it anew
-        pressed = time.monotonic()
-        button.click()
-        return pressed
-
-    def wait_for_video(self) -> Frame:
-        """The frame of the page that shows the video that comes back."""
-        return self._until(lambda: next((f for f in self.page.frames if f.evaluate(_IS_SHOWING)), None), "a video")
-
-    def wait_for_card(self) -> None:
-        self.page.wait_for_selector("li.ft-card", state="attached")
-
-    def watch(self, seconds: float, grabs_per_second: float = 0.0) -> dict[str, Any]:
-        """What ``_WATCH`` sees."""
-        return self.wait_for_video().evaluate(_WATCH, [seconds, grabs_per_second])
-
-    def figures(self) -> dict[str, float]:
-        """The figures that the page tells of itself."""
-        return self.page.evaluate(_FIGURES)
-
-    def stop(self) -> None:
-        self._button(STOP).click()
-        self._button(START)
-
-    def leave(self) -> None:
-        """Go to another page of the app, or to none where there is only one, and come back."""
-        if self._app.other_page is None:
-            self.page.goto("about:blank")
-        else:
-            link = self.page.get_by_role("link", name=self._app.other_page, exact=True).first
-            link.click()
-            self.page.get_by_role("heading", level=1, name=self._app.other_page).wait_for()
-        self.page.goto(self._url)
-
-    def reload(self) -> None:
-        self.page.reload()
-
-    def close_tab(self) -> None:
-        self.page.close()
-        self.page = self._open()
-
-    def _button(self, name: str) -> Locator:
-        """Wait for a button, in the page or in one of its frames."""
-
-        def visible() -> Locator | None:
-            buttons = (frame.get_by_role("button", name=name, exact=True).first for frame in self.page.frames)
-            return next((button for button in buttons if button.is_visible() and button.is_enabled()), None)
-
-        return self._until(visible, f"the button {name!r}")
-
-    def _settle(self) -> None:
-        """Wait until the page's script has run to its end."""
-        self.page.wait_for_function("document.querySelector('[data-test-script-state=notRunning]') !== null")
-
-    def _until(self, find: Callable[[], Any], what: str) -> Any:
-        deadline = time.monotonic() + CONNECTION_TIMEOUT_S
-        while time.monotonic() < deadline:
-            try:
-                found = find()
-            except BrowserError:  # a frame that was replaced meanwhile
-                found = None
-            if found is not None:
-                return found
-            self.page.wait_for_timeout(20)
-        told = self.page.locator("[data-testid=stException], .ft-notice").all_inner_texts()
-        raise BenchmarkError(" / ".join([f"{self._app.name} does not show {what}", *" ".join(told).splitlines()]))
-
-
-def processor_seconds() -> tuple[float, float]:
-    """For how long the processors have worked so far: for everybody, and for this program with all that it started."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
-    parents, worked = {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        pid = int(stat.parent.name)
-        parents[pid], worked[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
-
-    def is_own(pid: int) -> bool:
-        return pid == os.getpid() or (pid in parents and is_own(parents[pid]))
-
-    own = sum(time for pid, time in worked.items() if is_own(pid))
-    return (user + nice + system + irq + softirq + steal) / ticks, own / ticks
-
-
-# -------------------------------------------------------------------------------------------------------------- video
-
-
-def video_figures(watched: dict[str, Any], scene: Scene) -> dict[str, Any]:
-    """Rates and delays from what ``_WATCH`` saw in less time than the scene takes.
-
-    A frame's delay is the time from its presentation as the camera's picture to its presentation as what came back, in
-    the same browser. ``shown_fps`` counts different pictures.
-    """
-    sent, shown = first_times(watched["camera"]), first_times(watched["shown"])
-    delays = [shown[number] - sent[number] for number in shown if number in sent]
-    if len(delays) < 2:
-        raise BenchmarkError("the pictures that come back are not those of the camera")
-    first, last = (end(sent.items(), key=lambda item: item[1]) for end in (min, max))
-    times = sorted(shown.values())
-    return {
-        "camera_fps": round((last[0] - first[0]) % scene.frames / (last[1] - first[1]) * 1000, 2),
-        "shown_fps": round((len(times) - 1) / (times[-1] - times[0]) * 1000, 2),
-        "delay_ms_median": round(float(np.median(delays)), 1),
-        "delay_ms_p95": round(float(np.percentile(delays, 95)), 1),
-        "gap_ms_p95": round(float(np.percentile(np.diff(times), 95)), 1),
-        "frames": len(times),
-        "unread_counters": sum(number < 0 for _, number in watched["shown"]),
-        "size_wh": watched["size"],
-    }
-
-
-def first_times(seen: Sequence[Sequence[float]]) -> dict[int, float]:
-    """Number of a frame to the ms at which it was first seen."""
-    times: dict[int, float] = {}
-    for time_ms, number in seen:
-        if number >= 0:
-            times.setdefault(int(number), time_ms)
-    return times
-
-
-def box_figures(pictures: Sequence[str], scene: Scene) -> dict[str, Any]:
-    """How well the drawn boxes fit the face in base64 PNGs of shown frames of a scene with one face.
-
-    A picture without a box counts as a miss. One whose counter cannot be read is left out, and counted.
-    """
-    overlaps: list[float] = []
-    for encoded in pictures:
-        data = np.frombuffer(base64.b64decode(encoded), dtype=np.uint8)
-        picture = np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1])
-        number = read_counter(picture)
-        if number is not None:
-            (true_box,) = scene.boxes(number) * (picture.shape[1] / scene.size_wh[0])
-            overlaps.append(best_overlap(true_box, drawn_boxes(picture)))
-    if not overlaps:
-        raise BenchmarkError("no picture with a readable counter came back")
-    return {
-        "pictures": len(overlaps),
-        "on_face_share": round(float(np.mean([overlap >= LEAST_IOU for overlap in overlaps])), 4),
-        "iou_median": round(median(overlaps), 3),
-        "iou_p5": round(float(np.percentile(overlaps, 5)), 3),
-        "without_box": sum(overlap == 0 for overlap in overlaps),
-        "unread_counters": len(pictures) - len(overlaps),
-    }
 
 
 @dataclass(frozen=True)
@@ -495,40 +107,6 @@ def _analyses_per_second(visitor: Visitor, seconds: float) -> float:
     return round(median(told), 1)
 
 
-def summary_of(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Medians over the rounds by scene: facetraits beside pass-through."""
-
-    def values(app: App, scene: str, key: str) -> list[float]:
-        return [row[key] for row in rows if row["app"] == app.name and row["scene"] == scene]
-
-    summary: dict[str, Any] = {}
-    for scene in ("one face", "five faces"):
-        ours, theirs = (
-            {key: median(values(app, scene, key)) for key in ("shown_fps", "delay_ms_median", "delay_ms_p95")}
-            for app in (FACETRAITS, PASSTHROUGH)
-        )
-        summary[scene] = {
-            "shown_fps_share_of_passthrough": round(ours["shown_fps"] / theirs["shown_fps"], 3),
-            "added_delay_ms_median": round(ours["delay_ms_median"] - theirs["delay_ms_median"], 1),
-            "added_delay_ms_p95": round(ours["delay_ms_p95"] - theirs["delay_ms_p95"], 1),
-            "analyses_per_second": median(values(FACETRAITS, scene, "analyses_per_second")),
-            "first_result_s": median(values(FACETRAITS, scene, "first_result_s")),
-        }
-    boxes = [row["boxes"] for row in rows if "boxes" in row]
-    pictures = sum(row["pictures"] for row in boxes)
-    on_face = sum(row["on_face_share"] * row["pictures"] for row in boxes)
-    speeds = [fps / PLAYBACK_FPS * MOVING_SPEED for fps in values(FACETRAITS, "one face", "camera_fps")]
-    summary["one face"] |= {
-        "boxes_on_face_share": round(on_face / pictures, 3),
-        "boxes_pictures": pictures,
-        "face_widths_per_second": round(median(speeds), 2),
-    }
-    return summary
-
-
-# ------------------------------------------------------------------------------------------------- memory and threads
-
-
 def measure_memory(
     app: App, video: Path, scratch: Path, seconds: float, step_s: float, skip_s: float
 ) -> dict[str, Any]:
@@ -585,9 +163,6 @@ def measure_connects(app: App, video: Path, scratch: Path, connects: int, settle
         "threads_after": after["threads"],
         "new_threads": dict(after["names"] - before["names"]),
     }
-
-
-# ------------------------------------------------------------------------------------------------------------- report
 
 
 def _progress(row: dict[str, Any]) -> None:

@@ -17,7 +17,8 @@ from ui.visitors.data import show_data
 from ui.visitors.log import store_errors_as_notices
 from ui.visitors.now import show_now
 from ui.visitors.patterns import show_patterns
-from ui.visitors.recording import VIEW_KEY, show_recording, show_sign
+from ui.visitors.recording import show_recording
+from ui.visitors.sign import VIEW_KEY, show_sign
 from ui.visitors.visits import show_visits
 from ui.visitors.webcam import show_camera
 from ui.visitors.words import browser_zone

@@ -26,7 +26,7 @@ from facetraits.training.data.samples import (
     raf_db_samples,
     utkface_samples,
 )
-from facetraits.training.recipes import Recipe
+from facetraits.training.recipe import Recipe
 from facetraits.types import VIEW, VIEWS
 
 _ByHead = dict[str, NDArray[np.float32]]

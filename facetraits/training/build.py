@@ -27,7 +27,8 @@ from facetraits.training.networks.export import export
 from facetraits.training.networks.face_weights import load_face_weights
 from facetraits.training.networks.references import REFERENCE_CNNS
 from facetraits.training.networks.served_weights import load_served_weights, served_file
-from facetraits.training.recipes import FACE_NETWORK, HEAD_CLASSES, RECIPES, Recipe
+from facetraits.training.recipe import FACE_NETWORK, HEAD_CLASSES, Recipe
+from facetraits.training.recipes import RECIPES
 
 _HEAD_BATCHES, _HEAD_EPOCHS, _HEAD_LEARNING_RATE = 120, 25, 2e-3
 _AGE_ERROR_WEIGHT: Final = 0.05  # loss per year of absolute error, beside the cross-entropy

@@ -15,7 +15,7 @@ from facetraits.registry import TraitEntry
 from facetraits.training.data.datasets import RAF_DB_CLASSES
 from facetraits.training.data.faces import Faces
 from facetraits.training.networks.architectures import AGE_BINS
-from facetraits.training.recipes import CLASS_NAMES
+from facetraits.training.recipe import CLASS_NAMES
 
 INTERVAL_COVERAGE: Final = 0.8
 # Confidence is calibrated, so under these an answer is more likely wrong than right; of two classes one always has

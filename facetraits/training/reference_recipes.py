@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from facetraits.training.recipes import DATASET_OF_HEAD, Recipe
+from facetraits.training.recipe import DATASET_OF_HEAD, Recipe
 
 
 def _reference(

@@ -27,7 +27,8 @@ from facetraits.training.evaluation.evaluate import REFERENCE_NETWORKS
 from facetraits.training.fitting import fit_trait, judged, uniform_trait
 from facetraits.training.networks.export import Precision, export
 from facetraits.training.networks.served_weights import served_file
-from facetraits.training.recipes import RECIPES, Recipe
+from facetraits.training.recipe import Recipe
+from facetraits.training.recipes import RECIPES, learned_from
 from facetraits.training.reference_recipes import REFERENCES, SMILE_SVC
 from facetraits.training.train import RUNS
 from facetraits.traits import TRAITS
@@ -199,8 +200,8 @@ def _export(recipe: Recipe, name: str, faces: Mapping[str, Faces], at: _Places) 
         sha256=sha256_of(file),
         crop=recipe.crop,
         outputs=recipe.heads,
-        licence="; ".join(_LICENCE_OF_DATA[dataset] for dataset in recipe.learned_from),
-        training_data=tuple(name for dataset in recipe.learned_from for name in _DATA_NAMES[dataset]),
+        licence="; ".join(_LICENCE_OF_DATA[dataset] for dataset in learned_from(recipe)),
+        training_data=tuple(name for dataset in learned_from(recipe) for name in _DATA_NAMES[dataset]),
         in_integers=precision == "int8",
         copy_of="" if name == recipe.name else recipe.name,
     )

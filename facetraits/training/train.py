@@ -32,7 +32,8 @@ from facetraits.training.data.samples import (
 from facetraits.training.networks.references import REFERENCE_CNNS
 from facetraits.training.networks.served_weights import served_file
 from facetraits.training.provenance import code_commit
-from facetraits.training.recipes import FACE_NETWORK, RECIPES, Recipe, same_recipe
+from facetraits.training.recipe import FACE_NETWORK, Recipe, same_recipe
+from facetraits.training.recipes import RECIPES, learned_from
 from facetraits.training.teachers import Answers, pseudo_labelled, taught
 
 RUNS: Final = Path("build/runs")
@@ -109,7 +110,7 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
     history = run / "history.csv"
     rows = _history(history)
     # As they are now, not after hours of training.
-    origin = {"data": data_version(data, recipe.learned_from), "commit": code_commit(), "environment": _environment()}
+    origin = {"data": data_version(data, learned_from(recipe)), "commit": code_commit(), "environment": _environment()}
     cv2.setNumThreads(1)  # threads for single crops cost more than they give
     keras.utils.set_random_seed(recipe.seed)
     detector_network = models_dir / "centerface" / "network.onnx"

@@ -13,7 +13,7 @@ import pytest
 from facetraits.visitors.store import VisitStore, open_store
 from tests.browser.conftest import Watched, running_app
 from tests.browser.test_photo import CONTRAST
-from tests.browser.test_webcam import ARGUMENTS, FAKE
+from tests.browser.webcam_visitor import ARGUMENTS, FAKE
 from tests.camera import still_face, write_mjpeg
 from tests.videos import comes_and_goes, write_video
 from tests.visitors.made_visits import make_frame, make_visit, visits_of

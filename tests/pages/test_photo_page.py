@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import html
-import os
 import re
 import struct
-import sys
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import cv2
@@ -328,24 +326,6 @@ def test_faulty_models_are_reported_in_words(monkeypatch: pytest.MonkeyPatch) ->
     page = open_page()
     assert not page.exception
     assert "The networks cannot be loaded The model file a.tflite was changed." in text(page)
-
-
-@pytest.fixture
-def written_files() -> Iterator[list[str]]:
-    """Paths that this process opens for writing while a test runs; Python's own byte code aside."""
-    paths: list[str] = []
-    watching = True
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if watching and event == "open":
-            path, _mode, flags = arguments
-            for_writing = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-            if for_writing and isinstance(path, str) and not path.endswith(".pyc") and ".pyc." not in path:
-                paths.append(path)
-
-    sys.addaudithook(hook)  # can never be removed, only told to stop
-    yield paths
-    watching = False
 
 
 def test_nothing_is_written_to_disk(

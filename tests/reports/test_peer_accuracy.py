@@ -14,7 +14,7 @@ from benchmarks.peers import PEERS, Process, Program, ProgramError
 from facetraits.age import AGE_GROUP_NAMES, AGE_GROUPS_7, group_index
 from facetraits.reports.evaluation_report import EvaluationReport
 from facetraits.training.data.faces import Faces
-from facetraits.training.recipes import CLASS_NAMES
+from facetraits.training.recipe import CLASS_NAMES
 from facetraits.types import FaceDetection
 from tests.builders import ROOT
 

@@ -10,7 +10,7 @@ import pytest
 
 from facetraits.training.networks.architectures import build_reference_network, build_transfer_network
 from facetraits.training.networks.references import REFERENCE_CNNS
-from facetraits.training.recipes import DATASET_OF_HEAD, HEAD_CLASSES, same_recipe
+from facetraits.training.recipe import DATASET_OF_HEAD, HEAD_CLASSES, same_recipe
 from facetraits.training.reference_recipes import REFERENCES, SMILE_SVC
 from facetraits.training.train import build
 from tests.builders import MODELS

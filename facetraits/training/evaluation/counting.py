@@ -14,7 +14,7 @@ from facetraits.reports.metrics import AgeErrors, ClassCounts, Subgroup, age_err
 from facetraits.training.data.datasets import FERPLUS_CLASSES, RAF_DB_CLASSES
 from facetraits.training.data.faces import Faces
 from facetraits.training.data.samples import MOOD_MATRIX, SMILE_MATRIX
-from facetraits.training.recipes import COUNTED_CLASSES
+from facetraits.training.recipe import COUNTED_CLASSES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
