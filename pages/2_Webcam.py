@@ -63,7 +63,7 @@ def choose(stream: LiveStream) -> tuple[int, int]:
             persist_state="session",
             disabled=is_playing() or is_connecting(),
             width=150,
-            help="Stop the camera to change it. A smaller picture needs less of the machine.",
+            help="Stop the camera to change it. A lower resolution needs less computing power.",
         )
         stream.mirrored = st.toggle("Mirror", value=True, key="webcam_mirror", persist_state="session")
     return RESOLUTIONS[resolution]
@@ -91,9 +91,9 @@ def show_camera(
         others = "Somebody else is" if viewers == 1 else f"{viewers} others are"
         notice(
             "hint",
-            "No place is free just now",
-            f"{others} using the live video, and one more would make it stutter for everybody.",
-            ("Places become free as soon as somebody stops: try again in a minute.", "The page Photo is always open."),
+            "No place is free at the moment",
+            f"{others} using the live video. One more would make it stutter for everybody.",
+            ("A place becomes free when somebody stops. Try again in a minute.", "The page Photo is always open."),
         )
         st.button("Try again", on_click=st.session_state.pop, args=("webcam_turned_away", None))
         return
@@ -112,11 +112,11 @@ def show_trouble(trouble: str) -> None:
     notice(
         "error",
         "The live video does not get through",
-        f"The camera is on, but its video {so_far}: a firewall or network in between may hold it up.",
+        f"The camera is on, but its video {so_far}: a firewall or network in between may block it.",
         (
-            "Snapshots travel another way: take one below.",
-            "Another network may let it through, such as a phone's instead of an office's.",
-            "Whoever runs facetraits finds in docs/deploy.md how to add a relay (TURN) for such networks.",
+            "Snapshots use another way: take one below.",
+            "Try another network, for example a phone's instead of an office's.",
+            "The person who runs facetraits finds in docs/deploy.md how to add a relay (TURN) for such networks.",
         ),
     )
     show_snapshot()
@@ -178,7 +178,7 @@ def show_people(stream: LiveStream, problem: CameraProblem | None) -> None:
         if waited > SNAPSHOTS_AFTER_S and st.session_state.get("webcam_trouble") is None:
             st.session_state["webcam_trouble"] = "slow"
             st.rerun(scope="app")
-        notice("hint", "Connecting …", "The browser and this machine are agreeing on a way for the video.")
+        notice("hint", "Connecting …", "The browser and this machine are setting up the video connection.")
         return
     if not is_playing():
         if problem in HOPELESS:
@@ -186,7 +186,7 @@ def show_people(stream: LiveStream, problem: CameraProblem | None) -> None:
         notice(
             "hint",
             "The camera is off",
-            "Press “Start camera”; the browser then asks whether this page may use it.",
+            "Press “Start camera”. The browser then asks for permission.",
             ("Every face in view gets a box, a number and a card here.", "Nothing is recorded."),
         )
         return
@@ -196,7 +196,7 @@ def show_people(stream: LiveStream, problem: CameraProblem | None) -> None:
         notice(
             "error",
             "The analysis has failed",
-            "The video goes on without boxes, because of a fault in this program. Its log tells more.",
+            "The video continues without boxes because of a bug in this program. See its log for details.",
             ("Stop the camera and start it again.",),
         )
     elif snapshot.people:
@@ -205,7 +205,7 @@ def show_people(stream: LiveStream, problem: CameraProblem | None) -> None:
         st.html(figures(snapshot))
         notice("hint", "No face in view", "Look into the camera, with the light from the front.")
     else:
-        notice("hint", "One moment …", "The first pictures are on their way.")
+        notice("hint", "One moment …", "Waiting for the first pictures.")
 
 
 def show_chart(stream: LiveStream) -> None:
@@ -222,12 +222,12 @@ def show_page() -> None:
     start_page("Webcam", "🎥", layout="wide")
     st.title("Webcam", anchor=False)
     lead(
-        "Look into the camera as into a mirror, and see what the networks make of you while you move and change your "
-        "face."
+        "Use the camera like a mirror, and see how the networks' answers change while you move and change your "
+        "expression."
     )
     settings = connection_settings(load_secrets(), os.environ)
     if settings.problem is not None:
-        notice("error", "The settings for live video need mending", settings.problem)
+        notice("error", "The settings for live video are not valid", settings.problem)
     stream = my_stream()
     if stream is None:
         return

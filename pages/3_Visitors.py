@@ -41,7 +41,7 @@ def opened_store() -> VisitStore | None:
             "error",
             "The visitor log cannot be opened",
             str(error),
-            ("Whoever runs facetraits finds in docs/deploy.md where the log is kept.",),
+            ("The person who runs facetraits finds in docs/deploy.md where the log is stored.",),
         )
         st.button("Try again")
         return None
@@ -60,7 +60,7 @@ def show_page() -> None:
     start_page("Visitors", "🛍️", layout="wide")
     st.title("Visitors", anchor=False)
     if admitted():
-        lead("Who comes in, in what mood, and who buys: counted from a camera, kept without a single picture.")
+        lead("See who comes in, in what mood, and who buys. Visitors are counted from a camera; no picture is stored.")
         store = opened_store()
         if store is not None:
             show_log(store, browser_zone())

@@ -54,8 +54,8 @@ def show_page() -> None:
     start_page("Model performance", "📊", layout="wide")
     st.title("Model performance", anchor=False)
     lead(
-        "How good is it, compared with whom, for whom is it worse, and can its confidence be believed? Every number "
-        "was counted on pictures that the networks had not seen, and says where it comes from."
+        "How good are the networks, how do they compare with others, for whom are they worse, and is their confidence "
+        "reliable? Every figure was measured on held-out pictures and names its source."
     )
     evidence = cached.get_evidence()
     for problem in evidence.problems:

@@ -21,7 +21,7 @@ from ui.shell import start_page
 LAYERS, HEAT, FOOL, ARCHITECTURE = "Layer by layer", "Where it looks", "Try to fool it", "Architecture"
 _WORDS: Final = {
     LAYERS: "What does each layer of the network make of this face?",
-    HEAT: "Which parts of the face speak for an answer, and which against?",
+    HEAT: "Which parts of the face support an answer, and which oppose it?",
     FOOL: "How much can the face change before the answer does?",
     ARCHITECTURE: "What is the network made of, and what does it cost?",
 }
@@ -66,7 +66,7 @@ def show(manifest: Manifest) -> None:
     if view == ARCHITECTURE:
         show_architecture(manifest)
     elif subject is None:
-        st.caption("This view begins when there is a face above.")
+        st.caption("Choose a picture with a face above to use this view.")
     elif view == FOOL:
         show_fooling(subject)
     else:
@@ -78,7 +78,7 @@ def show(manifest: Manifest) -> None:
 def show_page() -> None:
     start_page("Inside the CNN", "🧠", layout="wide")
     st.title("Inside the CNN", anchor=False)
-    lead("Take a face apart with the network’s eyes: see its layers at work, where it looks, and what confuses it.")
+    lead("See a face through the network’s eyes: its layers at work, where it looks, and what confuses it.")
     try:
         models = load_manifest()
         show(models)

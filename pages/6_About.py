@@ -8,7 +8,7 @@ from ui.shell import start_page
 
 start_page("About", "ℹ️")
 st.title("About", anchor=False)
-lead("What happens to your pictures, what the networks learned from, and what they must not be used for.")
+lead("What happens to your pictures, which data the networks were trained on, and what they must not be used for.")
 
 st.header("Privacy", anchor=False)
 privacy_line()
@@ -26,9 +26,9 @@ st.header("Fair use", anchor=False)
 st.markdown(
     "- The estimates describe **how a face looks in one picture**. They say nothing certain about age, gender, origin, "
     "feelings or identity.\n"
-    "- Show them only to people who know what they are, and only of people who agreed.\n"
+    "- Show them only to people who understand what they are, and only for people who agreed.\n"
     "- Do not use them to decide about anybody. In many places the law forbids it.\n"
-    "- Whoever counts visitors tells them so at the entrance, and makes sure that the law allows it."
+    "- If you count visitors, inform them at the entrance and make sure that the law allows it."
 )
 
 st.header("The networks", anchor=False)

@@ -16,7 +16,7 @@ def show_home() -> None:
     st.title("What a face looks like, and how sure we are", anchor=False)
     lead(
         "Drop a photo on the page or turn on the webcam and see, for every face, apparent age, apparent gender, "
-        "ethnicity and facial expression. Each answer comes with its probability, and says so when it is unsure."
+        "ethnicity and facial expression. Each answer comes with its probability, and is marked if it is unsure."
     )
     with st.container(horizontal=True):
         if st.button("Analyse a photo", type="primary", icon=":material/add_a_photo:"):
@@ -40,11 +40,11 @@ def show_home() -> None:
             ("Straighten", "Each face is turned upright and cut out, always in the same way."),
             (
                 "Ask several networks",
-                "Convolutional networks that we trained on labelled faces each give probabilities.",
+                "Several convolutional networks, trained by us on labelled faces, give probabilities.",
             ),
             (
                 "Answer with care",
-                "Their weighted mean is the answer. What stays close to a coin toss is called unsure.",
+                "Their weighted mean is the answer. An answer with low confidence is called unsure.",
             ),
         )
     )
@@ -57,18 +57,16 @@ def show_home() -> None:
         "- It **guesses from pixels**. It does not know how old someone is, how they see themselves, where they come "
         "from or what they feel.\n"
         "- It is **less accurate for some people** than for others: for small children, for the very old, and for "
-        "whoever is rare in the pictures it learned from.\n"
+        "groups that are rare in the training pictures.\n"
         "- Gender has two classes and ethnicity five, because the training data are labelled so. People are not.\n"
-        "- Small, dark, blurred and turned faces are warned about: **take those answers lightly**.\n"
-        "- **Never use it to decide about a person**: not to check an age, not to hire, not to identify, not to follow "
-        "anybody around."
+        "- Small, dark, blurred and turned faces get a warning: **treat those answers with caution**.\n"
+        "- **Never use it to decide about a person**: not for age checks, hiring, identification or surveillance."
     )
 
     st.header("Who it is for", anchor=False)
     st.markdown(
-        "For the curious, for students, and for researchers who want to see how such networks answer and where they "
-        "fail, with every figure measured on pictures the networks had not seen. And for shops that want to know who "
-        "comes in, when, in what mood, and who buys: the page Visitors counts, and keeps numbers without a single "
-        "picture."
+        "For curious people, students and researchers who want to see how such networks answer and where they fail, "
+        "with every figure measured on held-out pictures. And for shops that want to know who comes in, when, in what "
+        "mood, and who buys: the page Visitors counts visitors and stores no picture."
     )
     warm_up()

@@ -71,7 +71,7 @@ def test_a_student_sees_how_the_answer_came_about(open_browser: OpenBrowser, wid
     choose(browser, "Try to fool it")
     page.locator("[data-testid=stVegaLiteChart] svg").nth(1).wait_for()
     choose(browser, "Rotation")
-    page.get_by_text(re.compile("gives way first: at")).wait_for()
+    page.get_by_text(re.compile("breaks first: at")).wait_for()
     assert page.locator(".ft-seen-small").first.locator("img").count() == 16
     assert fits(browser)
 
@@ -92,7 +92,7 @@ def test_a_picture_without_a_face_gets_a_clear_word_and_a_crowd_a_choice(open_br
     choose(browser, "Upload")
     files = page.locator("input[type=file]")
     files.set_input_files([{"name": "cup.png", "mimeType": "image/png", "buffer": png(photo_without_faces())}])
-    page.get_by_text("There seems to be no face in this picture").wait_for()
+    page.get_by_text("This picture seems to show no face").wait_for()
 
     files.set_input_files([{"name": "group.png", "mimeType": "image/png", "buffer": png(photo_of_many(3))}])
     page.get_by_role("button", name="Face 3").click()

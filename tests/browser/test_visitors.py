@@ -113,7 +113,7 @@ def shop(store: VisitStore, number: int = 400) -> None:
 
 def test_from_the_webcam_to_a_marked_buyer(owner: Callable[..., Owner], store: VisitStore) -> None:
     me = owner()
-    assert "Recording is off. Nothing is stored until you switch it on." in me.text()
+    assert "Recording is off. Nothing is stored until you start it." in me.text()
     me.press("Start recording")
     me.press("Use this webcam")
     me.page.frame_locator("iframe[title*=webrtc_streamer]").get_by_role("button", name="Start camera").click()

@@ -224,13 +224,13 @@ def test_the_one_too_many_waits_for_a_place(chromium: Browser, tmp_path: Path) -
         first = Visitor(Watched(chromium.new_page(), url))
         first.play()
         second = Visitor(Watched(chromium.new_page(), url))
-        second.notice("No place is free just now").wait_for()
+        second.notice("No place is free at the moment").wait_for()
         assert second.page.locator("iframe").count() == 0
         first.page.context.close()
         for _ in range(40):
             second.page.get_by_role("button", name="Try again").click()
             second.page.wait_for_timeout(1500)
-            if not second.notice("No place is free just now").is_visible():
+            if not second.notice("No place is free at the moment").is_visible():
                 break
         second.play()
         second.page.context.close()

@@ -50,11 +50,11 @@ def test_the_sample_is_there_at_once_with_what_the_ensemble_says(worker: FakeWor
     page = open_page()
     assert page.title[0].value == "Inside the CNN"
     read = text(page)
-    assert "What the whole ensemble says of this face" in read
+    assert "Answers of the whole ensemble" in read
     assert "Facial expression Happy" in read
     first, *_ = MANIFEST.differentiable
     share = MANIFEST.profiles["accurate"].traits["age"].weights[first]
-    assert f"This one gives {share:.0%} of apparent age" in read
+    assert f"This one contributes {share:.0%} of apparent age" in read
 
 
 def test_the_layers_are_shown_from_the_first_to_the_last(worker: FakeWorker) -> None:
@@ -97,7 +97,7 @@ def test_another_network_can_be_looked_into(worker: FakeWorker) -> None:
 
 def test_the_copy_is_compared_with_the_served_network(worker: FakeWorker) -> None:
     read = text(open_page())
-    assert "On this face the 126 probabilities of the two differ by less than 0.0000001 at most" in read
+    assert "On this face, the 126 probabilities of the two differ by less than 0.0000001 at most" in read
     assert MANIFEST.members[FIRST_NETWORK].sha256[:12] in read
 
 
@@ -132,7 +132,7 @@ def test_a_class_is_shown_beside_the_one_that_came_second(worker: FakeWorker) ->
     asked = worker.count("heat")
     choose(page, "inside_method", "layer-cam")
     assert worker.count("heat") == asked + 1, "both maps in one request"
-    assert "LayerCAM weighs every place" in read + text(page)
+    assert "LayerCAM weights every place" in read + text(page)
     choose(page, "inside_method", "grad-cam")
     assert worker.count("heat") == asked + 1, "what was seen before is kept"
 
@@ -157,7 +157,7 @@ def test_the_seven_expressions_can_be_asked_as_well(worker: FakeWorker) -> None:
     assert figures(page)[1] == "For happy"
     (heat,) = [arguments for request, arguments in worker.asked if arguments.get("output") == "expression_fer2013"]
     assert heat["targets"][0] == 3
-    options = next(box for box in page.selectbox if box.label == "What speaks for …").options
+    options = next(box for box in page.selectbox if box.label == "Evidence for …").options
     assert len(options) == 7 and not any("contempt" in option for option in options)
 
 
@@ -167,7 +167,7 @@ def test_choices_are_still_there_after_another_view(worker: FakeWorker) -> None:
     choose(page, f"inside_stage_{FIRST_NETWORK}", "3 × 3")
     choose(page, "view", HEAT)
     choose(page, f"inside_trait_{FIRST_NETWORK}", "gender")
-    next(box for box in page.selectbox if box.label == "What speaks for …").set_value(0).run()
+    next(box for box in page.selectbox if box.label == "Evidence for …").set_value(0).run()
     choose(page, "inside_method", "layer-cam")
     choose(page, "inside_patch", "Large")
     page.select_slider(key=f"inside_heat_layer_{FIRST_NETWORK}").set_value("block4_pointwise").run()
@@ -180,7 +180,7 @@ def test_choices_are_still_there_after_another_view(worker: FakeWorker) -> None:
     assert groups[f"inside_trait_{FIRST_NETWORK}"] == "gender"
     assert (groups["inside_method"], groups["inside_patch"]) == ("layer-cam", "Large")
     assert page.select_slider(key=f"inside_heat_layer_{FIRST_NETWORK}").value == "block4_pointwise"
-    assert next(box for box in page.selectbox if box.label == "What speaks for …").value == 0
+    assert next(box for box in page.selectbox if box.label == "Evidence for …").value == 0
     choose(page, "view", LAYERS)
     groups = {widget.key: widget.value for widget in page.get("button_group")}
     assert (groups["inside_count"], groups[f"inside_stage_{FIRST_NETWORK}"]) == (4, "3 × 3")
@@ -208,7 +208,7 @@ def test_variants_are_those_of_training_and_new_ones_can_be_drawn(worker: FakeWo
     assert before[0] == after[0] and before != after
     page.slider(key="inside_strength").set_value(0.0).run()
     choose(page, "inside_kinds", [])
-    assert "15 of 15 say female as for the face as it is" in text(page)
+    assert "15 of 15 say female, as for the original face" in text(page)
     assert worker.count("forward") == 1, "that of the first view: this one needs no Keras"
 
 
@@ -217,7 +217,7 @@ def test_it_says_where_the_answers_break(worker: FakeWorker, kind: str) -> None:
     page = choose(open_page(FOOL), "inside_spoiling", kind)
     assert len(page.get("arrow_vega_lite_chart")) + len(page.get("vega_lite_chart")) == 2
     read = text(page)
-    assert re.search(r"(gives way first: at|Nothing breaks: all four)", read)
+    assert re.search(r"(breaks first: at|Nothing breaks: all four)", read)
     assert "for at least three steps in a row" in read
     assert "from the start" not in read, "all four are sure of the face as it is"
     strip = [int(held) for held in re.findall(r"(\d) of 4 hold", read)]
@@ -237,7 +237,7 @@ def test_the_architecture_of_every_network_can_be_seen_without_keras(worker: Fak
     names = [option.split(" (")[0] for option in page.selectbox(key="inside_architecture").options]
     assert set(MANIFEST.originals) < set(names)
     assert {"age-upload-predictor", "emotion-deep-cnn"} < set(names)
-    assert "smile-svc, is missing here because it is no network" in text(page)
+    assert "smile-svc, is not listed: it is a support vector classifier" in text(page)
     read = text(choose_network(page, "emotion-deep-cnn"))
     assert "Convolution 6" in read and "Block 1" not in read
     assert worker.count("forward") == 1, "that of the first view: this one needs no Keras"
@@ -246,11 +246,11 @@ def test_the_architecture_of_every_network_can_be_seen_without_keras(worker: Fak
 def test_without_tensorflow_two_views_say_so_and_two_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.inside.cached.get_worker", NoTensorFlow)
     page = open_page()
-    assert "No look inside This installation has no TensorFlow" in text(page)
+    assert "Looking inside is not possible This installation has no TensorFlow" in text(page)
     assert "What the network gets" in figures(page)
     assert raw(page).count('alt="Filter ') == 32, "filters come from the served file"
     choose(page, "view", HEAT)
-    assert "No look inside This installation has no TensorFlow" in text(page)
+    assert "Looking inside is not possible This installation has no TensorFlow" in text(page)
     choose(page, f"inside_trait_{FIRST_NETWORK}", "gender")
     choose(page, "inside_patch", "Large")
     page.button(key="inside_cover").click().run()
@@ -258,14 +258,14 @@ def test_without_tensorflow_two_views_say_so_and_two_work(monkeypatch: pytest.Mo
     assert figures(page) == ["Covered, less female"], "covering asks the served network, which needs no Keras"
     assert "correlation" not in text(page)
     choose(page, "view", FOOL)
-    assert "No look inside" not in text(page)
+    assert "Looking inside is not possible" not in text(page)
     choose(page, "view", ARCHITECTURE)
     assert "Last convolution" in text(page)
 
 
 def test_a_picture_without_a_face_is_told_and_the_architecture_still_shown(worker: FakeWorker) -> None:
     page = upload(open_page(), photo_without_faces())
-    assert "No face found There seems to be no face in this picture" in text(page)
+    assert "No face found This picture seems to show no face" in text(page)
     assert maps(page) == []
     choose(page, "view", ARCHITECTURE)
     assert "Last convolution" in text(page)

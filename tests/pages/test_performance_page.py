@@ -57,9 +57,9 @@ def test_every_view_opens(trait: TraitName, view: str) -> None:
     page = open_page(trait, view)
     assert page.title[0].value == "Model performance"
     if view == "Fairness" and trait == "expression":
-        assert "FER2013 and RAF-DB, the sets of pictures for facial expressions, do not say" in raw(page)
+        assert "FER2013 and RAF-DB, the sets of pictures for facial expressions, have no labels" in raw(page)
     elif view == "Data" and trait != "gender":
-        assert "have not been counted yet" in raw(page)  # the drawn data set has genders only
+        assert "have not been summarised yet" in raw(page)  # the drawn data set has genders only
     else:
         assert charts(page) >= 1
         assert "ft-origin" in raw(page)
@@ -78,7 +78,7 @@ def test_a_model_can_be_chosen_and_one_without_confidence_says_so() -> None:
     page = open_page("gender", "Confidence")
     page.selectbox(key="model").set_value("other-package").run()
     assert not page.exception
-    assert "answers without probabilities" in raw(page)
+    assert "gives no probabilities" in raw(page)
 
 
 @pytest.mark.usefixtures("models")
@@ -142,7 +142,7 @@ def test_without_reports_every_view_is_a_sentence(tmp_path: Path, monkeypatch: p
 def test_reports_of_other_weights_are_not_shown_as_ours(models: Path) -> None:
     (models / WEIGHTS_FILE).write_bytes(b"other weights")
     page = open_page("gender")
-    assert "measured with other networks or settings than those that are here" in raw(page)
+    assert "measured with networks or settings other than the installed ones" in raw(page)
     assert "facetraits (accurate)" not in raw(page)
     assert "other-package" in raw(page)  # a peer has no weights here
 

@@ -158,7 +158,7 @@ def test_what_gives_way_first_is_said_first() -> None:
         {"age": course("age", None), "gender": course("gender", 9), "expression": course("expression", 4)},
     )
     assert spoiled_words(found) == (
-        "Facial expression gives way first: at 1.5 px the answer becomes unsure. "
+        "Facial expression breaks first: at 1.5 px the answer becomes unsure. "
         "Apparent gender: at 3.5 px the answer becomes unsure. Apparent age holds to the end."
     )
     assert [held_at(found, place) for place in (0, 4, 9)] == [(3, 3), (2, 3), (1, 3)]
@@ -179,7 +179,7 @@ def test_an_answer_that_comes_back_is_said_to_and_counted_again() -> None:
         {"age": course("age", None), "gender": course("gender", 4, end=8)},
     )
     assert spoiled_words(found) == (
-        "Apparent gender gives way first: at 1.5 px the answer becomes unsure, at 3.1 px it is back. "
+        "Apparent gender breaks first: at 1.5 px the answer becomes unsure, at 3.1 px it is back. "
         "Apparent age holds to the end."
     )
     assert [held_at(found, place)[0] for place in (3, 4, 7, 8)] == [2, 1, 1, 2]

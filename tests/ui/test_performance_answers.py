@@ -22,8 +22,8 @@ COUNTS = ClassCounts(("sad", "happy"), ((7, 3), (0, 40)), (0, 50), (0, 47), (0.0
     [
         ("sad", "happy", "rows", "Of 10 faces labelled sad, 3 (30%) were taken for happy."),
         ("sad", "sad", "counts", "Of 10 faces labelled sad, 7 (70%) were recognised."),
-        ("sad", "happy", "columns", "Of 43 faces answered with happy, 3 (7%) were in truth labelled sad."),
-        ("sad", "sad", "columns", "Of 7 faces answered with sad, 7 (100%) were indeed labelled so."),
+        ("sad", "happy", "columns", "Of 43 faces answered with happy, 3 (7%) were actually labelled sad."),
+        ("sad", "sad", "columns", "Of 7 faces answered with sad, 7 (100%) had this label."),
     ],
 )
 def test_a_cell_is_a_sentence(truth: str, answer: str, norm: str, sentence: str) -> None:
@@ -71,10 +71,11 @@ def test_bins_hold_claim_and_truth() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claimed", "verdict"), [(45.0, "too little"), (49.0, "too much"), (47.2, "neither too much nor too little")]
+    ("claimed", "verdict"),
+    [(45.0, "it is underconfident"), (49.0, "it is overconfident"), (47.2, "its confidence is about right")],
 )
 def test_confidence_is_judged(claimed: float, verdict: str) -> None:
-    assert f"claims {verdict}" in answers.confidence_sentence(replace(COUNTS, bin_confidence=(0.0, claimed)))
+    assert f"Overall {verdict}" in answers.confidence_sentence(replace(COUNTS, bin_confidence=(0.0, claimed)))
 
 
 def test_ages_are_binned_by_label_and_estimate() -> None:

@@ -41,7 +41,7 @@ def test_other_weights_than_the_installed_ones_are_left_out(models: Path) -> Non
     evidence = read_evidence(models)
     assert {report.kind for report in evidence.reports} == {"reference", "peer"}
     assert len(evidence.problems) == 1
-    assert "measured with other networks or settings than those that are here" in evidence.problems[0]
+    assert "measured with networks or settings other than the installed ones" in evidence.problems[0]
     assert evidence.problems[0].startswith("3 reports are not shown")
 
 

@@ -41,7 +41,7 @@ def test_weights_of_the_last_epoch_are_said_to_be_so() -> None:
     plain = run((3.0, 1.0, 2.0))
     last = replace(plain, record={"recipe": {"heads": ["age"], "keep": "last"}})
     assert (plain.kept_epoch, last.kept_epoch, last.best_epoch) == (2, 3, 2)
-    assert "The weights of epoch 3 were kept: at the end" in training.curve_sentence(last)
+    assert "The weights of epoch 3 were kept: when the learning rate falls to zero" in training.curve_sentence(last)
 
 
 def test_metrics_are_those_of_the_trait() -> None:
@@ -50,7 +50,7 @@ def test_metrics_are_those_of_the_trait() -> None:
     assert training.metrics_of(trained, "age") == ["loss", "age_age_error"]
     words = [training.metric_words(name, trained) for name in trained.metrics]
     assert words == [
-        "Loss (what training makes small)",
+        "Loss (what training minimises)",
         "Error in years, apparent age",
         "Right answers, two genders",
     ]

@@ -58,7 +58,7 @@ def test_tiles_show_the_summary_with_its_interval() -> None:
 def test_tiles_of_visits_without_outcome_promise_nothing() -> None:
     tiles = answers.summary_tiles(patterns.summary(frame_of([make_visit()]), "leave out", BERLIN))
     said = {label: (value, basis) for label, value, basis in tiles}
-    assert said["Bought"] == ("–", "nobody's outcome is known")
+    assert said["Bought"] == ("–", "no outcome is known")
     assert said["Turnover"][0] == said["Mean basket"][0] == "–"
 
 
@@ -66,7 +66,7 @@ def test_tiles_of_visits_without_outcome_promise_nothing() -> None:
     ("yes", "no", "unknown", "value", "basis"),
     [
         (0, 0, 0, "–", "of today's visits"),
-        (0, 0, 12, "–", "not known yet of 12 visits today"),
+        (0, 0, 12, "–", "outcome not known yet, 12 visits today"),
         (2, 6, 12, "25%", "2 of 8 whose outcome is known; 95% interval 7% to 59%"),
         (2, 6, 0, "25%", "2 of 8 visits today; 95% interval 7% to 59%"),
         (2, 0, 6, "25%", "2 of 8 visits today, as only buyers are marked; 95% interval 7% to 59%"),
@@ -164,7 +164,7 @@ def test_moods_add_up_to_everybody_in_each_bar() -> None:
         assert [part["start"] for part in parts][1:] == [part["end"] for part in parts][:-1]
         assert parts[-1]["end"] == pytest.approx(1)
     drawn(visit_charts.shares(rows, names, visit_charts.MOOD_COLOURS))
-    assert "“Buyers” tells whether that is more than chance" in answers.mood_sentence(moods)
+    assert "See “Buyers” for whether this is more than chance" in answers.mood_sentence(moods)
 
 
 def test_the_mood_of_one_visit_is_no_comparison() -> None:
@@ -182,14 +182,14 @@ def test_too_few_are_grey_last_and_said() -> None:
     dots = answers.rate_dots(rates)
     assert [(dot.name, dot.kind) for dot in dots] == [("21-40 (80)", "group"), ("81+ (3)", "few")]
     assert dots[1].said == "81+: 67% bought, 2 of 3, 95% interval 21% to 94%, too few to compare (under 30)"
-    assert answers.rates_sentence(rates).startswith("There are not yet two groups of 30 visits")
+    assert answers.rates_sentence(rates).startswith("A comparison needs two groups with at least 30 visits")
     drawn(charts.dot_plot(dots, "Share who bought", True, 0.5))
 
 
 def test_the_ends_are_compared_with_their_intervals() -> None:
     visits = [*spread(60, 6), *spread(60, 50, gender="male")]
     rates = patterns.conversion(frame_of(visits), ("gender",), "leave out", BERLIN)
-    assert answers.rates_sentence(rates).startswith("From 10% (Female, 6 of 60) to 83% (Male, 50 of 60). “What")
+    assert answers.rates_sentence(rates).startswith("From 10% (Female, 6 of 60) to 83% (Male, 50 of 60). See “What")
     alike = patterns.conversion(frame_of([*spread(40, 10), *spread(40, 12, gender="male")]), ("gender",), "leave out")
     assert "intervals overlap: chance may explain" in answers.rates_sentence(alike)
 

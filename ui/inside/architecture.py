@@ -69,7 +69,7 @@ def diagram(network: Architecture) -> str:
     work = max(1, *(block.multiply_adds for block in shown))
     rows = "".join(_block_html(block, crop_px, widest, parameters, work) for block in shown)
     head = (
-        '<li class="ft-net-head"><span>Block</span><span>What it hands on</span>'
+        '<li class="ft-net-head"><span>Block</span><span>Output</span>'
         "<span>Multiply-adds</span><span>Weights</span></li>"
     )
     return f'<ol class="ft-net" aria-label="Blocks of {escape(network.name)}">{head}{rows}</ol>'
@@ -100,9 +100,7 @@ def layer_table(network: Architecture) -> Table:
         )
         for row in network.rows
     )
-    return Table(
-        f"{network.name}, layer by layer; “sees” is how much of the crop one position depends on", columns, rows
-    )
+    return Table(f"{network.name}, layer by layer; “sees” is the receptive field of one position", columns, rows)
 
 
 def comparison_table(served: Iterable[Architecture], references: Iterable[Architecture]) -> Table:
@@ -172,11 +170,11 @@ def summary(network: Architecture) -> list[tuple[str, str, str]]:
     return [
         ("Input", f"{side} × {side} px", "what its first filters get"),
         ("Layers", f"{len(network.rows)}", f"{learned} of them with weights"),
-        ("Weights", amount_words(network.parameters), "numbers that training has found"),
+        ("Weights", amount_words(network.parameters), "learned numbers"),
         (
             "Multiply-adds",
             amount_words(network.multiply_adds),
-            f"for one face: each weight is used {per_weight:.0f} times",
+            f"for one face; each weight is used {per_weight:.0f} times",
         ),
     ]
 

@@ -44,10 +44,9 @@ def show_architecture(manifest: Manifest) -> None:
 def _show_one(network: Architecture) -> None:
     tiles(summary(network))
     explain(
-        "From top to bottom, as a face goes through it. The bar is as wide as the block's maps and taller the more "
-        "maps there are: fewer and fewer positions, more and more kinds of answer. “Shortcut”: what goes into the "
-        "block is added to what comes out, so that a deep network can be trained. The thin bars compare what "
-        "the blocks cost."
+        "Blocks from input (top) to output (bottom). A bar's width is the width of the block's maps, its height their "
+        "number: positions become fewer, features more numerous. “Shortcut” means that the block's input is added to "
+        "its output, which makes deep networks trainable. The thin bars compare the blocks' costs."
     )
     st.html(diagram(network))
     table = layer_table(network)
@@ -68,8 +67,8 @@ def _show_one(network: Architecture) -> None:
 def _show_all(served: tuple[Architecture, ...], references: tuple[Architecture, ...]) -> None:
     subheading("All networks beside each other")
     explain(
-        "From one line to the next the numbers grow tenfold. The further its two marks are apart, the more often a "
-        "network uses each of its weights: convolutions use theirs at every position, dense layers only once."
+        "The scale is logarithmic. The further apart the two marks, the more often a network uses each weight: "
+        "convolutions use theirs at every position, dense layers only once."
     )
     legend(
         {
@@ -84,8 +83,8 @@ def _show_all(served: tuple[Architecture, ...], references: tuple[Architecture, 
     table = comparison_table(served, references)
     numbers(table)
     explain(
-        "One reference model, smile-svc, is missing here because it is no network: a support vector classifier on the "
-        "directions of edges, which has no layers."
+        "One reference model, smile-svc, is not listed: it is a support vector classifier on histograms of oriented "
+        "gradients and has no layers."
     )
     st.download_button(
         "Comparison as CSV",

@@ -52,8 +52,9 @@ def show_covering(
     """
     subheading("The check: cover the face piece by piece")
     explain(
-        "A grey patch moves over the face, and the served network answers each time anew. Where its answer suffers, it "
-        "needs what the patch hides. This is slow, but asks for no gradients and believes no formula."
+        "A grey patch moves over the face, and the served network answers at every position. Where the answer gets "
+        "worse, the network needs what the patch hides. This is slow, but it uses no gradients and relies on no "
+        "formula."
     )
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         size = st.segmented_control(
@@ -132,8 +133,8 @@ def _drop_figures(crop: NDArray[np.uint8], question: Question, found: Covered) -
     else:
         title = f"Covered, less {question.name(int(question.target))}"
         strongest = float(found.drop.max())
-        worst = f"{sure(found.lowest)} in the worst place of the patch."
-        signed = [(title, found.drop, worst if strongest > 0 else "Nowhere does covering take anything from it.")]
+        worst = f"{sure(found.lowest)} at the patch's worst position."
+        signed = [(title, found.drop, worst if strongest > 0 else "Covering lowers it nowhere.")]
     return [
         Figure(
             jpeg_address(over_face(crop, np.maximum(values, 0) / max(strongest, 1e-9))),
@@ -178,5 +179,7 @@ def verdict(question: Question, found: Covered, heats: Sequence[NDArray[np.float
             else f"{method} and covering {agreement_words(agreement)} (correlation {agreement:.2f})."
         )
     if not question.is_years and found.lowest > 0.99:
-        lines.append("No patch of this size changes the answer; the picture shows where it becomes a little less sure.")
+        lines.append(
+            "No patch of this size changes the answer. The picture shows where the network becomes a little less sure."
+        )
     return " ".join(lines)

@@ -59,7 +59,7 @@ def choose_face(session: InsideSession, picture: Picture, analyzer: FaceAnalyzer
         notice(
             "hint",
             "No face found",
-            "There seems to be no face in this picture, or none that can be seen well enough.",
+            "This picture seems to show no face, or none that is clear enough.",
             (
                 "Choose a picture in which a face is large, upright and well lit, with both eyes visible.",
                 "Or take the sample. “Architecture” works without a face.",
@@ -76,7 +76,7 @@ def show_answer(subject: Subject, jpeg: bytes) -> None:
     face: FaceResult = subject.face
     st.html(
         f'<div class="ft-inside-face"><img src="{address_of_jpeg(jpeg)}" alt="The face in its picture">'
-        f'<div class="ft-inside-answer"><p class="ft-label">What the whole ensemble says of this face</p>'
+        f'<div class="ft-inside-answer"><p class="ft-label">Answers of the whole ensemble</p>'
         f"{warnings(face.quality)}<div class='ft-inside-traits'>{trait_sections(face)}</div></div></div>"
     )
 
@@ -175,10 +175,10 @@ def _part(manifest: Manifest, entry: MemberEntry) -> str:
     }
     parts = [f"{weight:.0%} of {TRAITS[trait].label.lower()}" for trait, weight in weights.items() if weight]
     if not parts:
-        return "The ensemble for photos does not ask this network."
-    text = f"The ensemble mixes several networks. This one gives {listed(parts)}."
+        return "The ensemble for photos does not use this network."
+    text = f"The ensemble averages several networks. This one contributes {listed(parts)}."
     if set(manifest.originals) - set(manifest.differentiable):
-        text += " Those that are served in 8-bit numbers only have no gradients, and are not in this list."
+        text += " Networks served only in 8-bit integers have no gradients and are not in this list."
     copies = {member.name for member in manifest.members.values() if member.copy_of == entry.name}
     live = copies & {name for trait in manifest.profiles["fast"].traits.values() for name in trait.weights}
     return f"{text} Live video uses a copy of it, rounded to 8-bit numbers." if live else text

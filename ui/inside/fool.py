@@ -90,7 +90,7 @@ def steadiness(face: FaceTraits, answers: Answers) -> list[Steadiness]:
         Steadiness(
             TRAITS["age"].label,
             f"{years[1:].min():.0f} to {years[1:].max():.0f} years",
-            f"{years[0]:.0f} for the face as it is; the variants scatter by {years[1:].std():.1f} years",
+            f"{years[0]:.0f} for the original face; the variants vary by {years[1:].std():.1f} years",
         )
     )
     for trait in CLASS_TRAITS:
@@ -98,7 +98,7 @@ def steadiness(face: FaceTraits, answers: Answers) -> list[Steadiness]:
         rows = answers[trait]
         same = int((rows[1:].argmax(axis=1) == rows[0].argmax()).sum())
         unsure = int((rows[1:].max(axis=1) < prediction.unsure_below).sum())
-        basis = f"say {prediction.classes[int(rows[0].argmax())]} as for the face as it is"
+        basis = f"say {prediction.classes[int(rows[0].argmax())]}, as for the original face"
         found.append(
             Steadiness(
                 TRAITS[trait].label,
@@ -190,7 +190,7 @@ def spoil(subject: Subject, kind: Spoiling, shown: str) -> Spoiled:
 
 
 def spoiled_words(found: Spoiled) -> str:
-    """Which answer gives way first and where, and what holds."""
+    """Which answer breaks first and where, and what holds."""
     words = SPOILING_WORDS[found.kind]
     courses = found.courses.values()
     broken = sorted((course for course in courses if course.broke is not None), key=lambda c: (c.broke, c.trait))
@@ -199,7 +199,7 @@ def spoiled_words(found: Spoiled) -> str:
     for place, course in enumerate(broken):
         assert course.broke is not None
         at = words.written(float(found.amounts[course.broke]))
-        first = " gives way first" if place == 0 else ""
+        first = " breaks first" if place == 0 else ""
         back = "".join(
             f", at {words.written(float(found.amounts[turn]))} it is {('back', 'gone again')[number % 2]}"
             for number, turn in enumerate(course.turns)

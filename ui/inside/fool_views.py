@@ -29,17 +29,17 @@ def show_fooling(subject: Subject) -> None:
     """The whole view."""
     subheading("As in training")
     explain(
-        "While it learned, the networks never saw a picture twice in the same way: each time it was mirrored, turned, "
-        "shifted, lit differently or partly covered at random, so that they learn to ignore all this. Here the very "
-        "same code does it to this face, and the whole ensemble answers for each variant. Did they learn it?"
+        "During training, the networks never saw a picture twice in the same way. Each time it was mirrored, turned, "
+        "shifted, lit differently or partly covered at random (augmentation), so that they learn to ignore such "
+        "changes. Here the same code varies this face, and the ensemble answers for each variant. Did they learn it?"
     )
     _show_variants(subject)
     subheading("Where does it break?")
     explain(
-        "Now one thing gets worse, step by step, far beyond what training did. The curves show how probable the "
-        "ensemble still finds the answer that it gave for the face as it is. An answer counts as broken where it is "
-        "another one or unsure for at least three steps in a row, or for all that are left; the age, where the "
-        "estimate is outside of its first interval for so long."
+        "Here the picture gets worse step by step, far beyond the augmentation of training. The curves show the "
+        "probability of the answer for the original face. An answer counts as broken if it changes or becomes unsure "
+        "for at least three steps in a row, or for all remaining steps; an age, if the estimate is outside its "
+        "first interval for as long."
     )
     _show_spoiling(subject)
 
@@ -66,7 +66,7 @@ def _show_variants(subject: Subject) -> None:
             persist_state="page",
             width=360,
         )
-        if st.button("Again, with other chances", icon=":material/casino:", key="inside_again"):
+        if st.button("Draw new variants", icon=":material/casino:", key="inside_again"):
             st.session_state["inside_seed"] = st.session_state.get("inside_seed", 0) + 1
     seed = st.session_state.get("inside_seed", 0)
     chosen = tuple(kinds)
@@ -83,7 +83,7 @@ def _show_variants(subject: Subject) -> None:
             title += " · another answer"
         items.append(Figure(jpeg_address(picture), title, words, f"Variant {place}: {words}.", marked=changed))
     st.html(figures(items, "small"))
-    explain("A question mark says that the ensemble is unsure. A frame marks variants of which a class is another.")
+    explain("A question mark means that the ensemble is unsure. A frame marks variants whose class changed.")
 
 
 def _show_spoiling(subject: Subject) -> None:

@@ -80,7 +80,7 @@ def _ask_what(subject: Subject, network: Network) -> Question:
         if trait == "age":
             order = [YEARS, *sorted(order, key=int)]
         target = st.selectbox(
-            "What speaks for …",
+            "Evidence for …",
             order,
             format_func=lambda option: _option(trait, classes, probabilities, option),
             key=f"inside_target_{network.name}_{trait}_{subject.picture}_{subject.number}",
@@ -125,8 +125,8 @@ def _ask_how(network: Network) -> tuple[HeatMethod, str]:
         format_func=lambda name: f"{layer_words(name)} ({shape_words(by_name[name].shape[:2])})",
         key=f"inside_heat_layer_{network.name}",
         persist_state="page",
-        help="Earlier layers are sharper, but say less of what the answer is made from. The last ones hardly know "
-        "where anything is. Try LayerCAM in the early ones.",
+        help="Earlier layers are sharper, but explain the answer less well. The last layers hardly know where "
+        "anything is. Try LayerCAM in early layers.",
     )
     return method, layer
 
@@ -158,7 +158,7 @@ def _show_heats(
 ) -> None:
     strongest = max(float(heat.max()) for heat in heats)
     if strongest <= 0:
-        notice("hint", "Nothing to see", "In this layer nothing speaks for either answer. Choose another layer.")
+        notice("hint", "Nothing to see", "This layer has no evidence for either answer. Choose another layer.")
         return
     titles, texts = question.titles(), question.texts()
     items = [Figure(jpeg_address(enlarged(crop)), "The crop", f"as {network.name} gets it.", "The crop of the face.")]
@@ -168,7 +168,7 @@ def _show_heats(
         )
         for heat, title, text in zip(heats, titles, texts, strict=True)
     ]
-    st.html(figures(items, "middle") + scale_html("inferno", "nothing: the face alone", "the most in either picture"))
+    st.html(figures(items, "middle") + scale_html("inferno", "none: the face alone", "the most in either picture"))
     sentence(" ".join(f"{title}: {_parts(network, heat)}" for title, heat in zip(titles, heats, strict=True)))
 
 
@@ -176,7 +176,7 @@ def _parts(network: Network, heat: NDArray[np.float32]) -> str:
     """On which parts of the face there is more heat than their size would give, in words."""
     shares = heat_by_part(heat, CROPS[network.entry.crop])
     if not shares:
-        return "nothing in this layer speaks for it."
+        return "there is no evidence for it in this layer."
     dense = [part for part in shares if part[1] >= _SOME and part[1] >= _MUCH * part[2]]
     if not dense:
         return "the heat is spread over the whole crop."

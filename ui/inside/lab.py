@@ -26,7 +26,7 @@ def ask(request: str, **arguments: Any) -> Any:
     """
     worker = cached.get_worker()
     if not worker.ready:
-        with st.spinner("Starting the laboratory for networks. It takes some seconds, and only the first time …"):
+        with st.spinner("Starting the process for looking into networks. This takes a few seconds, once …"):
             worker.ask("hello")
     with st.spinner("Looking into the network …"):
         return worker.ask(request, **arguments)
@@ -67,7 +67,7 @@ def cannot_look(error: InsideError) -> None:
     """Say that and why the networks cannot be looked into."""
     notice(
         "hint",
-        "No look inside",
+        "Looking inside is not possible",
         str(error),
         ("“Try to fool it” and “Architecture” work without it.",),
     )
@@ -86,13 +86,13 @@ def served_line(subject: Subject, network: Network) -> None:
     st.subheader("Is this really the served network?", anchor=False)
     st.html(
         '<p class="ft-explain">Yes. For looking inside, the network was built once more in Keras, layer by layer, from '
-        f"the file that the app serves. On this face the {count} probabilities of the two differ by "
+        f"the file that the app serves. On this face, the {count} probabilities of the two differ by "
         f"<strong>{_small(difference)}</strong> at most. File: {entry.name}/{entry.path.name}, sha256 "
         f"{entry.sha256[:12]}…</p>"
         if difference < 1e-3
         else f'<p class="ft-explain">Not quite: on this face the copy that is shown and the served network '
-        f"{entry.name} differ by up to <strong>{difference:.1%}</strong> in a probability. Take the pictures above "
-        "lightly.</p>"
+        f"{entry.name} differ by up to <strong>{difference:.1%}</strong> in a probability. Treat the pictures above "
+        "with caution.</p>"
     )
 
 

@@ -119,13 +119,13 @@ def _first_filters(network: NetworkLayers, seen: Forward | None) -> None:
     height, width = layer.kernel_hw
     subheading("The first filters")
     explain(
-        f"The first layer slides {len(pictures)} little pictures of {height} × {width} px over the face; training has "
-        "found them, nobody has drawn them. Mid-grey counts nothing, brighter and coloured parts count for, darker "
-        "ones against. "
+        f"The first layer slides {len(pictures)} filters of {height} × {width} px over the face. They were learned in "
+        "training. Mid-grey is a weight of zero, brighter and coloured parts are positive weights, darker parts "
+        "negative ones. "
         + ("This network sees grey only. " if sees_grey(network) else "")
         + (
-            "Below each filter is what it answers on this face: bright where it fits, dark all over where it has "
-            "nothing to say."
+            "Below each filter is its output for this face: bright where the filter matches, all dark if it matches "
+            "nowhere."
             if seen
             else ""
         )
@@ -148,8 +148,9 @@ def _first_filters(network: NetworkLayers, seen: Forward | None) -> None:
 def _feature_maps(crop: NDArray[np.uint8], network: Network, seen: Forward) -> None:
     subheading("From layer to layer")
     explain(
-        "Every layer turns the maps of the one before into new maps. Shown are those that answer most strongly to this "
-        "face. The white square on the face is what one position of the layer can see. Press a map to see it large."
+        "Every layer computes new maps from the maps of the layer before. The maps with the strongest output for this "
+        "face are shown. The white square on the face is what one position of the layer can see. Press a map to "
+        "enlarge it."
     )
     by_side = {f"{shape_words(stage[0].shape[:2])}": stage for stage in stages(network.layers)}
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):

@@ -138,17 +138,17 @@ def depth_words(receptive_px: int, crop_px: int) -> str:
     share = receptive_px / crop_px
     if share <= _EARLY:
         return (
-            "Early layers answer to simple things in small places: edges, bright and dark, colours. "
-            "The face is still easy to recognise in them."
+            "Early layers respond to simple features in small areas: edges, brightness, colours. The face is still "
+            "easy to recognise."
         )
     if share < _MIDDLE:
         return (
-            "Middle layers answer to patterns made of edges: the curve of a brow, the corner of an eye or the mouth, "
-            "the rim of hair. Fewer positions, more kinds of answer."
+            "Middle layers respond to patterns of edges: the curve of a brow, the corner of an eye or the mouth, a "
+            "hairline. They have fewer positions and more features."
         )
     return (
-        "Late layers see all of the face at each position and hardly keep where things are. Their maps say how much of "
-        "something there is, such as a smile; which thing that is, nobody has told them, and it need not have a name."
+        "Late layers see the whole face at each position and keep little spatial detail. Their maps say how strongly "
+        "a feature is present, such as a smile. The features were learned, and need not have a name."
     )
 
 
@@ -160,24 +160,24 @@ METHOD_NAMES: Final[Mapping[HeatMethod, str]] = {
     "layer-cam": "LayerCAM",
 }
 METHOD_WORDS: Final[Mapping[HeatMethod, str]] = {
-    "grad-cam": "Grad-CAM asks each feature map: if you grew a little everywhere, how much would the answer gain? The "
-    "maps are then added up with these gains as weights, and what is left above zero is shown.",
-    "grad-cam++": "Grad-CAM++ does as Grad-CAM does, but lets the places that pull the answer up count more, so that "
-    "several separate spots can all be seen.",
-    "layer-cam": "LayerCAM weighs every place of every map by its own gain instead of one gain for the whole map. It "
+    "grad-cam": "Grad-CAM measures how much the answer gains if a feature map grows a little everywhere. It sums the "
+    "maps with these gains as weights, and shows the positive part.",
+    "grad-cam++": "Grad-CAM++ works like Grad-CAM, but gives more weight to places that raise the answer, so that "
+    "several separate spots become visible.",
+    "layer-cam": "LayerCAM weights every place of a map by its own gain, instead of one gain for the whole map. It "
     "stays sharp in earlier layers, where Grad-CAM becomes meaningless.",
 }
 LIMITS: Final = (
-    "It says **where** the network looked, not **what** it saw there: the mouth may count for its corners or for the "
-    "teeth.",
+    "It shows **where** the network looked, not **what** it saw there: the mouth may matter for its corners or for "
+    "the teeth.",
     "It is **coarse**: a layer of 5 × 5 or 6 × 6 positions cannot tell an eye from its brow, and the picture is "
     "smoothed.",
-    "It is **one layer's view** by one method. Another layer or method can look different and be as right. What all "
-    "of them show, and covering the face confirms, can be believed more.",
-    "It explains **this answer of this network**. It does not say that the answer is right, nor how other faces are "
+    "It is **one layer's view** by one method. Another layer or method can look different and be equally valid. A "
+    "pattern that all of them show, and that covering the face confirms, is more reliable.",
+    "It explains **this answer of this network**. It does not show that the answer is right, or how other faces are "
     "judged.",
-    "It shows what the answer **depends on**, which is no proof of a cause in the world: a network may look at the "
-    "background because it went along with the label in the training pictures.",
+    "It shows what the answer **depends on**, not a cause in the world: a network may use the background because it "
+    "correlated with the label in the training pictures.",
 )
 
 
@@ -234,16 +234,16 @@ class SpoilingWords(NamedTuple):
 
 
 SPOILING_WORDS: Final[Mapping[Spoiling, SpoilingWords]] = {
-    "blur": SpoilingWords("Blur", "Blur (px)", " px", False, "The crop is blurred as by a lens out of focus."),
+    "blur": SpoilingWords("Blur", "Blur (px)", " px", False, "The crop is blurred, as by a lens out of focus."),
     "noise": SpoilingWords(
-        "Noise", "Noise (of 255 levels)", " levels", False, "Every pixel is changed at random, as in a dark room."
+        "Noise", "Noise (of 255 levels)", " levels", False, "Every pixel gets random noise, as in a dark room."
     ),
     "darkness": SpoilingWords(
         "Darkness",
         "Times that the light is halved",
         " halvings",
         False,
-        "Light is taken away from the whole crop: each halving leaves half of the light that was left.",
+        "The whole crop gets darker: each step halves the remaining light.",
     ),
     "resolution": SpoilingWords(
         "Resolution",

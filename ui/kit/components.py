@@ -17,8 +17,8 @@ def lead(text: str) -> None:
 def privacy_line() -> None:
     """What happens to a visitor's pictures."""
     st.html(
-        '<p class="ft-privacy">Your pictures stay on the machine that runs this page. They are held in '
-        "its memory only, and are gone soon after you close the page.</p>"
+        '<p class="ft-privacy">Your pictures stay on the machine that runs this page. They are kept '
+        "in memory only, and are deleted soon after you close the page.</p>"
     )
 
 

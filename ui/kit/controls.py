@@ -26,7 +26,7 @@ def choose_traits(key: str) -> list[TraitName]:
         format_func=lambda trait: TRAITS[trait].label,
         key=key,
         persist_state="session",
-        help="What is switched off is neither computed nor shown.",
+        help="Traits that are switched off are neither computed nor shown.",
         wrap=True,
     )
 

@@ -93,7 +93,7 @@ def warnings(quality: Iterable[QualityIssue]) -> str:
         items.append(f"<li><strong>{name}.</strong> {advice}</li>")
     if not items:
         return ""
-    return f'<div class="ft-warnings"><p>Take these answers lightly:</p><ul>{"".join(items)}</ul></div>'
+    return f'<div class="ft-warnings"><p>Treat these answers with caution:</p><ul>{"".join(items)}</ul></div>'
 
 
 def trait_sections(face: FaceResult) -> str:

@@ -28,17 +28,18 @@ class CameraWords(NamedTuple):
 CAMERA_WORDS: Final[Mapping[CameraProblem, CameraWords]] = {
     "insecure": CameraWords(
         "No camera at this address",
-        "Browsers lend the camera only to pages whose address begins with https://, and to pages of the same computer.",
+        "Browsers allow the camera only on pages whose address begins with https://, and on pages of the same "
+        "computer.",
         (
-            "On the computer that runs facetraits: open it as http://localhost, with the same number behind the colon.",
-            "On any other device: open it at an address that begins with https://. Whoever runs facetraits finds in "
-            "docs/deploy.md how to get one.",
-            "Photos from files work here as they are, on the page Photo.",
+            "On the computer that runs facetraits: open it as http://localhost, with the same number after the colon.",
+            "On any other device: open it at an address that begins with https://. See docs/deploy.md for how to set "
+            "one up.",
+            "Photos from files work without it, on the page Photo.",
         ),
     ),
     "unsupported": CameraWords(
         "This browser has no live video",
-        "The browser is too old for live video, or has it switched off.",
+        "The browser is too old for live video, or live video is switched off.",
         (
             "Update the browser, or open this page in a current Chrome, Edge, Firefox or Safari.",
             "If another app opened this page, choose “Open in browser” in its menu.",
@@ -47,17 +48,17 @@ CAMERA_WORDS: Final[Mapping[CameraProblem, CameraWords]] = {
     ),
     "refused": CameraWords(
         "The camera is not allowed",
-        "The browser keeps the camera from this page, because it was not allowed or the question went unanswered.",
+        "The browser blocks the camera for this page: permission was denied, or the question was not answered.",
         (
             "Press “Start camera” again. If the browser asks, choose Allow.",
             "Chrome and Edge, on phones too: press the sign on the left of the address, open Permissions if it is "
             "there, and switch Camera on.",
-            "Firefox: press the crossed-out camera on the left of the address, and take the block away. On a phone: "
+            "Firefox: press the crossed-out camera on the left of the address, and remove the block. On a phone: "
             "press the lock on the left of the address, and allow Camera.",
             "Safari on a Mac: in the menu bar choose Safari, then Settings for this website, and set Camera to Allow.",
             "Safari on an iPhone or iPad: press the sign on the left of the address, then Website Settings (perhaps "
             "behind “…”), and set Camera to Allow.",
-            "If all of this is right, the device itself may keep cameras from the browser: look for Camera in its "
+            "If all of this is right, the device itself may block the camera for the browser: check Camera in its "
             "privacy settings.",
         ),
     ),
@@ -66,7 +67,7 @@ CAMERA_WORDS: Final[Mapping[CameraProblem, CameraWords]] = {
         "The browser finds no camera on this device.",
         (
             "Plug a camera in, or switch on the one that is built in. Some laptops have a key or a slider for it.",
-            "Look for Camera in the device's privacy settings: it may be switched off for all programs.",
+            "Check Camera in the device's privacy settings: it may be switched off for all programs.",
             "Then press “Start camera” again.",
         ),
     ),
@@ -82,7 +83,7 @@ CAMERA_WORDS: Final[Mapping[CameraProblem, CameraWords]] = {
         "The camera could not be opened",
         "The browser could not open the camera, and does not say why.",
         (
-            "Press “Choose camera”, and try another one if there is any.",
+            "Press “Choose camera”, and try another camera if there is one.",
             "Close other programs that may use the camera, load this page again, then press “Start camera”.",
         ),
     ),

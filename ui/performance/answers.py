@@ -61,7 +61,7 @@ def cell_sentence(counts: ClassCounts, truth: str, answer: str, norm: Norm = "ro
     if norm == "columns":
         answered = sum(row[j] for row in counts.confusion)
         of = f"{n:,} ({share(n, answered):.0%})"
-        were = "were indeed labelled so" if i == j else f"were in truth labelled {truth}"
+        were = "had this label" if i == j else f"were actually labelled {truth}"
         return f"Of {answered:,} faces answered with {answer}, {of} {were}."
     labelled = counts.support_by_class[i]
     were = "were recognised" if i == j else f"were taken for {answer}"
@@ -87,7 +87,7 @@ def confusion_sentence(counts: ClassCounts) -> str:
         f"({best[0]:.0%}), least: {worst[1]} ({worst[0]:.0%})."
     )
     if counts.undetected:
-        text += f" In {counts.undetected:,} pictures no face was found; they count as wrong and are in no cell."
+        text += f" In {counts.undetected:,} pictures no face was found. They count as wrong but are in no cell."
     return text
 
 
@@ -130,7 +130,7 @@ def reliability_bins(counts: ClassCounts) -> list[dict[str, Any]]:
                     "confidence": confidence / n,
                     "accuracy": right / n,
                     "said": f"{low:.0%} to {high:.0%} sure: {n:,} answers, {right / n:.0%} of them right "
-                    f"({confidence / n:.0%} was claimed)",
+                    f"({confidence / n:.0%} mean confidence)",
                 }
             )
     return bins
@@ -141,14 +141,15 @@ def confidence_sentence(counts: ClassCounts) -> str:
     claimed = sum(counts.bin_confidence) / max(1, counts.n)
     right = sum(counts.bin_correct) / max(1, counts.n)
     if abs(claimed - right) < 0.01:
-        verdict = "On the whole it claims neither too much nor too little"
+        verdict = "Overall its confidence is about right"
     elif claimed > right:
-        verdict = "On the whole it claims too much"
+        verdict = "Overall it is overconfident"
     else:
-        verdict = "On the whole it claims too little"
+        verdict = "Overall it is underconfident"
     return (
         f"{verdict}: it is {claimed:.1%} sure on average and {right:.1%} of its answers are right. Within the bins, "
-        f"claim and truth differ by {100 * counts.ece:.1f} percentage points on average (expected calibration error)."
+        f"confidence and accuracy differ by {100 * counts.ece:.1f} percentage points on average (expected calibration "
+        "error)."
     )
 
 

@@ -136,7 +136,7 @@ def _trusted(reports: list[EvaluationReport], manifest: Manifest, problems: list
         except ModelIntegrityError:
             refused.append(f"{report.model} on {report.dataset}, {report.split}, {report.protocol}")
     if refused:
-        what = "measured with other networks or settings than those that are here"
+        what = "measured with networks or settings other than the installed ones"
         problems.append(_left_out(refused, f"was {what}", f"were {what}"))
     return tuple(kept)
 

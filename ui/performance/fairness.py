@@ -69,8 +69,8 @@ def _heat_map(report: EvaluationReport) -> None:
     spread, means = answers.age_cells(report.age_pairs, _AGE_BIN_YEARS)
     said = answers.heat_map_sentence(means)
     explain(
-        "Each column holds the faces of five years of labels and shows how their estimates spread: the stronger "
-        "the colour, the more of them. On the dashed line estimate and label agree."
+        "Each column shows the distribution of estimates for faces with five years of labels. Darker means more "
+        "faces. On the dashed line, estimate and label agree."
     )
     legend({"mean estimate": (charts.WARN, "line"), "perfect": (charts.QUIET, "dashed")})
     draw(report_charts.age_heat_map(spread, means, _AGE_BIN_YEARS), said)
@@ -79,7 +79,7 @@ def _heat_map(report: EvaluationReport) -> None:
 
 
 def _cumulative(reports: Sequence[EvaluationReport], report: EvaluationReport) -> None:
-    subheading("How many are off by how much at most? (cumulative score)")
+    subheading("Share of faces within a maximum error (cumulative score)")
     rivals = [other for other in reports if other.protocol == report.protocol]
     points = answers.score_points(rivals)
     name = model_name(report)
@@ -103,9 +103,9 @@ def show_fairness(evidence: Evidence, trait: TraitName) -> None:
         notice(
             "hint",
             "This cannot be measured",
-            "FER2013 and RAF-DB, the sets of pictures for facial expressions, do not say of what gender, ethnicity or "
-            "age the people are. So nobody can tell from it for whom expressions are recognised worse; that they are "
-            "recognised equally well for everybody must not be assumed.",
+            "FER2013 and RAF-DB, the sets of pictures for facial expressions, have no labels for gender, ethnicity or "
+            "age. So it cannot be measured for whom expressions are recognised worse. Do not assume that they are "
+            "recognised equally well for everybody.",
         )
         return
     reports = [report for report in reports_of(evidence.reports, OUTPUTS[trait]) if report.subgroups]
@@ -136,8 +136,8 @@ def show_fairness(evidence: Evidence, trait: TraitName) -> None:
         key="adults",
         persist_state="page",
         disabled=pointless,
-        help="In children gender is hard to tell for people too. Only where groups were counted by age as well: for "
-        "the app's own profiles, and not for pairs of gender and ethnicity.",
+        help="Children's gender is hard to tell, also for people. Available only where groups were also counted by "
+        "age: for the app's own profiles, and not for pairs of gender and ethnicity.",
     )
     _show_groups(evidence, report, FIGURE[key], axes, adults and not pointless)
 
@@ -177,9 +177,9 @@ def _show_groups(
     mark = overall.value if overall is not None and not adults else None
     draw(charts.dot_plot(dots, title, not figure.in_years, mark, dense=len(dots) > 6), said)
     explain(
-        "The number of people stands in brackets. The groups are those of the data set's labels: UTKFace's are "
-        "impressions of other people, in two genders and five coarse ethnicities; All-Age-Faces knows ages and two "
-        "genders, of mostly East Asian people."
+        "In brackets: number of people. The groups follow the data set's labels. UTKFace's labels are impressions of "
+        "other people, with two genders and five coarse ethnicities. All-Age-Faces labels age and two genders, of "
+        "mostly East Asian people."
     )
     table = fairness_table(rows, figure)
     numbers(table)

@@ -22,8 +22,8 @@ KIND_WORDS: Final[Mapping[str, str]] = {
 }
 PROTOCOL_WORDS: Final[Mapping[str, str]] = {
     "crops": "the networks alone, on faces that were cut out beforehand",
-    "photos": "whole pictures, face detection included; in accuracies a face that is not found counts as wrong, errors "
-    "in years and F1 are of the faces found",
+    "photos": "whole pictures with face detection; accuracies count an undetected face as wrong, errors in years and "
+    "F1 cover detected faces only",
 }
 SPLIT_WORDS: Final[Mapping[str, str]] = {"train": "training", "validation": "validation", "test": "test"}
 OUTPUTS: Final[Mapping[TraitName, Mapping[str, str]]] = {
@@ -177,7 +177,7 @@ def leaderboard_sentence(rows: Sequence[Row], figure: Figure) -> str:
     """Who leads among those who were measured, and where the app's own answer stands."""
     measured = [row for row in rows if row.report is not None]
     if not measured:
-        return "Nobody has been measured on this yet."
+        return "No model has been measured on this yet."
     best = measured[0]
     text = f"{figure.label} ({'lower' if figure.in_years else 'higher'} is better): "
     value = figure.formatted(best.measured.value)
@@ -212,8 +212,9 @@ def unfinished_sentence(rows: Iterable[Row], unfinished: Mapping[str, str]) -> s
     if not names:
         return ""
     return (
-        f"Trained for as long as two processor cores could afford, and still improving at the end: {', '.join(names)}. "
-        "With more time they would be better than shown."
+        f"Training stopped at the limit of two processor cores while these models were still improving: "
+        f"{', '.join(names)}. "
+        "With more training they would be better than shown."
     )
 
 
@@ -278,14 +279,14 @@ def fairness_sentence(gap: Gap | None, figure: Figure, compared: int) -> str:
         compared: number of groups that the two were picked from.
     """
     if gap is None:
-        return "There are not two groups with enough people to be compared."
+        return "A comparison needs two groups with enough people."
     size = f"{gap.size:.2f} years" if figure.in_years else f"{100 * gap.size:.1f} percentage points"
     if _overlap(gap.best, gap.worst):
         chance = " The two 95% intervals overlap, so chance may explain it."
     elif compared > _FEW_GROUPS:
-        chance = f" They are the ends of {compared} groups, between which chance alone makes some distance."
+        chance = f" They are the extremes of {compared} groups, and extremes differ even by chance."
     else:
-        chance = " The two 95% intervals do not overlap: chance alone hardly explains it."
+        chance = " The two 95% intervals do not overlap, so chance alone is an unlikely explanation."
     return (
         f"Worst for {gap.worst.name}: {figure.formatted(gap.worst.measured.value)}; best for {gap.best.name}: "
         f"{figure.formatted(gap.best.measured.value)}. The largest gap is {size}.{chance}"

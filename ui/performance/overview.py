@@ -96,7 +96,7 @@ def model_cards() -> None:
     references = {card.parent.name: card for card in sorted(DEFAULT_MODELS_DIR.glob(f"{REFERENCES}/*/README.md"))}
     if references:
         with st.expander(f"Cards of what ours are compared with: {counted(len(references), 'reference model')}"):
-            st.markdown("They were trained by us after the plans of other systems. The app does not use them.")
+            st.markdown("We trained them with the architectures of other systems. The app does not use them.")
             name = st.selectbox("Reference model", list(references))
             st.markdown(_card_text(references[name]))
 

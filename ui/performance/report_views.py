@@ -62,9 +62,9 @@ def headlines(evidence: Evidence, trait: TraitName) -> None:
     sentence(" ".join(said))
     tiles(entries)
     explain(
-        "The app's accurate profile on faces of test pictures; a figure that names no data set was measured on "
-        f"{dataset_words(DATASETS_OF_TRAIT[trait][0])}. The 95% interval says how far chance may have moved it: it "
-        "narrows with more pictures. A data set is not the world: photos of other kinds may be answered worse."
+        "The app's accurate profile on held-out test pictures. A figure that names no data set was measured on "
+        f"{dataset_words(DATASETS_OF_TRAIT[trait][0])}. The 95% interval shows how much the figure may vary by "
+        "chance; it gets narrower with more pictures. Results on other kinds of photos may be worse."
     )
 
 
@@ -87,13 +87,15 @@ def show_leaderboard(evidence: Evidence, trait: TraitName) -> None:
             format_func={"crops": "Faces", "photos": "Whole pictures"}.__getitem__,
             key="board_protocol",
             persist_state="page",
-            help="Faces: cut out beforehand, the networks alone. Whole pictures: the face must be found first, and one "
-            "that is not found counts as wrong (errors in years and F1 are of the faces found).",
+            help="“Faces” measures the networks alone, on faces cut out beforehand. “Whole pictures” includes face "
+            "detection, and an undetected face counts as wrong (errors in years and F1 cover detected faces only).",
         )
     figure = FIGURE[key]
     rows = cached.get_leaderboard(evidence, key, protocol)
     if not rows:
-        notice("hint", "Nobody was measured so", "Choose “Faces” to see the comparison on faces that were cut out.")
+        notice(
+            "hint", "No model was measured this way", "Choose “Faces” to see the comparison on faces that were cut out."
+        )
         return
     said = leaderboard_sentence(rows, figure)
     sentence(said)
@@ -103,8 +105,7 @@ def show_leaderboard(evidence: Evidence, trait: TraitName) -> None:
     draw(charts.dot_plot(dots, figure.label + (" (years)" if figure.in_years else ""), not figure.in_years), said)
     if any(row.kind == "published" for row in rows):
         explain(
-            "Hollow diamonds are figures that others published. Their test pictures are not ours, so a small "
-            "difference means nothing."
+            "Hollow diamonds are figures published by others on other test pictures, so small differences mean nothing."
         )
     if more := unfinished_sentence(rows, evidence.unfinished):
         explain(more)
@@ -192,7 +193,7 @@ def show_confusion(evidence: Evidence, trait: TraitName) -> None:
     sentence(said)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        explain("A row for each label, a column for each answer. On the diagonal, answer and label agree.")
+        explain("Rows are labels and columns are answers. On the diagonal they agree.")
         event = st.altair_chart(
             report_charts.confusion_matrix(counts.classes, answers.cells(counts, norm), norm),
             width="stretch",
@@ -233,13 +234,13 @@ def show_confidence(evidence: Evidence, trait: TraitName) -> None:
         return
     report, output, counts = chosen
     if not counts.confident:
-        notice("hint", "No confidence", "This model answers without probabilities, so there is nothing to judge here.")
+        notice("hint", "No confidence", "This model gives no probabilities, so its confidence cannot be evaluated.")
     else:
         low, high = counts.ece_interval
         tiles(
             (
                 (
-                    "Gap between claim and truth (expected calibration error, ECE)",
+                    "Expected calibration error (ECE): gap between confidence and accuracy",
                     f"{counts.ece:.3f}",
                     f"95% interval {low:.3f} to {high:.3f}, 0 is best",
                 ),
@@ -259,15 +260,15 @@ def show_confidence(evidence: Evidence, trait: TraitName) -> None:
             legend(
                 {
                     "answers, larger for more of them": (charts.BAR, "dot"),
-                    "claim and truth agree": (charts.QUIET, "dashed"),
+                    "confidence equals accuracy": (charts.QUIET, "dashed"),
                     "gap": (charts.WARN, "line"),
                 }
             )
             draw(report_charts.reliability(bins), said)
         with right:
             explain(
-                "Above the dashed line the network is better than it claims, below it is worse. All answers "
-                "are sorted by how sure the network was; the chart below counts them."
+                "Above the dashed line the network is underconfident, below it overconfident. Answers are grouped by "
+                "confidence; the chart below shows how many are in each group."
             )
             draw(report_charts.bin_counts(bins), "How many answers fell into each bin of confidence")
         table = answers.reliability_table(bins)
@@ -282,12 +283,12 @@ def _coverage(evidence: Evidence, report: EvaluationReport) -> None:
     if not dots:
         return
     promised = evidence.coverage.get(report.model)
-    subheading("Can the age interval be believed?")
-    said = f"The interval that is given with each age held {dots[0].text} of the labels"
-    said += f"; it is meant to hold {promised:.0%}." if promised is not None else "."
+    subheading("Is the age interval reliable?")
+    said = f"The interval around each age contains {dots[0].text} of the labels"
+    said += f"; its target is {promised:.0%}." if promised is not None else "."
     sentence(said)
     if promised is not None:
-        legend({f"promised: {promised:.0%}": (charts.INK, "dashed")})
+        legend({f"target: {promised:.0%}": (charts.INK, "dashed")})
     draw(charts.dot_plot(dots, "Share of labels inside the interval", True, promised, dense=True), said)
     table = answers.age_table(report.ages)
     numbers(table)

@@ -37,11 +37,12 @@ def show_steadiness(evidence: Evidence, trait: TraitName) -> None:
     else:
         tiles([(dataset_words(r.dataset), percent(r.share_changing(trait)), r.model) for r in reports.values()])
     explain(
-        f"Each of {report.faces:,} test faces was shown in {len(report.versions)} versions. "
+        f"Each of {report.faces:,} test faces was tested in {len(report.versions)} versions. "
         + (
-            "The figure is the standard deviation of a face's estimates, of which half of the faces have less."
+            "The figure is the median over faces of the standard deviation of a face's estimates."
             if trait == "age"
-            else "The figure is the share of faces of which more than one version gets another answer than most do."
+            else "The figure is the share of faces for which more than one version gets a different answer than the "
+            "majority of versions."
         )
     )
     dots = version_dots(report, trait)
@@ -76,13 +77,13 @@ def steadiness_sentence(report: SteadinessReport, trait: TraitName) -> str:
     if trait == "age":
         worst = max(report.versions, key=lambda version: abs(report.mean_shift(version)))
         return (
-            f"In other sizes, qualities and light the same face moves by about {report.median_age_deviation:.1f} "
-            f"years. What moves it most: {worst} ({report.mean_shift(worst):+.1f} years)."
+            f"With other sizes, qualities and light, the estimate for the same face varies by about "
+            f"{report.median_age_deviation:.1f} years. Largest effect: {worst} ({report.mean_shift(worst):+.1f} years)."
         )
     worst = max(report.versions, key=lambda version: report.share_changed(trait, version))
     return (
         f"{TRAITS[trait].label}: for {report.share_changing(trait):.1%} of the faces the answer changes in more than "
-        f"one of {len(report.versions)} versions. What changes it most: {worst} "
+        f"one of {len(report.versions)} versions. Largest effect: {worst} "
         f"({report.share_changed(trait, worst):.1%})."
     )
 

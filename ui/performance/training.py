@@ -41,7 +41,7 @@ def heads(run: TrainingRun) -> tuple[str, ...]:
 def metric_words(metric: str, run: TrainingRun) -> str:
     """A column of ``history.csv``, for people."""
     if metric == "loss":
-        return "Loss (what training makes small)"
+        return "Loss (what training minimises)"
     for head in sorted(heads(run), key=len, reverse=True):
         if metric.startswith(f"{head}_") and metric.removeprefix(f"{head}_") in _KINDS:
             return f"{_KINDS[metric.removeprefix(f'{head}_')]}, {_HEAD_WORDS.get(head, head)}"
@@ -89,12 +89,12 @@ def curve_sentence(run: TrainingRun) -> str:
         kept += "."
     else:
         kept += (
-            ": at the end of a learning rate that falls to nothing more answers are right, though too surely, which "
-            "the loss counts against them and the calibration afterwards takes back."
+            ": when the learning rate falls to zero, more answers are right but overconfident. The loss penalises "
+            "that, and calibration corrects it afterwards."
         )
     text = f"{run.name}: the loss on validation pictures was lowest ({lowest}) at {run.step} {best} of {last}"
     if run.still_improving:
-        return f"{text}, the last one: the curve does not reach the point where more training does harm."
+        return f"{text}, the last one: the curve does not reach the point of over-fitting."
     if run.over_training_from is None:
         return f"{text}; after that it did not get better, nor clearly worse. {kept}"
     end = (
@@ -218,7 +218,7 @@ def distribution_sentence(distribution: Distribution) -> str:
         f"{sum(used):,} of {sum(distribution.raw):,} labelled pictures are used. Most often: {most[1]} "
         f"({share(most[0], sum(used)):.0%}); least often: {least[1]} ({least[0]:,} pictures)."
     )
-    return f"{text} What is rare here is learned less well."
+    return f"{text} Rare classes are learned less well."
 
 
 def removed_table(summary: DataSummary) -> Table:

@@ -42,7 +42,7 @@ def show_curves(evidence: Evidence, trait: TraitName) -> None:
     """When training was at its best, and where it began to do harm."""
     runs = {run.name: run for run in runs_of(trait, evidence.runs)}
     if not runs:
-        notice("hint", "No learning curves", "There is no record of a training for this trait.")
+        notice("hint", "No learning curves", "There is no training record for this trait.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Training of", list(runs), key="run", bind="query-params", width=280)
@@ -80,9 +80,9 @@ def _draw_curves(runs: Sequence[TrainingRun], metric: str) -> None:
     else:
         _draw_chart(drawn, words, said, report_charts.CURVE_COLOURS)
     explain(
-        "The vertical line is the epoch whose weights were kept. Over-fitting: the network goes on getting better on "
-        "the pictures that it learns from, and worse on others. Losses of different networks cannot be compared with "
-        "each other, their shapes can."
+        "The vertical line is the epoch whose weights were kept. Over-fitting means that the network keeps improving "
+        "on its training pictures but gets worse on others. Compare the shapes of two networks' losses, not their "
+        "values."
     )
     table = curve_table(runs, metric)
     left, right = st.columns(2, gap="large")
@@ -120,7 +120,7 @@ def show_data(evidence: Evidence, trait: TraitName) -> None:
     """What the networks learned from and were tested on."""
     summaries = {s.name: s for s in evidence.summaries if s.name in DATASETS_OF_TRAIT[trait] and labels_of(trait, s)}
     if not summaries:
-        notice("hint", "No description of the data", "The data behind this trait have not been counted yet.")
+        notice("hint", "No description of the data", "The data for this trait have not been summarised yet.")
         return
     chosen = next(iter(summaries))
     if len(summaries) > 1:

@@ -101,7 +101,7 @@ class UploadGuard:
             try:
                 message = await asyncio.wait_for(receive(), self._limits.silence_s)
             except TimeoutError:
-                raise _Refused(408, "The upload came to a halt.") from None
+                raise _Refused(408, "The upload stopped.") from None
             session, size = self._coming[upload]
             size += len(message.get("body", b""))
             self._coming[upload] = (session, size)
@@ -125,9 +125,9 @@ class UploadGuard:
         coming = [(other, there) for key, (other, there) in self._coming.items() if key is not upload]
         mine = held.get(session, 0) + sum(there for other, there in coming if other == session)
         if mine + size > self._limits.of_session:
-            raise _Refused(413, "Too many files at once: remove some first.")
+            raise _Refused(413, "Too many files: remove some first.")
         if sum(held.values()) + sum(there for _, there in coming) + size > self._limits.of_all:
-            raise _Refused(503, "Too many files are held for all visitors together: try again in a minute.")
+            raise _Refused(503, "The server holds too many files for all visitors: try again in a minute.")
 
 
 def held_uploads() -> dict[str, int]:

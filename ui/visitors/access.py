@@ -112,7 +112,12 @@ def admitted() -> bool:
     """Whether this browser session may see the log; where it may not (yet), the page says what to do."""
     found = protection(load_secrets(), os.environ)
     if found.problem is not None:
-        notice("error", "The password's setting needs mending", found.problem, ("Until then the log stays closed.",))
+        notice(
+            "error",
+            "The password setting is not valid",
+            found.problem,
+            ("The log stays closed until it is corrected.",),
+        )
         return False
     if found.password:
         return _knows(found.password, "Password", "password")
@@ -126,12 +131,12 @@ def admitted() -> bool:
         return True
     notice(
         "hint",
-        "The visitor log is closed here",
-        "The terminal in which facetraits runs shows an address that opens it, with the code that is asked for above.",
+        "The visitor log is locked",
+        "The terminal in which facetraits runs shows the code, and an address that opens the log directly.",
         (
-            f"To open it from anywhere with a password of your own, set the environment variable "
+            f"To use your own password instead, set the environment variable "
             f"{settings.PASSWORD.variable}, or {settings.PASSWORD.name} in the section [{settings.VISITORS}] of "
-            f"{settings.SECRETS_FILE}. Then start facetraits again.",
+            f"{settings.SECRETS_FILE}. Then restart facetraits.",
         ),
     )
     return False
@@ -146,13 +151,13 @@ def _is_right(given: str, secret: str) -> bool:
     """Whether it is the password; where it is not, all browsers together may guess less often."""
     wait_s = _guesses().wait_s()
     if wait_s > 0:
-        notice("error", "Too many wrong tries", f"Wait {wait_s:.0f} seconds, then try again.")
+        notice("error", "Too many wrong attempts", f"Wait {wait_s:.0f} seconds, then try again.")
         return False
     if hmac.compare_digest(given.encode(), secret.encode()):
         _guesses().right()
         return True
     _LOG.warning("a wrong password for the visitors' log came from %s", st.context.ip_address or "this machine")
-    notice("error", "That is not right", "Try again; capital and small letters differ.")
+    notice("error", "Wrong code or password", "Try again. Upper and lower case matter.")
     return False
 
 

@@ -53,7 +53,7 @@ def summary_tiles(found: Summary) -> list[tuple[str, str, str]]:
         (
             "Bought",
             "–" if rate is None else f"{rate.rate:.0%}",
-            "nobody's outcome is known" if rate is None else f"{_of(rate)}; 95% interval {interval_words(rate)}",
+            "no outcome is known" if rate is None else f"{_of(rate)}; 95% interval {interval_words(rate)}",
         ),
         (
             "Turnover",
@@ -63,12 +63,12 @@ def summary_tiles(found: Summary) -> list[tuple[str, str, str]]:
         (
             "Mean basket",
             "–" if found.mean_basket is None else money_words(found.mean_basket),
-            "none has an amount" if found.mean_basket is None else "of those with an amount",
+            "no basket has an amount" if found.mean_basket is None else "of those with an amount",
         ),
         (
             "Median stay",
             "–" if found.median_duration_s is None else duration_words(found.median_duration_s),
-            "in view; half of them longer",
+            "in view; half stayed longer",
         ),
     ]
     return tiles
@@ -88,7 +88,7 @@ def share_today(counts: Mapping[Outcome, int]) -> tuple[str, str]:
     left_out = usual_unknown(counts) == "leave out"
     n = visits - unknown if left_out else visits
     if not n:
-        return "–", f"not known yet of {counted_visits(visits)} today" if visits else "of today's visits"
+        return "–", f"outcome not known yet, {counted_visits(visits)} today" if visits else "of today's visits"
     rate = rate_of((), counts["yes"], n)
     meant = "" if not unknown else " whose outcome is known" if left_out else ", as only buyers are marked"
     noun = "" if unknown and left_out else " visits today"
@@ -329,8 +329,8 @@ def mood_sentence(moods: Sequence[MoodRow]) -> str:
     positive = {row.outcome: row for row in moods if row.mood == "positive"}
     if {"yes", "no"} <= positive.keys():
         said += (
-            f" Positive were {positive['yes'].share:.0%} of those who bought and {positive['no'].share:.0%} of those "
-            "who did not; “Buyers” tells whether that is more than chance."
+            f" The mood was positive for {positive['yes'].share:.0%} of those who bought and "
+            f"{positive['no'].share:.0%} of those who did not. See “Buyers” for whether this is more than chance."
         )
     return said
 
@@ -373,12 +373,12 @@ def rates_sentence(rates: Sequence[Rate]) -> str:
     """The ends of what can be compared."""
     enough = sorted((rate for rate in rates if rate.enough), key=lambda rate: rate.rate)
     if len(enough) < 2:
-        return f"There are not yet two groups of {ENOUGH} visits or more, so there is nothing to compare."
+        return f"A comparison needs two groups with at least {ENOUGH} visits each."
     low, high = enough[0], enough[-1]
     said = f"From {low.rate:.0%} ({rate_name(low)}, {_of(low)}) to {high.rate:.0%} ({rate_name(high)}, {_of(high)})."
     if low.high >= high.low:
         return said + " Their 95% intervals overlap: chance may explain the difference."
-    return said + " “What stands out” tells whether that is more than chance."
+    return said + " See “What stands out” for whether this is more than chance."
 
 
 def rates_table(rates: Sequence[Rate], by: str) -> Table:

@@ -45,7 +45,7 @@ def show_data(store: VisitStore, zone: ZoneInfo) -> None:
         subheading("Import sales")
         show_sales(store, zone)
     with store_errors_as_notices():
-        subheading("Take the visits home")
+        subheading("Export visits")
         _exports(store, zone)
     with store_errors_as_notices():
         subheading("How long visits are kept")
@@ -120,9 +120,9 @@ def _retention(store: VisitStore) -> None:
     if days != settings.retention_days and days is not None:
         until = Selection(until=words.now() - timedelta(days=days))
         gone = sum(store.count(until).values())
-        explain(f"Saving deletes {counted_visits(gone)} at once, and from then on each visit when it gets that old.")
+        explain(f"Saving deletes {counted_visits(gone)} now, and later every visit that reaches this age.")
     else:
-        explain("Older visits are deleted by themselves while facetraits runs.")
+        explain("Older visits are deleted automatically while facetraits runs.")
 
 
 def _keep(store: VisitStore, days: int | None) -> None:
@@ -145,7 +145,7 @@ def _delete_everything(store: VisitStore, zone: ZoneInfo) -> None:
         notice(
             "error",
             f"Delete {'the only visit' if number == 1 else f'all {number:,} visits'} for good?",
-            "They cannot be brought back. Download them first if you may need them.",
+            "This cannot be undone. Download them first if you may need them.",
         )
         with st.container(horizontal=True, gap="small"):
             st.download_button(
@@ -161,7 +161,7 @@ def _delete_everything(store: VisitStore, zone: ZoneInfo) -> None:
             st.button("Delete for good", type="primary", key="visitors_delete_all", on_click=_delete_all, args=(store,))
             st.button("Keep them", key="visitors_keep_all", on_click=st.session_state.pop, args=(_ASKED, None))
     else:
-        explain("All visits of all sources and times; settings stay as they are.")
+        explain("Deletes all visits, from all sources and times. Settings are kept.")
         st.button("Delete all visits …", icon=":material/delete_forever:", key="visitors_delete_ask", on_click=_ask)
 
 
@@ -176,4 +176,4 @@ def _delete_all(store: VisitStore) -> None:
         st.session_state.pop(_ASKED, None)
         forget_import()
         forget_table()
-        show_later("hint", "Deleted", f"{counted_visits(gone).capitalize()} gone for good.")
+        show_later("hint", "Deleted", f"{counted_visits(gone).capitalize()} deleted for good.")

@@ -80,7 +80,7 @@ def edited(visit: Visit, changes: Mapping[str, Any]) -> Visit:
         if bought not in OUTCOMES:
             raise ValueError(f"“{bought}” is not one of {', '.join(OUTCOMES)}.")
         if bought != "yes" and changes.get(BASKET) is not None:
-            raise ValueError("Who did not buy has no basket: empty the basket, or say that this visitor bought.")
+            raise ValueError("A visitor who did not buy cannot have a basket: clear the basket, or set Bought to yes.")
         visit = replace(visit, bought=bought)
     if visit.bought != "yes":
         visit = replace(visit, basket=None, sold_at=None)
@@ -113,4 +113,4 @@ def _amount(value: Any) -> Decimal | None:
     try:
         return checked_basket(Decimal(str(value)))
     except (InvalidOperation, ValueError):
-        raise ValueError(f"“{value}” cannot be a basket: it must be an amount of 0 or more.") from None
+        raise ValueError(f"“{value}” is not a valid basket: enter an amount of 0 or more.") from None

@@ -151,7 +151,7 @@ def show_undo(store: VisitStore) -> None:
         on_click=_undo,
         args=(store, done),
     )
-    explain(f"{_contents(done)} Undo puts back what the log said before; what was changed since stays as it is.")
+    explain(f"{_contents(done)} Undo restores the earlier values, except where visits were changed since.")
 
 
 def _contents(done: SalesImport) -> str:
@@ -170,5 +170,5 @@ def _undo(store: VisitStore, done: SalesImport) -> None:
 
 def _say_restored(restored: int, left: int) -> None:
     verb = "is as it was" if restored == 1 else "are as they were"
-    rest = f" {left:,} {'was' if left == 1 else 'were'} changed or deleted since and left alone." if left else ""
+    rest = f" {left:,} {'was' if left == 1 else 'were'} changed or deleted since and not restored." if left else ""
     show_later("hint", "The import is undone", f"{words.counted_visits(restored).capitalize()} {verb} before it.{rest}")

@@ -16,8 +16,8 @@ from facetraits.visitors.visit import VISIT_CLASSES, Selection
 from ui.kit.components import notice
 
 _MESSAGES: Final = "visitors_messages"
-_TITLE: Final = "The visitor log does not answer"
-_ADVICE: Final = "Nothing that was stored is lost. Look at the page again in a moment."
+_TITLE: Final = "The visitor log does not respond"
+_ADVICE: Final = "Stored visits are not lost. Reload the page in a moment."
 
 # Days before today that a period reaches back; "Dates" are chosen by hand.
 PERIODS: Final[dict[str, int | None]] = {"Today": 0, "7 days": 6, "30 days": 29, "All": None, "Dates": None}

@@ -49,7 +49,7 @@ def _now(store: VisitStore, zone: ZoneInfo) -> None:
             notice(
                 "hint",
                 "No visits yet",
-                "As soon as a source records, everybody who comes in appears here by themselves.",
+                "Once a source records, everybody who comes in appears here automatically.",
                 ("Open “Recording” above and start a camera, or count the people in a video file.",),
             )
 
@@ -98,7 +98,7 @@ def _mark_buyers(store: VisitStore, current: Sequence[Visit]) -> None:
     explain(
         f"Marks {_people(len(meant))} in view who {'has' if len(meant) == 1 else 'have'} not been marked yet."
         if meant
-        else "Everybody in view is marked already."
+        else "Everybody in view is already marked."
         if current
         else "Nobody is in view at the moment."
     )
@@ -132,7 +132,9 @@ def _unmark(store: VisitStore) -> None:
         if sold:
             verb = "has" if sold == 1 else "have"
             show_later(
-                "hint", "Not all were undone", f"{_people(sold).capitalize()} {verb} a sale by now and still bought."
+                "hint",
+                "Some marks were not undone",
+                f"{_people(sold).capitalize()} {verb} a sale by now and stay marked as buyers.",
             )
 
 

@@ -62,13 +62,13 @@ def show_patterns(store: VisitStore, zone: ZoneInfo) -> None:
 
 def _nothing(store: VisitStore) -> None:
     if sum(store.count().values()):
-        notice("hint", "No visits", "There is no visit that fits these filters.", ("Choose “All”, or fewer filters.",))
+        notice("hint", "No visits", "No visit matches these filters.", ("Choose “All”, or fewer filters.",))
     else:
         notice(
             "hint",
-            "Nothing to find patterns in yet",
+            "No visits to find patterns in yet",
             "As soon as visits are recorded, this page shows when people come, who they are, and who buys.",
-            (f"Only groups of {ENOUGH} visits or more are compared, so that chance passes for no pattern.",),
+            (f"Only groups with at least {ENOUGH} visits are compared, because smaller ones differ by chance.",),
         )
 
 
@@ -83,7 +83,7 @@ def _choose_unknown(frame: pd.DataFrame) -> Unknown:
     only_buyers = usual == "not bought"
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         chosen: Unknown = st.segmented_control(
-            f"{words.counted_visits(unknown).capitalize()} of which it is not known whether they bought",
+            f"{words.counted_visits(unknown).capitalize()} with unknown outcome",
             tuple(answers.UNKNOWN_WORDS),
             default=usual,
             required=True,
@@ -95,7 +95,7 @@ def _choose_unknown(frame: pd.DataFrame) -> Unknown:
         notice(
             "hint",
             "Only buyers are marked",
-            "Nobody is marked as not having bought, so that everybody who counts has bought: the share is always 100%.",
+            "Nobody is marked as not having bought. Without the unknown outcomes the share would always be 100%.",
             ("Choose “Count as not bought” if you mark every buyer.",),
         )
     return chosen
@@ -143,8 +143,8 @@ def _who(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) -> 
     legend({gender: (visit_charts.GENDER_COLOURS[gender], "block") for gender in genders})
     draw(visit_charts.groups(rows, ages, genders), said)
     explain(
-        "Estimated from how faces look to the camera: one estimate may be wrong by a group, many together give a fair "
-        "picture."
+        "Estimated from how faces look to the camera. A single estimate may be off by one group; the totals are more "
+        "reliable."
     )
     numbers(answers.groups_table(groups))
 
@@ -153,14 +153,14 @@ def _mood(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) ->
     moods = patterns.mood_by_outcome(frame)
     subheading("Mood of everybody, and by outcome")
     if not moods:
-        notice("hint", "No moods", "Of none of these visits a mood was estimated.")
+        notice("hint", "No moods", "No mood was estimated for these visits.")
         return
     said = answers.mood_sentence(moods)
     sentence(said)
     rows, names = answers.mood_rows(moods)
     legend({mood: (colour, "block") for mood, colour in visit_charts.MOOD_COLOURS.items()})
     draw(visit_charts.shares(rows, names, visit_charts.MOOD_COLOURS), said)
-    explain("Mood is what the facial expression looks like over the whole visit, not what somebody feels.")
+    explain("Mood describes the facial expression over the whole visit, not what a person feels.")
     numbers(answers.mood_table(moods))
 
 
@@ -175,20 +175,23 @@ def _buys(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) ->
         items = "".join(f"<li>{escape(one.sentence)} <span>{escape(_chance(one.p))}</span></li>" for one in found)
         st.html(f'<ul class="ft-findings">{items}</ul>')
     elif everybody is None or everybody.n < 2 * ENOUGH:
-        sentence(f"There are too few visits to compare yet: it takes {ENOUGH} in a group, and {ENOUGH} others.")
+        sentence(
+            f"There are too few visits to compare yet: a comparison needs {ENOUGH} visits inside a group and "
+            f"{ENOUGH} outside it."
+        )
     else:
         sentence("Nothing stands out beyond chance.")
     explain(
-        f"Age groups, genders, moods, weekdays and parts of the day with at least {ENOUGH} visits are each compared "
-        "with everybody else. Among so many comparisons some differ by accident, which is taken into account. A family "
-        "or group of friends counts as several visits, although they decide together: where many come so, what stands "
-        "out is less certain than it says. It need not be a cause, either."
+        f"Each age group, gender, mood, weekday and part of the day with at least {ENOUGH} visits is compared with "
+        "all others. The p values are corrected for the number of comparisons. A family "
+        "or group of friends counts as several visits, although they decide together. If many visitors come in "
+        "groups, the findings are less certain than they look. A difference is not proof of a cause."
     )
     subheading("Share of visitors who bought")
     by = st.selectbox("By", tuple(_BY), key="visitors_by", persist_state="page", width=260)
     rates = patterns.conversion(frame, _BY[by], unknown, zone)
     if not rates:
-        notice("hint", "Nothing to show", "Of none of these visits both the group and the outcome are known.")
+        notice("hint", "Nothing to show", "No visit here has both a known group and a known outcome.")
         return
     said = answers.rates_sentence(rates)
     sentence(said)
@@ -201,15 +204,15 @@ def _buys(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) ->
     legend(entries)
     mark = None if everybody is None else everybody.rate
     draw(charts.dot_plot(dots, "Share who bought", True, mark, dense=len(dots) > 6), said)
-    explain("In brackets: how many visits count. The line is where the true share lies, 95 times of 100.")
+    explain("In brackets: number of visits. The line is the 95% interval of the share.")
     numbers(answers.rates_table(rates, by))
 
 
 def _chance(p: float) -> str:
     return (
-        "Chance alone does this in fewer than 1 of 1,000 cases."
+        "By chance alone this happens in fewer than 1 of 1,000 cases."
         if p < 0.001
-        else (f"Chance alone does this in {p:.1%} of cases.")
+        else (f"By chance alone this happens in {p:.1%} of cases.")
     )
 
 

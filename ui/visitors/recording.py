@@ -38,7 +38,7 @@ def show_recording(store: VisitStore, zone: ZoneInfo) -> None:
     with store_errors_as_notices():
         _sources()
         subheading("Add a source")
-        explain("Tell your visitors: in most places the law asks for a sign at the entrance.")
+        explain("Inform your visitors: most countries require a sign at the entrance.")
         kind = st.segmented_control(
             "Kind of source", (WEBCAM, CAMERA, FILE), default=WEBCAM, required=True, key="visitors_kind",
             persist_state="page", label_visibility="collapsed",
@@ -87,7 +87,7 @@ def source_words(status: SourceStatus) -> str:
     """One source in HTML: its name, what it does, what it has counted."""
     progress = "" if status.progress is None else f"{status.progress:.0%} of the video"
     view = f"{status.in_view:,} in view" if status.at_work else ""
-    speed = f"{status.analyses_per_second:.0f} looks a second" if status.state == "live" else ""
+    speed = f"{status.analyses_per_second:.0f} analyses a second" if status.state == "live" else ""
     facts = [words.counted_visits(status.visits) + " so far", view, progress, speed]
     if not status.at_work:
         facts[0] = words.counted_visits(status.visits)
@@ -113,9 +113,12 @@ def _stop(status: SourceStatus) -> None:
 def _add_webcam(store: VisitStore, zone: ZoneInfo) -> None:
     mine = webcam.my_source()
     if mine is not None:
-        explain(f"The webcam is ready as “{mine.name}”: it stands at the top of this page.")
+        explain(f"The webcam is ready as “{mine.name}”: see the top of this page.")
         return
-    explain("The camera of the computer or phone that you are looking at. It records while this page stays open there.")
+    explain(
+        "The camera of the computer or phone that you are looking at. It records while this page is open in that "
+        "browser."
+    )
     with st.form("visitors_add_webcam", border=False):
         name = _name_input("Webcam")
         pressed = st.form_submit_button("Use this webcam", type="primary", icon=":material/videocam:")
@@ -130,8 +133,8 @@ def _add_webcam(store: VisitStore, zone: ZoneInfo) -> None:
 
 def _add_camera(store: VisitStore, zone: ZoneInfo) -> None:
     explain(
-        "A surveillance camera by its address. It goes on when this page is closed, until you stop it here or "
-        "facetraits is ended. The address is held in memory only: it is asked for again after a restart."
+        "A surveillance camera, by its address. It keeps recording after this page is closed, until you stop it here "
+        "or facetraits ends. The address is kept in memory only, so enter it again after a restart."
     )
     with st.form("visitors_add_camera", border=False):
         left, right = st.columns([1, 2])
@@ -141,7 +144,7 @@ def _add_camera(store: VisitStore, zone: ZoneInfo) -> None:
             "Address",
             key="visitors_address",
             placeholder="rtsp://user:password@192.168.1.20:554/stream1",
-            help="The camera's manual calls it RTSP, stream or MJPEG address. It begins with rtsp:// or http://.",
+            help="See RTSP, stream or MJPEG address in the camera's manual. It begins with rtsp:// or http://.",
         )
         pressed = st.form_submit_button("Start this camera", type="primary", icon=":material/videocam:")
     if pressed and _named(name) and loaded_analyzer("fast") is not None:
@@ -155,8 +158,8 @@ def _add_camera(store: VisitStore, zone: ZoneInfo) -> None:
 
 def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
     explain(
-        "Counts the people in a recording, faster than it lasts where this machine can. The video is held in memory "
-        "until then, and never stored. For longer ones there is the command “python -m facetraits watch”."
+        "Counts the people in a recorded video, faster than real time if the machine allows. The video is kept in "
+        "memory while it is counted, and never stored. For longer videos use the command “python -m facetraits watch”."
     )
     video = upload_one(
         "Video file",
@@ -184,11 +187,11 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
             key=f"visitors_began_{video.file_id}",
             format="DD.MM.YYYY",
             step=60,
-            help="When the video begins, so that its visits stand at the right time. "
+            help="The time at which the video begins. It sets the times of its visits. "
             + (
-                "The file says so itself."
+                "This is the time stored in the file."
                 if recorded_at
-                else "The file does not say, so that this is only the latest time that can be: please look."
+                else "The file does not store it. The value shown is the latest possible time, so please check it."
             ),
         )
         pressed = st.form_submit_button("Count the visitors", type="primary", icon=":material/play_arrow:")
@@ -200,8 +203,8 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
         notice(
             "error",
             "The video is too old",
-            f"It is older than the {kept} days that visits are kept, so that all of them would be deleted at once.",
-            ("Choose a longer time in the view Data, or put the right time in above.",),
+            f"It is older than the {kept} days that visits are kept, so its visits would be deleted at once.",
+            ("Keep visits longer (view Data), or correct the time above.",),
         )
     elif loaded_analyzer("fast") is not None:
         _start_file(name.strip(), data, moment)
@@ -236,7 +239,7 @@ def _name_input(default: str) -> str:
 
 def _named(name: str) -> bool:
     if not name.strip():
-        notice("error", "The source needs a name", "Give it one that you will recognise in the log, such as Entrance.")
+        notice("error", "The source needs a name", "Enter a name that you will recognise in the log, such as Entrance.")
     return bool(name.strip())
 
 
@@ -255,7 +258,7 @@ def _settings(store: VisitStore) -> None:
             0.5,
             format="%.1f",
             key="visitors_enter",
-            help="Longer leaves out those who only pass by the door.",
+            help="A higher value leaves out people who only walk past the door.",
         )
         away = right.number_input(
             "Seconds out of view that end it",
@@ -265,15 +268,16 @@ def _settings(store: VisitStore) -> None:
             1.0,
             format="%.0f",
             key="visitors_away",
-            help="Who is hidden for a shorter time, behind a shelf or another person, is still the same visit.",
+            help="A person who is hidden for a shorter time, behind a shelf or another person, continues the same "
+            "visit.",
         )
         ethnicity = st.toggle(
             "Estimate and store ethnicity",
             known.ethnicity,
             key="visitors_ethnicity",
-            help="Off unless you have a lawful reason: in many places it is specially protected.",
+            help="Keep this off unless you have a lawful reason: many countries give ethnicity special protection.",
         )
         if st.form_submit_button("Save"):
             store.save_settings(Settings(enter, away, ethnicity, known.retention_days))
-            show_later("hint", "Saved", "Sources that record already follow within some seconds.")
+            show_later("hint", "Saved", "Active sources use the new settings within a few seconds.")
             st.rerun()

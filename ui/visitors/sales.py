@@ -41,8 +41,9 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
         StoreError: the database fails.
     """
     explain(
-        "A CSV or XLSX file as your till exports it: a column with date and time, and one with the amount if there is "
-        "one. Each sale is given to a visitor who came in before it. You see the result before anything is written."
+        "A CSV or XLSX file as exported by your till, with a column for date and time and, if available, one for the "
+        "amount. Each sale is matched with a visitor who came in before it. You see the result before anything is "
+        "written."
     )
     show_undo(store)
     left, right = st.columns([3, 2], gap="medium")
@@ -54,13 +55,13 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
             key=f"visitors_sales_{st.session_state.get(_UPLOADS, 0)}",
         )
     minutes = right.number_input(
-        "Minutes from coming in to paying, usually",
+        "Usual minutes from entering to paying",
         0,
         60,
         10,
         key="visitors_typical",
-        help="Where several visitors could have paid, the one whose time fits this best is taken. Nobody pays later "
-        "than an hour after coming in, or three times this where that is longer.",
+        help="If several visitors could have paid, the one whose time fits best is chosen. A sale is matched only "
+        "with visitors who came in at most one hour before it, or three times this value if that is longer.",
     )
     if file is None:
         return
@@ -135,7 +136,9 @@ def _choose_entrance(sources: Sequence[tuple[str, int]], file_id: str) -> str:
         key=f"visitors_sales_source_{file_id}",
         width=420,
     )
-    explain("Whom two sources have seen stands in the log twice: sales are given to the visits of this one alone.")
+    explain(
+        "A person seen by two sources has two visits in the log. Sales are matched with visits of this source only."
+    )
     return chosen
 
 
@@ -153,9 +156,9 @@ def _chosen_matches(found: Matching, file_id: str) -> Matching:
     if not guesses:
         return found
     also = st.checkbox(
-        f"Also give {guesses:,} sale{'s' if guesses != 1 else ''} to visits far from the usual time: guessed",
+        f"Also give {guesses:,} sale{'s' if guesses != 1 else ''} to visits far from the usual time (guessed)",
         key=f"visitors_guesses_{file_id}",
-        help="Who came in long before such a sale, or just before it, may be somebody else.",
+        help="The visitor who came in long before such a sale, or just before it, may be somebody else.",
     )
     return found if also else found.without_guesses()
 
@@ -187,7 +190,7 @@ def _preview(sales: SalesFile, found: Matching, frame: pd.DataFrame, zone: ZoneI
         [
             ("Sales in the file", f"{len(sales.sales):,}", span),
             ("Matched with visits", f"{len(found.pairs):,}", "these are written"),
-            ("Without a visit", f"{len(found.unmatched):,}", "nobody came in at the usual time before"),
+            ("Without a visit", f"{len(found.unmatched):,}", "no visitor came in at the usual time before"),
             ("Known already", f"{len(found.known):,}", "from an earlier import"),
         ]
     )
@@ -245,8 +248,9 @@ def _apply(store: VisitStore, found: Matching, frame: pd.DataFrame, entrance: st
     if found.others:
         whose = "" if entrance is None else f" of {entrance}"
         others = st.checkbox(
-            f"Mark {words.counted_visits(len(found.others))}{whose} without a sale as not bought: the file is complete",
-            value=entrance is None,  # of several sources this one may see people who never come to the till
+            f"Mark {words.counted_visits(len(found.others))}{whose} without a sale as not bought (the file is "
+            "complete)",
+            value=entrance is None,  # with several sources, this one may see people who never come to the till
             key=f"visitors_others_no_{file_id}_{entrance is None}",
         )
     st.button(

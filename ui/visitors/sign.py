@@ -24,7 +24,7 @@ _PATIENCE_S: Final = 1.5
 STATES: Final = {
     "connecting": "connecting …",
     "live": "recording",
-    "lost": "no pictures, trying again …",
+    "lost": "no pictures, reconnecting …",
     "ended": "finished",
     "failed": "failed",
 }
@@ -72,7 +72,7 @@ def _sign_of_others(store: VisitStore) -> None:
     if elsewhere:  # `facetraits watch`, or another server with the same log
         _sign_line(f"<strong>Another program records</strong> {escape(listed(elsewhere))}", on=True)
     else:
-        _sign_line("<strong>Recording is off.</strong> Nothing is stored until you switch it on.", on=False)
+        _sign_line("<strong>Recording is off.</strong> Nothing is stored until you start it.", on=False)
 
 
 def late_visits(recording: Recording, at_work: bool) -> int:
@@ -96,9 +96,10 @@ def _unwritten(number: int) -> None:
     if number:
         notice(
             "error",
-            "The visitor log does not answer",
-            f"{words.counted_visits(number).capitalize()} could not be written yet and wait in memory.",
-            ("They are written as soon as it answers again: leave facetraits running.",),
+            "The visitor log does not respond",
+            f"{words.counted_visits(number).capitalize()} could not be written yet. Unwritten visits are kept in "
+            "memory.",
+            ("They are written as soon as it responds again. Keep facetraits running.",),
         )
 
 
@@ -126,8 +127,8 @@ def stored_words(settings: Settings) -> str:
         else "for one day"
     )
     return (
-        f"Of each visitor the log keeps time, source, length of stay, {traits}, and whether they bought: no picture, "
-        f"and nothing by which anybody could be recognised. Visits are kept {kept}."
+        f"For each visitor the log stores time, source, length of stay, {traits}, and whether they bought. It stores "
+        f"no picture and nothing that identifies a person. Visits are kept {kept}."
     )
 
 

@@ -117,15 +117,15 @@ def forget_table() -> None:
 
 def _nothing(store: VisitStore) -> None:
     if sum(store.count().values()):
-        notice("hint", "No visits", "There is no visit that fits these filters.", ("Choose “All”, or fewer filters.",))
+        notice("hint", "No visits", "No visit matches these filters.", ("Choose “All”, or fewer filters.",))
     else:
-        notice("hint", "No visits yet", "As soon as a source records, every visit becomes a row here.")
+        notice("hint", "No visits yet", "Once a source records, every visit becomes a row here.")
 
 
 def _words(table: VisitTable) -> str:
     shown = counted_visits(table.total).capitalize()
     if table.total > len(table.visits):
-        shown = f"The newest {len(table.visits):,} of {table.total:,} visits: the filters reach the older ones"
+        shown = f"The newest {len(table.visits):,} of {table.total:,} visits; use the filters to reach older ones"
     return f"{shown}. Double-click a cell to change it; every change is saved at once."
 
 
@@ -139,7 +139,7 @@ def _editor(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
         BASKET: columns.NumberColumn(
             min_value=0.0, max_value=float(LARGEST_BASKET), step=0.01, format="%.2f", width=88
         ),
-        "Age": columns.NumberColumn(help="Estimated years; none where you put the age group in by hand.", width=48),
+        "Age": columns.NumberColumn(help="Estimated years; empty if you entered the age group by hand.", width=48),
         "Minutes": columns.NumberColumn("Stay (min)", format="%.1f", width=76),
         "Source": columns.TextColumn(width=84),
         DELETE: columns.CheckboxColumn(help="Tick rows, then press the button below the table.", width=78),
@@ -232,5 +232,5 @@ def _delete(store: VisitStore, table: VisitTable, places: list[int]) -> None:
     with store_errors_as_later_notices():
         deleted = store.delete([table.visits[place].id for place in places])
         cached.forget_visits()
-        show_later("hint", "Deleted", f"{counted_visits(deleted).capitalize()} gone for good.")
+        show_later("hint", "Deleted", f"{counted_visits(deleted).capitalize()} deleted for good.")
         _read_anew()

@@ -122,26 +122,26 @@ def show_camera() -> None:
             _video(source, settings)
         with beside:
             if settings.problem is not None:
-                notice("error", "The settings for live video need mending", settings.problem)
+                notice("error", "The settings for live video are not valid", settings.problem)
             explain(_state_words(source))
-            st.button("Put the webcam away", key="visitors_webcam_close", icon=":material/close:", on_click=put_away)
+            st.button("Remove the webcam", key="visitors_webcam_close", icon=":material/close:", on_click=put_away)
 
 
 def _state_words(source: BrowserCamera) -> str:
     if not is_playing():
-        return "Press “Start camera”: from then on everybody in view is counted."
+        return "Press “Start camera” to count everybody in view."
     if source.recording:
-        return "Recording goes on while this page is open, in every view of it."
-    return "The camera is on and recording begins in a moment. If it does not, put the webcam away and use it again."
+        return "Recording continues while this page is open, in any of its views."
+    return "The camera is on, and recording starts in a moment. If it does not, remove the webcam and add it again."
 
 
 def _video(source: BrowserCamera, settings: ConnectionSettings) -> None:
     if _turned_away() or gate.get_viewers().full(source.stream.analysis, settings.viewers):
         notice(
             "hint",
-            "No place is free just now",
-            "Others are using the live video, and one more would make it stutter for everybody.",
-            ("Places become free as soon as somebody stops: try again in a minute.",),
+            "No place is free at the moment",
+            "All places for live video are in use. One more would make it stutter for everybody.",
+            ("A place becomes free when somebody stops. Try again in a minute.",),
         )
         st.button("Try again", key="visitors_webcam_again", on_click=_try_again)
         return

@@ -25,7 +25,7 @@ def test_without_a_password_it_stays_closed_until_somebody_has_the_code(
     shop: VisitStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = open_page()
-    assert "The visitor log is closed here" in text(page)
+    assert "The visitor log is locked" in text(page)
     assert "FACETRAITS_VISITORS_PASSWORD" in text(page)
     assert "Female" not in text(page)
     assert page.get("button_group") == []
@@ -34,7 +34,7 @@ def test_without_a_password_it_stays_closed_until_somebody_has_the_code(
     code = access.opening_code()
     assert code in shown and len(code) >= 16
     page.text_input(key="visitors_code_given").set_value("wrong")
-    assert "That is not right" in text(submit(page, "Open the log"))
+    assert "Wrong code or password" in text(submit(page, "Open the log"))
     page.text_input(key="visitors_code_given").set_value(code)
     assert opened(submit(page, "Open the log"))
 
@@ -53,7 +53,7 @@ def test_the_password_is_asked_for_once(shop: VisitStore, monkeypatch: pytest.Mo
     page = open_page()
     assert not opened(page)
     page.text_input(key="visitors_password_given").set_value("wrong")
-    assert "That is not right" in text(submit(page, "Open the log"))
+    assert "Wrong code or password" in text(submit(page, "Open the log"))
     page.text_input(key="visitors_password_given").set_value("Ällo, ällo")
     assert opened(submit(page, "Open the log"))
     page.switch_page("app.py").run().switch_page(PAGE).run()
@@ -71,7 +71,7 @@ def test_guessing_is_slow_for_all_sessions_together(
     for number in range(7):
         page = open_page()
         page.text_input(key="visitors_password_given").set_value(f"guess {number}")
-        told.append("Too many wrong tries" in text(submit(page, "Open the log")))
+        told.append("Too many wrong attempts" in text(submit(page, "Open the log")))
     assert told == [False] * 5 + [True] * 2
     assert sum("a wrong password" in record.message for record in caplog.records) == 5
 
@@ -85,5 +85,5 @@ def test_a_password_is_asked_for_on_this_machine_too(monkeypatch: pytest.MonkeyP
 def test_a_broken_setting_keeps_it_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.visitors.access.load_secrets", lambda: {"visitors": {"password": 5}})
     page = open_page()
-    assert "The password's setting needs mending" in text(page)
+    assert "The password setting is not valid" in text(page)
     assert page.get("button_group") == []

@@ -88,7 +88,7 @@ def test_an_import_can_be_taken_back(store: VisitStore) -> None:
     store.mark([before[2].id], "no")  # by hand, since
     store.delete([before[3].id])
     press(page, "visitors_undo_sales")
-    assert "5 visits are as they were before it. 2 were changed or deleted since and left alone." in text(page)
+    assert "5 visits are as they were before it. 2 were changed or deleted since and not restored." in text(page)
     after = {visit.id: visit for visit in store.latest()}
     for place in (0, 1, 4, 5, 6):
         assert after[before[place].id] == before[place]
@@ -127,7 +127,7 @@ def test_the_retention_is_saved_and_old_visits_go_at_once(store: VisitStore) -> 
     store.add([make_visit(now - timedelta(days=days)) for days in (1, 20, 60)])
     page = open_page("Data")
     page.selectbox(key="visitors_retention").set_value(30).run()
-    assert "Saving deletes 1 visit at once" in text(page)
+    assert "Saving deletes 1 visit now" in text(page)
     assert store.settings() == Settings()
     press(page, "visitors_retention_save")
     assert store.settings() == Settings(retention_days=30)
@@ -155,5 +155,5 @@ def test_everything_is_deleted_after_one_question(shop: VisitStore) -> None:
     press(page, "visitors_keep_all")
     assert len(shop.latest(1)) == 1
     press(press(page, "visitors_delete_ask"), "visitors_delete_all")
-    assert "302 visits gone for good." in text(page)
+    assert "302 visits deleted for good." in text(page)
     assert shop.latest(1) == ()

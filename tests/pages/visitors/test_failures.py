@@ -41,7 +41,7 @@ def test_a_log_that_fails_later_is_a_sentence_too(shop: VisitStore, monkeypatch:
         monkeypatch.setattr(shop, name, fails)
     page.run()
     assert [error.value for error in page.exception] == []
-    assert "The visitor log does not answer The disk is full." in text(page)
+    assert "The visitor log does not respond The disk is full." in text(page)
 
 
 @pytest.mark.usefixtures("here")

@@ -142,13 +142,13 @@ def test_visits_that_wait_are_said_also_of_a_file_that_is_over_and_after_the_sto
     wait_for(lambda: [(s.state, s.unwritten) for s in recording.statuses()] == [("ended", 1)])
     page = open_page("Recording")
     assert "Recording is off" in text(page)
-    assert "1 visit could not be written yet and wait" in text(page)
+    assert "1 visit could not be written yet. Unwritten visits are kept" in text(page)
     assert "What is wrong The disk is full." in text(page)
     recording.stop_all()
     assert recording.statuses() == ()
     assert "could not be written yet" not in text(page.run()), "what is new may wait for a moment"
     monkeypatch.setattr("ui.visitors.sign._PATIENCE_S", 0.0)
-    assert "1 visit could not be written yet and wait" in text(page.run())
+    assert "1 visit could not be written yet. Unwritten visits are kept" in text(page.run())
     disk.broken = False
     wait_for(lambda: not recording.unwritten())
     assert "could not be written yet" not in text(page.run())
@@ -188,4 +188,4 @@ def test_settings_are_saved(store: VisitStore) -> None:
     submit(page, "Save")
     assert store.settings() == Settings(2.5, 20.0, True, 90)
     assert "ethnicity, mood" in text(page)
-    assert "Sources that record already follow within some seconds." in text(page)
+    assert "Active sources use the new settings within a few seconds." in text(page)

@@ -18,13 +18,13 @@ PATTERNS = ("Times", "People", "Moods", "Buyers")
 @pytest.mark.parametrize("view", VIEWS)
 def test_an_empty_log_says_how_to_begin(view: str) -> None:
     page = open_page(view)
-    assert "Recording is off. Nothing is stored until you switch it on." in text(page)
+    assert "Recording is off. Nothing is stored until you start it." in text(page)
     assert charts(page) == 0
     said = {
         "Now": "No visits yet",
         "Visits": "No visits yet",
-        "Patterns": "Nothing to find patterns in yet",
-        "Recording": "It records while this page stays open there.",
+        "Patterns": "No visits to find patterns in yet",
+        "Recording": "It records while this page is open in that browser.",
         "Data": "There is no visit to delete",
     }
     assert said[view] in text(page)
@@ -40,7 +40,7 @@ def test_a_single_visit_is_no_pattern(store: VisitStore, view: str) -> None:
         for name in PATTERNS:
             assert charts(choose(page, "visitors_patterns", name)) >= 1
         assert "There are too few visits to compare yet" in text(page)
-        assert "not yet two groups of 30 visits" in text(page)
+        assert "needs two groups with at least 30 visits" in text(page)
     elif view == "Now":
         assert "100% 1 of 1 visits today; 95% interval 21% to 100%" in text(page)
 
@@ -100,7 +100,7 @@ def test_filters_hold_in_every_view(shop: VisitStore) -> None:
     assert f"{number} visits. Double-click" in text(page)
     choose(page, "visitors_ages", ["81+"])
     choose(page, "visitors_period", "Today")
-    assert "There is no visit that fits these filters." in text(page)
+    assert "No visit matches these filters." in text(page)
 
 
 @pytest.mark.usefixtures("here")
@@ -111,7 +111,7 @@ def test_current_visitors_become_buyers_and_back(shop: VisitStore) -> None:
     before = shop.count()
     press(page, "visitors_mark")
     assert shop.count()["yes"] == before["yes"] + 2
-    assert "Everybody in view is marked already." in text(page)
+    assert "Everybody in view is already marked." in text(page)
     assert page.button(key="visitors_mark").disabled
     press(page, "visitors_unmark")
     assert shop.count() == before

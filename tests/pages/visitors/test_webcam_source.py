@@ -60,7 +60,7 @@ def show(page: AppTest, until: Callable[[], object]) -> None:
 @pytest.mark.usefixtures("here")
 def test_this_browsers_webcam_is_a_source_in_every_view(store: VisitStore, camera: list[str]) -> None:
     page = submit(open_page("Recording"), "Use this webcam")
-    assert "recording begins in a moment" in text(page)
+    assert "recording starts in a moment" in text(page)
     show(page, lambda: store.latest())
     for view in VIEWS:
         drawn = len(camera)
@@ -114,4 +114,4 @@ def test_a_webcam_needs_a_name_of_its_own(store: VisitStore) -> None:
 def test_one_camera_too_many_gets_a_polite_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Viewers, "full", lambda self, stream, limit: True)
     page = submit(open_page("Recording"), "Use this webcam")
-    assert "No place is free just now" in text(page)
+    assert "No place is free at the moment" in text(page)

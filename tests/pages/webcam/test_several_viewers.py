@@ -35,10 +35,10 @@ def test_one_too_many_gets_a_polite_word_and_may_try_again(
     monkeypatch.setenv("FACETRAITS_VIEWERS", "1")
     other = somebody_else(viewers)
     page = open_page()
-    assert "No place is free just now Somebody else is using the live video" in text(page)
+    assert "No place is free at the moment Somebody else is using the live video" in text(page)
     assert camera.arguments == {}
     button(page, "Try again").click().run()
-    assert "No place is free just now" in text(page)
+    assert "No place is free at the moment" in text(page)
     del other
     button(page, "Try again").click().run()
     assert not page.exception
@@ -53,7 +53,7 @@ def test_who_came_first_stays_when_the_place_is_taken_meanwhile(
     page = open_page()
     other = somebody_else(viewers)
     turn(page, CONNECTING)
-    assert "No place is free just now" in text(page)
+    assert "No place is free at the moment" in text(page)
     assert "Connecting" not in text(page)
     del other
 

@@ -108,7 +108,7 @@ def test_a_failing_analysis_is_told_and_the_video_goes_on(
     serve(monkeypatch, FailingAnalyzer())
     page = turn(open_page(), PLAYING)
     seen = show(page, portrait(), lambda: stream_of(page).failing)
-    assert "The analysis has failed The video goes on without boxes" in text(page)
+    assert "The analysis has failed The video continues without boxes" in text(page)
     assert tracks(page) == []
     assert np.array_equal(seen, portrait())
 
