@@ -6,24 +6,33 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from errno import ECONNREFUSED, EHOSTUNREACH, EIO, ENETUNREACH, ETIMEDOUT
+from functools import partial
 from socket import gaierror
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facetraits.faces.images import ImageDecodeError, decode_image
 from facetraits.video.http_camera import ElsewhereError, HttpCamera, RefusedError, TooMuchError
-from facetraits.video.sources import Frame, VideoError, stated_duration_s, upright_rgb
+from facetraits.video.pictures import shown_rgb
+from facetraits.video.sources import Frame, VideoError, main_track, stated_duration_s
 
 if TYPE_CHECKING:
-    import av
     from av.container import InputContainer
 
 _LOG: Final = logging.getLogger(__name__)
 _PROTOCOLS: Final = "rtsp,rtp,udp,tcp,tls,http,https,httpproxy,crypto"
 _OPEN_TIMEOUT_S: Final = 10.0
 _READ_TIMEOUT_S: Final = 10.0
+_POLL_EVERY_S: Final = 0.5  # of a camera that gives still pictures; some make no more than one in a second
+MAX_CAMERA_PIXELS: Final = 16_000_000
+_SAME_ASPECT: Final = 0.02
 _SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
 _HLS: Final = b"#EXTM3U"
 _DEVICE: Final = re.compile(r"/dev/video\d+")
@@ -38,11 +47,12 @@ class CameraStream:
     Pictures that come while the last one is looked at are skipped, so that none is ever old.
     """
 
-    def __init__(self, address: str, open_timeout_s: float, read_timeout_s: float) -> None:
+    def __init__(self, address: str, aspect: float | None, open_timeout_s: float, read_timeout_s: float) -> None:
         self._address = address
+        self._aspect = aspect
         self._timeouts_s = open_timeout_s, read_timeout_s
         self._changed = threading.Condition()
-        self._newest: tuple[av.VideoFrame, float] | None = None
+        self._newest: tuple[Callable[[], NDArray[np.uint8]], float] | None = None
         self._error: VideoError | None = None
         self._closed = False
         self._reader: threading.Thread | None = None
@@ -68,10 +78,10 @@ class CameraStream:
                     if come and self._error is not None:
                         raise self._error
                     raise VideoError("The camera sends no pictures.")
-                (frame, time_s), self._newest = self._newest, None
+                (converted, time_s), self._newest = self._newest, None
             waiting_s = self._timeouts_s[1]
-            yield Frame(upright_rgb(frame), time_s)
-            del frame
+            yield Frame(converted(), time_s)
+            del converted
 
     def close(self) -> None:
         """Stop. The connection is closed as soon as the camera answers or the time for that is over."""
@@ -99,6 +109,9 @@ class CameraStream:
         http = None
         try:
             http = _connect_http(self._address, self._timeouts_s)
+            if http is not None and http.media_type.startswith("image/"):
+                self._poll(http)
+                return
             container = _open(self._address, self._timeouts_s, http)
         except (av.FFmpegError, OSError, ValueError) as error:
             if http is not None:
@@ -107,7 +120,8 @@ class CameraStream:
             raise VideoError(_why_not(_failure(http) or error, self._address)) from None
         with container, closing(http) if http is not None else nullcontext():
             _check_live(container)
-            stream = container.streams.video[0]
+            stream = main_track(container)
+            stated = float(stream.sample_aspect_ratio or 1)
             packets = container.demux(stream)
             while not self._closed:
                 try:
@@ -125,22 +139,54 @@ class CameraStream:
                 except av.FFmpegError:
                     continue
                 if frames:
-                    self._put(frames[-1])
+                    frame = frames[-1]
+                    pixel_aspect = stated if self._aspect is None else self._aspect * frame.height / frame.width
+                    self._put(partial(shown_rgb, frame, pixel_aspect))
 
-    def _put(self, frame: av.VideoFrame) -> None:
+    def _poll(self, http: HttpCamera) -> None:
+        """Ask for one still picture after the other."""
+        while True:
+            due_s = time.monotonic() + _POLL_EVERY_S
+            with closing(http):
+                data = http.read_all()
+            if http.failure is not None:
+                raise http.failure
+            try:
+                image = decode_image(data, MAX_CAMERA_PIXELS)
+            except ImageDecodeError as error:
+                raise VideoError(f"The camera's picture cannot be used. {error}") from None
+            self._put(partial(_as_shown, image, self._aspect))
+            with self._changed:
+                if self._changed.wait_for(lambda: self._closed, max(0.0, due_s - time.monotonic())):
+                    return
+            http = HttpCamera(self._address, min(self._timeouts_s))
+
+    def _put(self, converted: Callable[[], NDArray[np.uint8]]) -> None:
         with self._changed:
             if not self._closed:
-                self._newest = frame, time.monotonic()
+                self._newest = converted, time.monotonic()
                 self._changed.notify_all()
 
 
+def _as_shown(image: NDArray[np.uint8], aspect: float | None) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    if aspect is None or abs(aspect * height / width - 1) < _SAME_ASPECT:
+        return image
+    return np.asarray(cv2.resize(image, (max(1, round(height * aspect)), height)), dtype=np.uint8)
+
+
 def read_stream(
-    address: str, open_timeout_s: float = _OPEN_TIMEOUT_S, read_timeout_s: float = _READ_TIMEOUT_S
+    address: str,
+    aspect: float | None = None,
+    open_timeout_s: float = _OPEN_TIMEOUT_S,
+    read_timeout_s: float = _READ_TIMEOUT_S,
 ) -> CameraStream:
     """A camera by its address; nothing is opened before the first picture is asked for.
 
     Args:
-        address: ``rtsp://...``, ``http://...`` (MJPEG, MPEG-TS, HLS), or ``/dev/videoN``; may hold user and password.
+        address: ``rtsp://...``, ``http://...`` (MJPEG, MPEG-TS, HLS, or a still picture, which is asked for again and
+            again), or ``/dev/videoN``; may hold user and password.
+        aspect: width over height of the picture as it is meant, for cameras that state it wrongly or not at all.
         open_timeout_s: how long connecting may take.
         read_timeout_s: how long the next picture may take.
 
@@ -148,7 +194,7 @@ def read_stream(
         VideoError: ``address`` is none.
     """
     check_address(address)
-    return CameraStream(address, open_timeout_s, read_timeout_s)
+    return CameraStream(address, aspect, open_timeout_s, read_timeout_s)
 
 
 def check_address(address: str) -> None:
@@ -165,7 +211,12 @@ def check_address(address: str) -> None:
     except ValueError:
         valid = False
     if not valid or not address.isprintable() or " " in address:
-        raise VideoError("The address of a camera looks like rtsp://192.168.1.20:554/stream or http://camera/video.")
+        advice = ""
+        if "@" in address:
+            advice = " In its user name and password write # as %23, / as %2F, ? as %3F, @ as %40, : as %3A, % as %25."
+        raise VideoError(
+            f"The address of a camera looks like rtsp://192.168.1.20:554/stream or http://camera/video.{advice}"
+        )
 
 
 def is_address(source: str) -> bool:
@@ -223,7 +274,7 @@ def _failure(http: HttpCamera | None) -> OSError | None:
 
 
 def _check_live(container: InputContainer) -> None:
-    if not container.streams.video or container.streams.video[0].codec_context is None:
+    if not container.streams.video:
         raise VideoError("The camera sends no pictures.")
     if stated_duration_s(container) is not None:
         raise VideoError("The address is that of a recorded video, not of a camera: download it and open it as a file.")

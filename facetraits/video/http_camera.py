@@ -98,6 +98,13 @@ class HttpCamera:
             return b""
         return data
 
+    def read_all(self) -> bytes:
+        """The whole body: of a still picture."""
+        parts = []
+        while data := self.read(1 << 16):
+            parts.append(data)
+        return b"".join(parts)
+
     def picture_came(self) -> None:
         """What was read so far has given a picture."""
         self._without_picture = 0

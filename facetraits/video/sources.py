@@ -9,11 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.errors import UserError
+from facetraits.faces.containers import jpeg_end
+from facetraits.video.pictures import shown_rgb
 
 if TYPE_CHECKING:
     import av
@@ -28,10 +29,11 @@ EVERY_S: Final = 0.1  # as often as live video is analysed at most
 
 # What a file may be. Playlists are left out: they would open what they name, here or on other machines.
 _CONTAINERS: Final = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg,mjpeg,h264,hevc,m4v,mxf,dv,ivf"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg,h264,hevc,m4v,mxf,dv,ivf,"
+    "mjpeg,mpjpeg,jpeg_pipe,gif"
 )
-_LONGEST_SIDE_PX: Final = 3840  # larger frames are shrunk: more shows no more of a face, and takes gigabytes
 _FILE_BUFFER: Final = 1 << 20
+_LARGEST_PICTURE: Final = 32 << 20
 _SAME_TIME_S: Final = 1e-3  # time stamps are rounded
 _USUAL_STEP_S: Final = 1 / 25
 _LONGEST_GAP_S: Final = 3600.0  # a longer one is a damaged time stamp and no pause
@@ -70,8 +72,9 @@ class VideoFile:
         self._container = container
         self._own_file = own_file
         self._every_s = every_s
-        self._stream = container.streams.video[0]
+        self._stream = main_track(container)
         self._stream.thread_type = "AUTO"
+        self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1)
         self.duration_s = stated_duration_s(container)
         self.recorded_at = _recorded_at({**container.metadata, **self._stream.metadata})
         self.size_wh = self._stream.codec_context.width, self._stream.codec_context.height
@@ -90,7 +93,7 @@ class VideoFile:
             time_s = clock.read(frame.time)
             if time_s >= next_s - _SAME_TIME_S:
                 next_s = time_s + self._every_s
-                yield Frame(upright_rgb(frame), time_s)
+                yield Frame(shown_rgb(frame, self._pixel_aspect), time_s)
         if not found:
             raise VideoError("The video is broken: none of its pictures can be read.")
 
@@ -145,6 +148,9 @@ def read_file(source: Path | BinaryIO, every_s: float = EVERY_S) -> VideoFile:
         if file.tell() == 0:
             raise VideoError("The file is empty.")
         file.seek(0)
+        if _is_picture(file.read(_LARGEST_PICTURE)):
+            raise VideoError("The file is a picture, not a video: open it on the page Photo.")
+        file.seek(0)
         try:
             container = av.open(
                 file,
@@ -156,7 +162,6 @@ def read_file(source: Path | BinaryIO, every_s: float = EVERY_S) -> VideoFile:
         except (av.FFmpegError, OSError, ValueError):
             raise VideoError("The file is not a video that can be read; it may be broken or incomplete.") from None
         try:
-            _check_pictures(container)
             return VideoFile(container, own, every_s)
         except BaseException:
             container.close()
@@ -165,6 +170,11 @@ def read_file(source: Path | BinaryIO, every_s: float = EVERY_S) -> VideoFile:
         if own is not None:
             own.close()
         raise
+
+
+def _is_picture(data: bytes) -> bool:
+    """Whether a file's beginning is one JPEG; several, one behind the other, are a video."""
+    return data.startswith(b"\xff\xd8\xff") and b"\xff\xd8\xff" not in data[jpeg_end(data) :]
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -178,13 +188,21 @@ def _opened(path: Path) -> BinaryIO:
         raise VideoError(f"The file {path} could not be read: {error.strerror}.") from None
 
 
-def _check_pictures(container: InputContainer) -> None:
-    if not container.streams.video:
+def main_track(container: InputContainer) -> av.VideoStream:
+    """The pictures that a player shows: neither a preview nor the cover of a record.
+
+    Raises:
+        VideoError: there are none, or they cannot be read.
+    """
+    import av
+
+    stream = container.streams.best("video")
+    if not isinstance(stream, av.VideoStream) or stream.disposition & stream.disposition.attached_pic:
         what = "only sound" if container.streams.audio else "no pictures"
         raise VideoError(f"The file holds {what}.")
-    stream = container.streams.video[0]
     if stream.codec_context is None:
         raise VideoError("The video is stored in a way that cannot be read; save it as MP4 (H.264).")
+    return stream
 
 
 def stated_duration_s(container: InputContainer) -> float | None:
@@ -224,24 +242,3 @@ class _FileClock:
             time_s = expected_s
         self._last_s = time_s
         return time_s
-
-
-# ------------------------------------------------------------------------------------------------------------ pictures
-
-
-def upright_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The (H, W, 3) RGB picture of a frame, turned as its metadata says, at most 3840 px long."""
-    longest = max(frame.width, frame.height)
-    turns = round(frame.rotation / 90) % 4  # counterclockwise
-    if longest > _LONGEST_SIDE_PX:
-        width, height = (max(1, round(n * _LONGEST_SIDE_PX / longest)) for n in (frame.width, frame.height))
-        frame = frame.reformat(width=width, height=height, format="rgb24")
-    image = _rgb(frame)
-    return image if turns == 0 else np.ascontiguousarray(np.rot90(image, turns))
-
-
-# OpenCV turns one colour space into the other in a fifth of the time that PyAV takes.
-def _rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    if frame.format.name == "yuv420p" and frame.width % 2 == frame.height % 2 == 0:
-        return np.asarray(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2RGB_I420), dtype=np.uint8)
-    return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)

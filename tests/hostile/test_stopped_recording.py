@@ -92,8 +92,8 @@ ENDS: dict[str, Callable[[BrowserCamera, Recording], object]] = {
 def test_a_frame_that_is_still_being_converted(
     recording: Recording, camera: BrowserCamera, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, really = Gate(), module.upright_rgb
-    monkeypatch.setattr(module, "upright_rgb", lambda frame: (gate(), really(frame))[1])
+    gate, really = Gate(), module.shown_rgb
+    monkeypatch.setattr(module, "shown_rgb", lambda frame: (gate(), really(frame))[1])
     send(camera)
 
     gate.passed_after(lambda: ENDS[end](camera, recording))

@@ -15,7 +15,7 @@ from streamlit_webrtc import Translations, VideoHTMLAttributes, WebRtcMode, webr
 
 from facetraits.faces.annotate import annotate
 from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis, LiveSnapshot
-from facetraits.video.sources import upright_rgb
+from facetraits.video.pictures import shown_rgb
 from facetraits.video.tracked import TrackedFace
 from ui.live.connection import ConnectionSettings, keep_transport_policy
 from ui.live.track import LiveTrack, without_relay
@@ -87,7 +87,7 @@ class LiveStream:
             going_on: whether its connection still is.
         """
         try:
-            image = upright_rgb(frame)
+            image = shown_rgb(frame)
             found = self.analysis.add_frame(image, going_on)
             if found.numbers:
                 drawn = annotate(image, found.result, found.numbers, self.mirrored)
