@@ -191,6 +191,15 @@ def http_camera(camera: Camera) -> Iterator[str]:
                 self.send_header("WWW-Authenticate", 'Basic realm="camera"')
                 self.end_headers()
                 return
+            if self.path == "/still":
+                camera.connections += 1
+                data = camera.picture()
+                self.send_response(200)
+                self.send_header("Content-Type", "image/jpeg")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+                return
             if self.path != "/video":
                 self.send_error(404)
                 return

@@ -23,6 +23,7 @@ from facetraits.settings import DATABASE, database_url
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
 
 if TYPE_CHECKING:
+    from facetraits.visitors.inputs import FrameSource
     from facetraits.visitors.recording import Recording, SourceStatus
 
 _LOOK_EVERY_S: Final = 0.5
@@ -53,6 +54,12 @@ def add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument("--enter", metavar="S", type=_seconds, help="a visitor is who stays for S seconds")
     parser.add_argument("--away", metavar="S", type=_seconds, help="a visitor has left after S seconds out of view")
     parser.add_argument("--began", metavar="TIME", type=_moment, help="of a file: when it was recorded, as ISO time")
+    parser.add_argument(
+        "--aspect",
+        metavar="W:H",
+        type=_aspect,
+        help="of a camera that shows people too wide or narrow: 16:9 or 4:3",
+    )
     parser.set_defaults(run=_watch)
 
 
@@ -61,6 +68,17 @@ def _seconds(text: str) -> float:
     if not math.isfinite(value) or value < 0:
         raise argparse.ArgumentTypeError(f"seconds must be 0 or more, got {text}")
     return value
+
+
+def _aspect(text: str) -> float:
+    width, _, height = text.partition(":")
+    try:
+        aspect = float(width) / float(height or 1)
+    except (ValueError, ZeroDivisionError):
+        aspect = 0.0
+    if not 0.25 <= aspect <= 4:
+        raise argparse.ArgumentTypeError(f"an aspect looks like 16:9 or 4:3, got {text}")
+    return aspect
 
 
 def _moment(text: str) -> datetime:
@@ -75,7 +93,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     from facetraits.visitors.recording import Recording
     from facetraits.visitors.store import open_store
 
-    began = _began(arguments)
+    frames = _input(arguments)
     analyzer = load_analyzer(profile=arguments.profile, threads=min(2, os.cpu_count() or 1))
     try:
         store = open_store(arguments.db or database_url())
@@ -86,7 +104,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     name = arguments.name if arguments.name is not None else _default_name(arguments.source)
     with _Signals() as signals:
         try:
-            _start(recording, name, arguments.source, began)
+            _start(recording, name, frames)
             _follow(recording, name, arguments.duration, signals)
         finally:
             ended = recording.stop_all(_STOP_S)  # which may count somebody still
@@ -98,26 +116,30 @@ def _watch(arguments: argparse.Namespace) -> int:
     return EXIT_INTERRUPTED if signals.interrupted else EXIT_DONE
 
 
-def _began(arguments: argparse.Namespace) -> datetime | None:
-    """When the video was recorded; None for a camera."""
+def _input(arguments: argparse.Namespace) -> FrameSource:
+    """What is to be watched."""
     from facetraits.video.cameras import is_address
     from facetraits.video.sources import read_file
+    from facetraits.visitors.inputs import CameraInput, FileInput
 
     if is_address(arguments.source):
         if arguments.began is not None:
             raise UserError("--began is for video files; a camera shows what happens now")
-        return None
-    with read_file(Path(arguments.source)) as video:
+        return CameraInput(arguments.source, arguments.aspect)
+    path = Path(arguments.source)
+    if arguments.aspect is not None:
+        raise UserError("--aspect is for cameras; a video file says it itself")
+    with read_file(path) as video:
         began: datetime | None = arguments.began or video.recorded_at
         duration_s = video.duration_s or 0.0
     if began is not None:
-        return began
+        return FileInput(path, began)
     taken = "it is taken as having ended just now"
     print(f"facetraits: the video does not say when it was recorded; {taken} (see --began)", file=sys.stderr)
     try:
-        return datetime.now(UTC) - timedelta(seconds=duration_s)
+        return FileInput(path, datetime.now(UTC) - timedelta(seconds=duration_s), began_is_known=False)
     except OverflowError:  # what a broken file says
-        return datetime.now(UTC)
+        return FileInput(path, datetime.now(UTC), began_is_known=False)
 
 
 def _chosen(settings: Settings, arguments: argparse.Namespace) -> Settings:
@@ -144,16 +166,17 @@ def _default_name(source: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in name)[:LONGEST_SOURCE]
 
 
-def _start(recording: Recording, name: str, source: str, began: datetime | None) -> None:
-    from facetraits.visitors.inputs import CameraInput, FileInput
-
+def _start(recording: Recording, name: str, frames: FrameSource) -> None:
     try:
-        if began is None:
-            recording.start(name, CameraInput(source))
-        else:
-            recording.start(name, FileInput(Path(source), began))
+        known = recording.start(name, frames)
     except ValueError as error:
         raise UserError(str(error)) from error
+    if known:
+        print(
+            f"facetraits: {_counted(known)} of this recording {'is' if known == 1 else 'are'} in the log already; "
+            "nobody is counted twice",
+            file=sys.stderr,
+        )
 
 
 def _follow(recording: Recording, name: str, duration_s: float | None, signals: _Signals) -> None:

@@ -207,7 +207,9 @@ def check_address(address: str) -> None:
         return
     try:
         parts = urlsplit(address)
-        valid = parts.scheme.lower() in _SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0
+        # An @ behind the host: where the host ends, nobody can tell, and the password might be sent to another.
+        unclear = "@" in address.partition("://")[2].partition(parts.netloc)[2]
+        valid = parts.scheme.lower() in _SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0 and not unclear
     except ValueError:
         valid = False
     if not valid or not address.isprintable() or " " in address:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median_low
@@ -58,12 +58,15 @@ class VisitCounter:
         visits: counted so far; fewer by those that are withdrawn.
     """
 
-    def __init__(self, source: str, settings: Settings, began: datetime) -> None:
+    def __init__(
+        self, source: str, settings: Settings, began: datetime, visit_id: Callable[[int, float], UUID] | None = None
+    ) -> None:
         self.settings = settings
         self.began = began
         self.in_view = 0
         self.visits = 0
         self._source = source
+        self._visit_id = visit_id or (lambda track, since_s: uuid4())
         self._stays: dict[int, Stay] = {}
         self._entered: dict[int, tuple[UUID, datetime]] = {}  # visit and start of those who are visitors
         self._gone: dict[int, float] = {}  # when numbers that may come back were last seen
@@ -133,7 +136,7 @@ class VisitCounter:
             self._enter(number)
 
     def _enter(self, number: int) -> UUID:
-        visit = uuid4()
+        visit = self._visit_id(number, self._stays[number].first_s)
         self._entered[number] = visit, self.began + timedelta(seconds=self._stays[number].first_s)
         return visit
 

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final, Protocol
 from facetraits.video.cameras import check_address, read_stream
 from facetraits.video.pace import BackOff
 from facetraits.video.sources import Frame, VideoError, read_file
+from facetraits.visitors.identity import RecordingIds, recording_ids
 from facetraits.visitors.source import Source, SourceKind
 from facetraits.visitors.visit import Settings
 
@@ -31,6 +32,9 @@ class FrameSource(Protocol):
     def check(self, settings: Settings) -> None:
         """Raise ValueError, with a sentence for the owner, where it cannot be watched."""
 
+    def ids(self, name: str) -> RecordingIds | None:
+        """Numbers for its visits when it has this name; None where it shows what comes but once."""
+
     def frames(self, source: Source) -> Iterator[Frame]:
         """The frames, once, until there are no more or ``source`` is stopped.
 
@@ -43,14 +47,15 @@ class CameraInput:
     """A camera, which is connected to again after every loss.
 
     Args:
-        address: as of ``read_stream``.
+        address, aspect: as of ``read_stream``.
     """
 
     kind: SourceKind = "camera"
     began: datetime | None = None
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, aspect: float | None = None) -> None:
         self._address = address
+        self._aspect = aspect
 
     def check(self, settings: Settings) -> None:
         """See ``FrameSource``."""
@@ -59,11 +64,14 @@ class CameraInput:
         except VideoError as error:
             raise ValueError(str(error)) from None
 
+    def ids(self, name: str) -> None:
+        """See ``FrameSource``."""
+
     def frames(self, source: Source) -> Iterator[Frame]:
         """See ``FrameSource``; ends only when the source is stopped."""
         back_off = BackOff()
         while not source.stopped:
-            with closing(read_stream(self._address)) as stream:
+            with closing(read_stream(self._address, self._aspect)) as stream:
                 source.when_stopped(stream.close)
                 try:
                     for frame in stream:
@@ -80,12 +88,14 @@ class FileInput:
     Args:
         file: where it is, or the file itself, which is not closed.
         began: when the video was recorded; aware.
+        began_is_known: it was said so; False where it is only a guess, which is another one the next time.
     """
 
     kind: SourceKind = "file"
 
-    def __init__(self, file: Path | BinaryIO, began: datetime) -> None:
+    def __init__(self, file: Path | BinaryIO, began: datetime, began_is_known: bool = True) -> None:
         self.began = began
+        self._began_is_known = began_is_known
         self._files = [file]  # emptied when it is read: an uploaded video must not stay in memory when it is over
 
     def check(self, settings: Settings) -> None:
@@ -103,6 +113,13 @@ class FileInput:
                 f"The video was recorded on {self.began:%Y-%m-%d}, but visits are kept for {kept_days} days only: keep "
                 "them longer, or correct the date."
             )
+
+    def ids(self, name: str) -> RecordingIds | None:
+        """See ``FrameSource``."""
+        try:
+            return recording_ids(self._files[0], name, self.began if self._began_is_known else None)
+        except OSError:  # which reading it will say
+            return None
 
     def frames(self, source: Source) -> Iterator[Frame]:
         """See ``FrameSource``."""

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from facetraits.errors import UserError
 from facetraits.registry import ModelIntegrityError
 from facetraits.video.live import Analyzer
 from facetraits.video.sources import VideoError
 from facetraits.video.tracked import TrackedFace
+from facetraits.visitors.identity import RecordingIds
 from facetraits.visitors.inputs import FrameSource
 from facetraits.visitors.outbox import Outbox, VisitWriter
 from facetraits.visitors.retention import keep_short
@@ -63,17 +65,23 @@ class Recording:
         atexit.register(_stop_all, weakref.ref(self))
         keep_short(store)
 
-    def start(self, name: str, frames: FrameSource) -> None:
+    def start(self, name: str, frames: FrameSource) -> int:
         """Watch a source in a thread of its own until it ends or is stopped.
+
+        Returns:
+            How many visits of this recording the log has already; they are not counted again, and keep what was put in
+            by hand.
 
         Raises:
             ValueError: the name is taken or too long, or the source cannot be watched; the message is a sentence for
                 the owner.
         """
         frames.check(self._look_after().refresh())
+        ids = frames.ids(name)
         with self._lock:
-            source = self._new_source(name, frames.kind, frames.began)
+            source = self._new_source(name, frames.kind, frames.began, ids)
             source.start(lambda: self._guarded(source, frames))
+        return self._known(ids)
 
     def webcam(self, name: str) -> WebcamSource:
         """What the ``LiveAnalysis`` of a browser's webcam has to call; it is listed as a source while that runs.
@@ -175,11 +183,23 @@ class Recording:
         if known is not None and not known.over:
             raise ValueError(f"There is a source named {name} already; choose another name.")
 
-    def _new_source(self, name: str, kind: SourceKind, began: datetime | None) -> Source:
+    def _known(self, ids: RecordingIds | None) -> int:
+        if ids is None:
+            return 0
+        try:
+            return self._store.count_of_recording(ids)
+        except UserError:  # of the database, which those who write will say
+            return 0
+
+    def _new_source(
+        self, name: str, kind: SourceKind, began: datetime | None, ids: RecordingIds | None = None
+    ) -> Source:
         self._check_name(name)
         writer = self._look_after()
         self._sources.pop(name, None)  # one that is over: the new one is listed last
-        source = self._sources[name] = Source(name, kind, lambda: writer.settings, self._outbox, writer.wake, began)
+        source = self._sources[name] = Source(
+            name, kind, lambda: writer.settings, self._outbox, writer.wake, began, ids
+        )
         return source
 
     def _guarded(self, source: Source, frames: FrameSource) -> None:

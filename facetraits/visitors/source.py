@@ -18,6 +18,7 @@ from facetraits.video.stay import FLICKER_S
 from facetraits.video.tracked import TrackedFace
 from facetraits.video.tracking import FaceTracker
 from facetraits.visitors.counting import Step, VisitCounter
+from facetraits.visitors.identity import RecordingIds
 from facetraits.visitors.outbox import Outbox
 from facetraits.visitors.visit import Settings, Visit
 
@@ -85,6 +86,7 @@ class Source:
         outbox: Outbox,
         on_entered: Callable[[], None],
         began: datetime | None = None,
+        ids: RecordingIds | None = None,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -93,7 +95,7 @@ class Source:
         self._on_entered = on_entered
         self._lives_now = began is None
         self._lock = threading.RLock()
-        self._counter = VisitCounter(name, settings(), began or _began_now())
+        self._counter = VisitCounter(name, settings(), began or _began_now(), None if ids is None else ids.of)
         self._state: SourceState = "connecting"
         self._detail = ""
         self._progress: float | None = None

@@ -40,6 +40,7 @@ from facetraits.visitors.engine import (
     transaction,
 )
 from facetraits.visitors.frames import visits_frame
+from facetraits.visitors.identity import RecordingIds
 from facetraits.visitors.schema import changes, metadata, settings, visits
 from facetraits.visitors.spare import give_spare, keep_spare
 from facetraits.visitors.statements import conditions_of, last_seen, new_value, with_outcome_of
@@ -251,6 +252,13 @@ class VisitStore:
             for bought, number in connection.execute(statement):
                 counts[bought] = number
         return counts
+
+    def count_of_recording(self, ids: RecordingIds) -> int:
+        """How many visits there are of one recorded video."""
+        low, high = ids.bounds
+        with self._reading() as connection:
+            statement = select(func.count()).where(visits.c.id >= low, visits.c.id <= high)
+            return int(connection.execute(statement).scalar_one())
 
     def sources(self) -> tuple[str, ...]:
         """Names of all sources that have visits, in alphabetical order."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from facetraits.video.cameras import CameraStream, is_address, read_stream, shown_address
 from facetraits.video.sources import VideoError, _FileClock, read_file
 from tests.camera import Scene, read_counter
-from tests.videos import Camera, comes_and_goes, http_camera, jpeg, rtsp_camera, write_sound, write_video
+from tests.videos import Camera, comes_and_goes, http_camera, jpeg, lit, rtsp_camera, write_sound, write_video
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +223,23 @@ def test_only_the_newest_picture_is_given(scene: Scene) -> None:
     assert after.time_s <= time.monotonic()
 
 
+def test_an_address_of_still_pictures_is_asked_again_and_again() -> None:
+    pictures = cycle([jpeg(lit(False)), jpeg(lit(True))])
+    still = Camera(lambda: next(pictures))
+    with http_camera(still) as address, closing(connect(address.replace("/video", "/still"))) as stream:
+        frames = iter(stream)
+        levels = [float(next(frames).image.mean()) for _ in range(4)]
+    assert min(levels) < 100 < max(levels)
+    assert still.connections >= 4
+
+
+def test_the_owner_may_say_what_the_camera_does_not(camera: Camera) -> None:
+    with http_camera(camera) as address:
+        for path in ("/video", "/still"):
+            with closing(read_stream(address.replace("/video", path), aspect=16 / 9)) as stream:
+                assert next(iter(stream)).image.shape[:2] == (240, 427)
+
+
 @both
 def test_password_is_used_but_never_said(serve: Serve, camera: Camera) -> None:
     camera.password = "shop:s3cret"
@@ -291,6 +309,13 @@ def test_stream_stops_at_once_while_nothing_comes(camera: Camera) -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(VideoError, match="looks like rtsp://"):
         read_stream(address)
+
+
+@pytest.mark.parametrize("password", ["p#ss", "p/ss", "p?ss", "1234/5", "p@ss/w", "#", "a:b/c"])
+def test_a_password_with_signs_of_an_address_is_refused_with_what_to_write(password: str) -> None:
+    with pytest.raises(VideoError, match="write # as %23, / as %2F") as caught:
+        read_stream(f"rtsp://admin:{password}@camera/stream")
+    assert password not in str(caught.value) or len(password) == 1
 
 
 @pytest.mark.parametrize(

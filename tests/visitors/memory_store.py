@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
+from facetraits.visitors.identity import RecordingIds
 from facetraits.visitors.store import StoreError
 from facetraits.visitors.visit import Settings, Visit
 
@@ -59,6 +60,12 @@ class MemoryStore:
         with self._lock:
             self._check("end_abandoned")
             return 0
+
+    def count_of_recording(self, ids: RecordingIds) -> int:
+        with self._lock:
+            self._check("count_of_recording")
+            low, high = ids.bounds
+            return sum(low <= visit <= high for visit in self._visits)
 
     def settings(self) -> Settings:
         with self._lock:

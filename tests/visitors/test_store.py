@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from facetraits.visitors.identity import RecordingIds
 from facetraits.visitors.store import StoreError, VisitStore, open_store
 from facetraits.visitors.visit import LARGEST_BASKET, Outcome, Settings
 from tests.visitors.conftest import BARE, FULL, NOON, visit
@@ -153,3 +154,11 @@ class TestSettings:
         store.save_settings(chosen)
         with closing(open_store(store_url)) as other:
             assert other.settings() == chosen
+
+
+def test_the_visits_of_a_recording_are_counted(store: VisitStore) -> None:
+    ids, others = RecordingIds(b"recorded"), RecordingIds(b"another!")
+    store.add([*(visit(id=ids.of(track, 3.5)) for track in range(3)), visit(id=others.of(1, 2.0)), visit(id=uuid4())])
+    assert store.count_of_recording(ids) == 3
+    assert store.count_of_recording(others) == 1
+    assert store.count_of_recording(RecordingIds(b"recordee")) == 0

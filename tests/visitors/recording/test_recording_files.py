@@ -184,3 +184,30 @@ def test_frames_that_cannot_be_analysed_end_nothing(
 
     assert len(store.visits()) == 1
     assert sum("could not be analysed" in entry.message for entry in caplog.records) == 1
+
+
+def test_a_recording_that_is_counted_again_doubles_nobody(
+    record: Start, store: MemoryStore, tmp_path: Path, detecting: FakeAnalyzer
+) -> None:
+    path = write_video(tmp_path / "shop.mp4", comes_and_goes((0.5, 4), (7, 9.5), seconds=10).pictures())
+    known = []
+    for file in (path, io.BytesIO(path.read_bytes())):
+        recording = record(detecting)
+        known.append(recording.start("door", FileInput(file, BEGAN)))
+        wait_for(is_over(recording))
+        recording.stop_all()
+    assert known == [0, 2]
+    assert len(store.visits()) == 2
+
+    for name, began in (("another door", BEGAN), ("door", BEGAN + timedelta(hours=1))):
+        assert record(detecting).start(name, FileInput(path, began)) == 0
+
+
+def test_where_nobody_knows_the_time_the_file_and_the_name_tell(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "shop.mp4", [lit(True)] * 5)
+    later = BEGAN + timedelta(hours=1)
+    guesses = {FileInput(path, began, began_is_known=False).ids("door") for began in (BEGAN, later)}
+    assert len(guesses) == 1
+    assert FileInput(path, BEGAN).ids("door") not in guesses
+    other = write_video(tmp_path / "other.mp4", [lit(True)] * 6)
+    assert FileInput(other, BEGAN, began_is_known=False).ids("door") not in guesses

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -45,8 +45,8 @@ def test_what_cannot_be_started_gives_a_sentence(record: Start, tmp_path: Path, 
 def test_name_of_a_file_that_is_over_is_free_again(record: Start, store: MemoryStore, tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", [lit(True)] * 10)
     recording = record()
-    for _ in range(2):
-        recording.start("door", FileInput(path, BEGAN))
+    for hours in range(2):
+        recording.start("door", FileInput(path, BEGAN + timedelta(hours=hours)))
         wait_for(is_over(recording))
 
     recording.stop_all()
@@ -57,7 +57,7 @@ def test_everything_can_be_started_again_after_stop_all(record: Start, store: Me
     path = write_video(tmp_path / "a.mp4", [lit(True)] * 10)
     recording = record()
     for visits in (1, 2):
-        recording.start("door", FileInput(path, BEGAN))
+        recording.start("door", FileInput(path, BEGAN + timedelta(hours=visits)))
         wait_for(is_over(recording))
         recording.stop_all()
         assert len(store.visits()) == visits
