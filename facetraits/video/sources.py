@@ -82,20 +82,25 @@ class VideoFile:
     def __iter__(self) -> Iterator[Frame]:
         """At most one frame per ``every_s``; what cannot be decoded is left out.
 
+        A single picture is given twice, as a player goes on showing it: who is seen but once is taken for no person.
+
         Raises:
             VideoError: not a single picture can be decoded.
         """
         clock = _FileClock(self._stream.average_rate)
         next_s = 0.0
-        found = False
+        given = 0
         for frame in self._decoded():
-            found = True
             time_s = clock.read(frame.time)
             if time_s >= next_s - _SAME_TIME_S:
                 next_s = time_s + self._every_s
-                yield Frame(shown_rgb(frame, self._pixel_aspect), time_s)
-        if not found:
+                given += 1
+                shown = Frame(shown_rgb(frame, self._pixel_aspect), time_s)
+                yield shown
+        if given == 0:
             raise VideoError("The video is broken: none of its pictures can be read.")
+        if given == 1:
+            yield shown._replace(time_s=shown.time_s + _USUAL_STEP_S)
 
     def close(self) -> None:
         """Let go of the file."""

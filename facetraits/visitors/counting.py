@@ -106,6 +106,17 @@ class VisitCounter:
         """The visits that are not over, as they are known now."""
         return tuple(self._visit(number) for number in self._entered)
 
+    def complete(self) -> Step:
+        """A recording is over: where all of it was shorter than a visitor stays, who was in view was a visitor."""
+        shown_s = 0.0 if self._first_s is None or not self._looks else self._looks[-1] - self._first_s
+        if shown_s >= self.settings.enter_s:
+            return Step()
+        entered = [number for number in self._stays if number not in self._entered]
+        for number in entered:
+            self._enter(number)
+        self.visits += len(entered)
+        return Step(tuple(self._visit(number) for number in entered))
+
     def finish(self) -> tuple[Visit, ...]:
         """End all visits: the source is switched off, or its tracker gives numbers anew."""
         ended = tuple(self._visit(number, ended=True) for number in self._entered)

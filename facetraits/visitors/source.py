@@ -226,6 +226,7 @@ class Source:
     def complete(self) -> None:
         """It is over as it should be."""
         with self._lock:
+            self._outbox.add(self._as_stored(self._counter.complete().entered))
             self._state, self._progress = "ended", 1.0
 
     def restart(self) -> None:

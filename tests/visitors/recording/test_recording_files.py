@@ -211,3 +211,17 @@ def test_where_nobody_knows_the_time_the_file_and_the_name_tell(tmp_path: Path) 
     assert FileInput(path, BEGAN).ids("door") not in guesses
     other = write_video(tmp_path / "other.mp4", [lit(True)] * 6)
     assert FileInput(other, BEGAN, began_is_known=False).ids("door") not in guesses
+
+
+@pytest.mark.parametrize("pictures", [1, 2, 5])
+def test_a_video_that_is_shorter_than_a_visit_has_its_person(
+    record: Start, store: MemoryStore, tmp_path: Path, pictures: int
+) -> None:
+    path = write_video(tmp_path / "short.mp4", [lit(True)] * pictures, fps=25)
+    recording = record()
+    recording.start("door", FileInput(path, BEGAN))
+    wait_for(is_over(recording))
+    assert status(recording).visits == 1
+    recording.stop_all()
+    (only,) = store.visits()
+    assert only.ended
