@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
@@ -16,7 +17,7 @@ from facetraits.visitors.inputs import CameraInput, FileInput
 from facetraits.visitors.recording import SourceStatus
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
-from ui.kit.components import notice
+from ui.kit.components import counted, notice
 from ui.kit.controls import loaded_analyzer
 from ui.kit.figure import explain, subheading
 from ui.kit.uploads import upload_one
@@ -25,6 +26,13 @@ from ui.visitors.log import show_later, show_messages, store_errors_as_later_not
 from ui.visitors.sign import EVERY_S, STATES
 
 LARGEST_VIDEO_MB: Final = 500
+_ASPECTS: Final[Mapping[str, float | None]] = {"As the camera says": None, "16:9": 16 / 9, "4:3": 4 / 3}
+_EXAMPLE: Final = Path(__file__).parent / "example" / "walk-and-pause.mp4"
+_EXAMPLE_S: Final = 5.0
+_EXAMPLE_WORDS: Final = (
+    "Three people walk up to a camera. They are counted as visits of the source “Example”, which the view Visits can "
+    "delete. Video: Intel IoT Developer Kit, [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/), made smaller."
+)
 WEBCAM, CAMERA, FILE = "This webcam", "Network camera", "Video file"
 _KINDS: Final = {"webcam": "webcam", "file": "video file", "camera": "camera"}
 
@@ -146,10 +154,17 @@ def _add_camera(store: VisitStore, zone: ZoneInfo) -> None:
             placeholder="rtsp://user:password@192.168.1.20:554/stream1",
             help="See RTSP, stream or MJPEG address in the camera's manual. It begins with rtsp:// or http://.",
         )
+        shape = st.selectbox(
+            "Shape of the picture",
+            tuple(_ASPECTS),
+            width=260,
+            key="visitors_aspect",
+            help="Choose one where people look too wide or too narrow, because the camera does not say what is meant.",
+        )
         pressed = st.form_submit_button("Start this camera", type="primary", icon=":material/videocam:")
     if pressed and _named(name) and loaded_analyzer("fast") is not None:
         try:
-            cached.get_recording().start(name.strip(), CameraInput(address.strip()))
+            cached.get_recording().start(name.strip(), CameraInput(address.strip(), _ASPECTS[shape]))
         except ValueError as error:
             notice("error", "The camera was not started", str(error))
         else:
@@ -168,6 +183,7 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
         key=f"visitors_video_{st.session_state.get('visitors_videos', 0)}",
     )
     if video is None:
+        _offer_example()
         return
     data = io.BytesIO(video.getvalue())
     try:
@@ -176,14 +192,15 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
     except VideoError as error:
         notice("error", video.name, str(error))
         return
-    began = began_at(recorded_at, duration_s, words.now())
+    began = began_at(recorded_at, duration_s, words.now()).astimezone(zone)
+    began = began.replace(second=0, microsecond=0, tzinfo=None)
     with st.form(f"visitors_add_{video.file_id}", border=False):
         left, right = st.columns(2)
         with left:
             name = _name_input(Path(video.name).stem)
         local = right.datetime_input(
             "Recorded at",
-            began.astimezone(zone).replace(tzinfo=None),
+            began,
             key=f"visitors_began_{video.file_id}",
             format="DD.MM.YYYY",
             step=60,
@@ -207,7 +224,17 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
             ("Keep visits longer (view Data), or correct the time above.",),
         )
     elif loaded_analyzer("fast") is not None:
-        _start_file(name.strip(), data, moment)
+        data.seek(0)
+        _start_file(name.strip(), FileInput(data, moment, began_is_known=recorded_at is not None or local != began))
+
+
+def _offer_example() -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button("Try an example video", icon=":material/movie:")
+        st.caption(_EXAMPLE_WORDS)
+    if pressed and loaded_analyzer("fast") is not None:
+        moment = words.now() - timedelta(seconds=_EXAMPLE_S)
+        _start_file("Example", FileInput(_EXAMPLE, moment, began_is_known=False))
 
 
 def began_at(recorded_at: datetime | None, duration_s: float | None, now: datetime) -> datetime:
@@ -220,13 +247,14 @@ def began_at(recorded_at: datetime | None, duration_s: float | None, now: dateti
         return now
 
 
-def _start_file(name: str, data: io.BytesIO, began: datetime) -> None:
-    data.seek(0)
+def _start_file(name: str, video: FileInput) -> None:
     try:
-        cached.get_recording().start(name, FileInput(data, began))
+        known = cached.get_recording().start(name, video)
     except ValueError as error:
         notice("error", "The video was not started", str(error))
     else:
+        if known:
+            st.toast(f"{counted(known, 'visit')} of this video stand in the log already: nobody is counted twice.")
         st.session_state["visitors_videos"] = st.session_state.get("visitors_videos", 0) + 1  # an empty uploader
         st.rerun()
 
