@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facetraits.tables import CSV_LINE_END, csv_cell
 
 _TIMES: Final = ("started", "sold_at")
-_FLAGS: Final = ("ended", "corrected")
+_FLAGS: Final = ("sale_guessed", "ended", "corrected")
 _DECIMALS: Final = {"duration_s": 1, "age": 1, "basket": 2} | {
     f"{trait}_confidence": 4 for trait in ("age", "gender", "ethnicity", "mood")
 }

@@ -43,7 +43,7 @@ def visits_frame(connection: Connection, conditions: Sequence[ColumnElement[bool
         The fields of ``Visit`` in these columns: ``id`` as text, ``started`` and ``sold_at`` as datetime64 in UTC (NaT:
         none), ``source``, traits and ``bought`` as category (NaN: none; the categories of traits and ``bought`` are all
         their classes in order), confidences, ``duration_s`` in seconds, ``age`` in years and ``basket`` as float (NaN:
-        none), ``ended`` and ``corrected`` as bool.
+        none), ``sale_guessed``, ``ended`` and ``corrected`` as bool.
 
     Raises:
         ValueError, TypeError: a row holds what no visit can.

@@ -95,6 +95,7 @@ visits: Final = Table(
     Column("bought", String(20), nullable=False),
     Column("basket", Money),
     Column("sold_at", UtcDateTime),
+    Column("sale_guessed", Boolean, nullable=False, server_default=false()),
     Column("ended", Boolean, nullable=False),
     Column("corrected", Boolean, nullable=False),
     CheckConstraint(f"length(source) BETWEEN 1 AND {LONGEST_SOURCE}", name="source"),
@@ -133,6 +134,15 @@ settings: Final = Table(
     CheckConstraint("enter_s BETWEEN 0 AND 60", name="enter_s"),
     CheckConstraint("away_s BETWEEN 1 AND 120", name="away_s"),
     CheckConstraint("retention_days BETWEEN 1 AND 3650", name="retention_days"),
+)
+
+# The columns that the owner has chosen for files of sales; ``header`` is the digest of the names of all columns.
+sales_columns: Final = Table(
+    "visit_sales_columns",
+    metadata,
+    Column("header", String(64), primary_key=True),
+    *(Column(role, String, nullable=False) for role in ("moment", "clock", "amount", "status", "zone")),
+    CheckConstraint("length(header) = 64", name="header"),
 )
 
 # One row: how often anything was changed. It is also the lock that lets one writer in at a time.

@@ -2,13 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, UpdateBase, bindparam, extract, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    UpdateBase,
+    bindparam,
+    extract,
+    func,
+    select,
+    update,
+)
 
 from facetraits.visitors.schema import visits
 from facetraits.visitors.visit import Selection
+
+# Rows named in one statement: databases limit how many values that may have.
+_AT_ONCE: Final = 500
+
+
+class Writer:
+    """Runs statements and remembers whether they changed anything."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.changed = False
+        self._connection = connection
+
+    def run(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
+        """Number of rows that were changed. With ``rows`` the statement runs once with each of them."""
+        if rows is not None and not rows:
+            return 0
+        result: CursorResult[Any] = self._connection.execute(statement, rows)
+        # PostgreSQL's driver does not say of many insertions how many there were: -1.
+        self.changed |= result.rowcount != 0
+        return result.rowcount
+
+
+def pieces(ids: Collection[UUID]) -> Iterator[Sequence[UUID]]:
+    """The ids, so many at a time as a statement may name."""
+    listed = list(ids)
+    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
+
+
+def header_digest(header: Sequence[str]) -> str:
+    """By which a file of sales is known again: 64 hexadecimal digits."""
+    return hashlib.sha256("\n".join(header).encode()).hexdigest()
 
 
 def new_value(name: str) -> BindParameter[Any]:
@@ -22,7 +66,7 @@ def with_outcome_of(other: UUID, visit: UUID) -> UpdateBase:
     known = select(others.c.id).where(others.c.id == other, others.c.bought != "unknown").exists()
     values = {
         name: select(others.c[name]).where(others.c.id == other).scalar_subquery()
-        for name in ("bought", "basket", "sold_at")
+        for name in ("bought", "basket", "sold_at", "sale_guessed")
     }
     return update(visits).where(visits.c.id == visit, visits.c.bought == "unknown", known).values(values)
 

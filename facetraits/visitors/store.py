@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    CursorResult,
     Engine,
     Select,
     UpdateBase,
@@ -41,9 +40,18 @@ from facetraits.visitors.engine import (
 )
 from facetraits.visitors.frames import visits_frame
 from facetraits.visitors.identity import RecordingIds
-from facetraits.visitors.schema import changes, metadata, settings, visits
+from facetraits.visitors.sales.columns import ColumnChoice
+from facetraits.visitors.schema import changes, metadata, sales_columns, settings, visits
 from facetraits.visitors.spare import give_spare, keep_spare
-from facetraits.visitors.statements import conditions_of, last_seen, new_value, with_outcome_of
+from facetraits.visitors.statements import (
+    Writer,
+    conditions_of,
+    header_digest,
+    last_seen,
+    new_value,
+    pieces,
+    with_outcome_of,
+)
 from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, OUTCOMES, Outcome, Selection, Settings, Visit
 
 if TYPE_CHECKING:
@@ -55,14 +63,12 @@ __all__ = ["StoreError", "VisitStore", "open_store"]
 _WRITTEN_EVERY_S: Final = 10.0
 # A visit that nobody has seen for so long is over, whatever became of the program that counted it.
 _ABANDONED: Final = timedelta(hours=1)
-# Rows named in one statement: databases limit how many values that may have.
-_AT_ONCE: Final = 500
 # Visits deleted at once where the disk is full: that many change less than the room that is kept for it.
 _AT_ONCE_IN_NO_ROOM: Final = 40
 
 _COLUMNS: Final = tuple(column.name for column in visits.c)
 _TRAITS: Final = ("age", *CONFIDENCE_OF, *CONFIDENCE_OF.values())
-_BY_HAND: Final = (*_TRAITS, "bought", "basket", "sold_at", "corrected")
+_BY_HAND: Final = (*_TRAITS, "bought", "basket", "sold_at", "sale_guessed", "corrected")
 
 
 def open_store(url: str) -> VisitStore:
@@ -147,7 +153,7 @@ class VisitStore:
         """
         values: dict[str, Any] = {"bought": bought}
         if bought != "yes":
-            values |= {"basket": None, "sold_at": None}
+            values |= {"basket": None, "sold_at": None, "sale_guessed": False}
         return self._write_ids(ids, lambda some: update(visits).where(visits.c.id.in_(some)).values(values))
 
     def edit(self, visit: Visit) -> bool:
@@ -160,12 +166,16 @@ class VisitStore:
         return self._write_ids([visit.id], lambda some: update(visits).where(visits.c.id.in_(some)).values(values)) > 0
 
     def attach_sales(
-        self, sales: Sequence[tuple[UUID, datetime, Decimal | None]], others_no: Sequence[UUID] = ()
+        self,
+        sales: Sequence[tuple[UUID, datetime, Decimal | None]],
+        others_no: Sequence[UUID] = (),
+        guessed: Collection[UUID] = (),
     ) -> int:
         """Write imported sales to their visits, all or none.
 
         Args:
             sales: visit, time (aware) and amount of each; the visit is marked as bought.
+            guessed: visits whose sale may be somebody else's.
             others_no: visits that are marked as not bought where nothing is known of them.
 
         Returns:
@@ -174,12 +184,15 @@ class VisitStore:
         sold = (
             update(visits)
             .where(visits.c.id == bindparam("new_id"))
-            .values(bought="yes", sold_at=new_value("sold_at"), basket=new_value("basket"))
+            .values(bought="yes", **{name: new_value(name) for name in ("sold_at", "basket", "sale_guessed")})
         )
-        rows = [{"new_id": visit, "new_sold_at": time, "new_basket": amount} for visit, time, amount in sales]
+        rows = [
+            {"new_id": visit, "new_sold_at": time, "new_basket": amount, "new_sale_guessed": visit in guessed}
+            for visit, time, amount in sales
+        ]
         with self._writing() as writer:
             attached = writer.run(sold, rows)
-            for some in _pieces(others_no):
+            for some in pieces(others_no):
                 unknown = visits.c.id.in_(some) & (visits.c.bought == "unknown")
                 writer.run(update(visits).where(unknown).values(bought="no"))
         return attached
@@ -267,7 +280,7 @@ class VisitStore:
 
     def delete(self, ids: Collection[UUID]) -> int:
         """Delete visits; returns how many there were."""
-        return self._delete_where(*((visits.c.id.in_(some),) for some in _pieces(ids)))
+        return self._delete_where(*((visits.c.id.in_(some),) for some in pieces(ids)))
 
     def delete_all(self) -> int:
         """Delete every visit; returns how many there were. The settings stay."""
@@ -298,6 +311,20 @@ class VisitStore:
         with self._writing() as writer:
             writer.run(update(settings).values(values))
 
+    def columns_chosen(self, header: Sequence[str]) -> ColumnChoice | None:
+        """The columns that were chosen for files of sales with these names of columns; None where none were."""
+        statement = select(*(sales_columns.c[role] for role in ColumnChoice._fields))
+        with self._reading() as connection:
+            row = connection.execute(statement.where(sales_columns.c.header == header_digest(header))).one_or_none()
+        return None if row is None else ColumnChoice(*row)
+
+    def choose_columns(self, header: Sequence[str], choice: ColumnChoice) -> None:
+        """Keep a choice for files with these names of columns."""
+        key = header_digest(header)
+        with self._writing() as writer:
+            writer.run(delete(sales_columns).where(sales_columns.c.header == key))
+            writer.run(sales_columns.insert().values(header=key, **choice._asdict()))
+
     def version(self) -> int:
         """A number that grows with every change, also with those by other programs."""
         with self._reading() as connection:
@@ -313,12 +340,12 @@ class VisitStore:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[_Writer]:
+    def _writing(self) -> Iterator[Writer]:
         """A transaction in which nobody else writes; it counts as a change where it changed anything."""
         with transaction(self._engine, self.name, writes=True) as connection:
             # Whoever waits here has locked nothing yet, so that no two writers can wait for each other.
             connection.execute(select(changes.c.number).with_for_update())
-            writer = _Writer(connection)
+            writer = Writer(connection)
             yield writer
             if writer.changed:
                 connection.execute(update(changes).values(number=changes.c.number + 1))
@@ -332,7 +359,7 @@ class VisitStore:
         if not ids:
             return 0
         with self._writing() as writer:
-            return sum(writer.run(statement(some)) for some in _pieces(ids))
+            return sum(writer.run(statement(some)) for some in pieces(ids))
 
     def _delete_where(self, *chosen: Sequence[ColumnElement[bool]]) -> int:
         """Delete the visits that fulfil all of any of these conditions, also on a full disk."""
@@ -364,27 +391,5 @@ class VisitStore:
             return tuple(Visit(**row) for row in connection.execute(statement).mappings())
 
 
-class _Writer:
-    """Runs statements and remembers whether they changed anything."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.changed = False
-        self._connection = connection
-
-    def run(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
-        """Number of rows that were changed. With ``rows`` the statement runs once with each of them."""
-        if rows is not None and not rows:
-            return 0
-        result: CursorResult[Any] = self._connection.execute(statement, rows)
-        # PostgreSQL's driver does not say of many insertions how many there were: -1.
-        self.changed |= result.rowcount != 0
-        return result.rowcount
-
-
 def _row(visit: Visit) -> dict[str, Any]:
     return {name: getattr(visit, name) for name in _COLUMNS}
-
-
-def _pieces(ids: Collection[UUID]) -> Iterator[Sequence[UUID]]:
-    listed = list(ids)
-    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))

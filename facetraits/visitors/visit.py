@@ -44,6 +44,7 @@ class Visit:
         bought: whether the person bought something.
         basket: what was paid, >= 0, two decimal places.
         sold_at: time of the imported sale that the visit was matched with; aware, in UTC.
+        sale_guessed: that sale is far from the usual time after coming in, so that it may be somebody else's.
         ended: the person is gone; False may also mean that the program was stopped before it could say so, for about an
             hour.
         corrected: traits were put in by hand, so that no source changes them any more.
@@ -65,6 +66,7 @@ class Visit:
     bought: Outcome = "unknown"
     basket: Decimal | None = None
     sold_at: datetime | None = None
+    sale_guessed: bool = False
     ended: bool = False
     corrected: bool = False
     id: UUID = field(default_factory=uuid4)

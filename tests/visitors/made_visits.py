@@ -107,7 +107,8 @@ def make_frame(
     columns["bought"][draw.uniform(size=n) < unknown] = "unknown"
     columns["basket"][columns["bought"] == "unknown"] = np.nan
     columns["sold_at"] = pd.Series([pd.NaT] * n)
-    columns["ended"], columns["corrected"] = np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
+    columns["ended"] = np.ones(n, dtype=bool)
+    columns["sale_guessed"] = columns["corrected"] = np.zeros(n, dtype=bool)
     columns["id"] = [str(UUID(bytes=draw.bytes(16), version=4)) for _ in range(n)]
     return _typed(columns)
 
@@ -137,7 +138,7 @@ def _typed(columns: Mapping[str, Any]) -> pd.DataFrame:
     kinds |= {"bought": pd.CategoricalDtype(list(OUTCOMES)), "source": "category", "id": "str"}
     kinds |= dict.fromkeys(("started", "sold_at"), "datetime64[us, UTC]")
     kinds |= dict.fromkeys(("duration_s", "age", "basket", *CONFIDENCE_OF.values()), "float64")
-    kinds |= dict.fromkeys(("ended", "corrected"), "bool")
+    kinds |= dict.fromkeys(("sale_guessed", "ended", "corrected"), "bool")
     return pd.DataFrame({name: pd.Series(columns[name], dtype=object).astype(kinds[name]) for name in _COLUMNS})
 
 

@@ -46,6 +46,7 @@ def test_csv_says_everything_of_a_visit() -> None:
             "bought": "yes",
             "basket": "12.50",
             "sold_at": "2026-12-04T13:00:00+01:00",
+            "sale_guessed": "false",
             "ended": "true",
             "corrected": "false",
         }

@@ -23,7 +23,7 @@ from facetraits.visitors.store import StoreError, VisitStore, open_store
 from facetraits.visitors.visit import Visit
 from tests.visitors.conftest import visit
 
-OURS = {"visits", "visit_settings", "visit_changes"}
+OURS = {"visits", "visit_settings", "visit_sales_columns", "visit_changes"}
 
 
 @pytest.fixture

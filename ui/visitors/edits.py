@@ -16,6 +16,7 @@ from facetraits.visitors.visit import CONFIDENCE_OF, OUTCOMES, VISIT_CLASSES, Vi
 DELETE: Final = "Delete"
 BOUGHT: Final = "Bought"
 BASKET: Final = "Basket"
+SALE: Final = "Sale"
 # Title of the column of each trait that can be put right.
 TRAIT_COLUMNS: Final[Mapping[str, VisitTrait]] = {
     "Age group": "age_group",
@@ -40,12 +41,15 @@ def visit_rows(
         "Time": pd.to_datetime([visit.started for visit in visits], utc=True).tz_convert(zone).tz_localize(None),
         BOUGHT: [visit.bought for visit in visits],
         BASKET: pd.array([None if v.basket is None else float(v.basket) for v in visits], dtype="Float64"),
+        SALE: ["" if v.sold_at is None else "guessed" if v.sale_guessed else "from the till" for v in visits],
         **{
             title: [getattr(v, trait) for v in visits] for title, trait in TRAIT_COLUMNS.items() if title != "Ethnicity"
         },
         "Age": pd.array([None if v.age is None else whole_years(v.age) for v in visits], dtype="Int64"),
         "Minutes": [round(visit.duration_s / 60, 1) for visit in visits],
     }
+    if not any(columns[SALE]):
+        del columns[SALE]
     if any(visit.ethnicity for visit in visits):
         columns["Ethnicity"] = [visit.ethnicity for visit in visits]
     if several_sources:
@@ -83,7 +87,7 @@ def edited(visit: Visit, changes: Mapping[str, Any]) -> Visit:
             raise ValueError("A visitor who did not buy cannot have a basket: clear the basket, or set Bought to yes.")
         visit = replace(visit, bought=bought)
     if visit.bought != "yes":
-        visit = replace(visit, basket=None, sold_at=None)
+        visit = replace(visit, basket=None, sold_at=None, sale_guessed=False)
     return visit
 
 

@@ -97,7 +97,7 @@ def take_back(store: VisitStore, done: SalesImport) -> tuple[int, int]:
         if visit.bought == "yes":  # marked by hand before the import, perhaps with a basket
             newest = store.get(visit.id)
             if newest is not None:
-                store.edit(replace(newest, basket=visit.basket, sold_at=None))
+                store.edit(replace(newest, basket=visit.basket, sold_at=None, sale_guessed=False))
     store.mark([visit.id for visit in sold if visit.bought == "no"], "no")
     store.mark([*(visit.id for visit in sold if visit.bought == "unknown"), *others], "unknown")
     restored = len(sold) + len(others)

@@ -11,7 +11,17 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from facetraits.visitors.sales.reading import Matching, MatchRule, Sale, SalesError, SalesFile, match_sales, read_sales
+from facetraits.visitors.sales.reading import (
+    ColumnChoice,
+    Matching,
+    MatchRule,
+    Sale,
+    SalesError,
+    SalesFile,
+    first_look,
+    match_sales,
+    read_sales,
+)
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Selection
 from ui.kit.components import notice
@@ -21,6 +31,7 @@ from ui.kit.uploads import upload_one
 from ui.visitors import cached, words
 from ui.visitors.last_import import import_of, keep_import, show_undo
 from ui.visitors.log import show_later, store_errors_as_later_notices
+from ui.visitors.sales_columns import choose_columns
 from ui.visitors.visits import forget_table
 from ui.visitors.words import duration_words, moment_words, money_words
 
@@ -65,44 +76,68 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
     )
     if file is None:
         return
+    data = file.getvalue()
     try:
-        sales = _read(file.getvalue(), zone, file.file_id)
+        sales = _read(store, data, zone, file.file_id)
     except SalesError as error:
         notice("error", file.name, str(error))
+        _offer_columns(store, data, file.file_id)
         return
+    choose_columns(store, sales.look, file.file_id, wrong=False)
     rule = MatchRule(longest_s=max(3600, 180 * minutes), typical_s=60 * minutes)
     frame = _around(store, sales.sales, rule)
     sources = sources_meanwhile(frame, sales.sales, rule)
     entrance = _choose_entrance(sources, file.file_id) if len(sources) > 1 else None
     seen = frame if entrance is None else visits_of_entrance(frame, entrance)
-    state = (file.file_id, sales.day_first, minutes, entrance, store.name, store.version())
+    state = (file.file_id, sales.day_first, sales.look.choice, minutes, entrance, store.name, store.version())
     found = _chosen_matches(_matched(sales, seen, rule, state), file.file_id)
     _preview(sales, found, seen, zone)
     _apply(store, found, seen, entrance, file.file_id)
 
 
-def _read(data: bytes, zone: ZoneInfo, file_id: str) -> SalesFile:
-    """The sales; where the dates may be read in two ways, in the one that the owner has chosen.
+def _offer_columns(store: VisitStore, data: bytes, file_id: str) -> None:
+    """Have the owner say which columns they are, where that may help."""
+    try:
+        look = first_look(data)
+    except SalesError:
+        return
+    if len(look.header) > 1 and any(look.header):
+        choose_columns(store, look._replace(choice=store.columns_chosen(look.header)), file_id, wrong=True)
+
+
+def _read(store: VisitStore, data: bytes, zone: ZoneInfo, file_id: str) -> SalesFile:
+    """The sales, read as the owner has chosen: the columns of such files, and the order of day and month.
 
     Raises:
         SalesError: the file holds none.
     """
-    sales = _read_once(data, zone, file_id, None)
+    choice = _columns_chosen(store, data, zone, file_id)
+    sales = _read_once(data, zone, file_id, None, choice)
     if not sales.order_assumed:
         return sales
     day_first = _choose_order(bool(sales.day_first), file_id)
-    return sales if day_first == sales.day_first else _read_once(data, zone, file_id, day_first)
+    return sales if day_first == sales.day_first else _read_once(data, zone, file_id, day_first, choice)
 
 
-def _read_once(data: bytes, zone: ZoneInfo, file_id: str, day_first: bool | None) -> SalesFile:
+def _columns_chosen(store: VisitStore, data: bytes, zone: ZoneInfo, file_id: str) -> ColumnChoice | None:
+    try:
+        header = _read_once(data, zone, file_id, None, None).look.header
+    except SalesError:
+        header = first_look(data).header
+    return store.columns_chosen(header)
+
+
+def _read_once(
+    data: bytes, zone: ZoneInfo, file_id: str, day_first: bool | None, choice: ColumnChoice | None
+) -> SalesFile:
     """``read_sales``, which takes a second for a long file, done once for each way to read the last file."""
-    way = str(zone), day_first
+    way = str(zone), day_first, choice
     known: tuple[str, dict[object, SalesFile | SalesError]] = st.session_state.get(_READ, ("", {}))
     if known[0] != file_id:
         known = st.session_state[_READ] = file_id, {}
     if way not in known[1]:
         try:
-            known[1][way] = read_sales(data, zone, day_first)
+            known[1][way] = read_sales(data, zone, day_first, choice)
         except SalesError as error:
             known[1][way] = error
     found = known[1][way]
@@ -268,7 +303,9 @@ def _write(store: VisitStore, found: Matching, frame: pd.DataFrame, others: bool
     with store_errors_as_later_notices():
         done = import_of(store, found, others, frame)
         written = store.attach_sales(
-            [(visit, sale.time, sale.amount) for visit, sale in found.pairs], found.others if others else ()
+            [(visit, sale.time, sale.amount) for visit, sale in found.pairs],
+            found.others if others else (),
+            found.guessed,
         )
         keep_import(done)
         forget_table()

@@ -19,7 +19,7 @@ from facetraits.visitors.visit import LARGEST_BASKET, OUTCOMES, VISIT_CLASSES, S
 from ui.kit.components import notice
 from ui.kit.figure import explain
 from ui.visitors import cached, words
-from ui.visitors.edits import BASKET, BOUGHT, DELETE, TRAIT_COLUMNS, edited, shows, visit_rows
+from ui.visitors.edits import BASKET, BOUGHT, DELETE, SALE, TRAIT_COLUMNS, edited, shows, visit_rows
 from ui.visitors.log import (
     choose_visits,
     show_later,
@@ -132,13 +132,14 @@ def _words(table: VisitTable) -> str:
 def _editor(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
     rows = visit_rows(table.visits, zone, len(words.sources_of(table.visits)) > 1, table.ticked)
     columns = st.column_config
-    fixed = ("Time", "Age", "Minutes", "Source")
+    fixed = ("Time", SALE, "Age", "Minutes", "Source")
     config: dict[str, Any] = {
         "Time": columns.DatetimeColumn(format="DD MMM YYYY, HH:mm", pinned=True, width=134),
         BOUGHT: columns.SelectboxColumn(options=OUTCOMES, required=True, width=92),
         BASKET: columns.NumberColumn(
             min_value=0.0, max_value=float(LARGEST_BASKET), step=0.01, format="%.2f", width=88
         ),
+        SALE: columns.TextColumn(help="Guessed: at an unusual time, so that it may be somebody else's.", width=88),
         "Age": columns.NumberColumn(help="Estimated years; empty if you entered the age group by hand.", width=48),
         "Minutes": columns.NumberColumn("Stay (min)", format="%.1f", width=76),
         "Source": columns.TextColumn(width=84),

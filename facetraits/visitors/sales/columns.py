@@ -83,6 +83,59 @@ class Columns(NamedTuple):
     refunded: int | None = None
 
 
+class ColumnChoice(NamedTuple):
+    """Names of the columns that somebody has chosen; "" for none.
+
+    Attributes:
+        moment: of the time, or of the date where ``clock`` is another.
+        clock: of the time of day.
+        amount, status, zone: as of ``Columns``.
+    """
+
+    moment: str
+    clock: str = ""
+    amount: str = ""
+    status: str = ""
+    zone: str = ""
+
+    def fits(self, header: Sequence[str]) -> bool:
+        """Whether the columns have these names."""
+        return all(name in header for name in self if name)
+
+    def places(self, header: Sequence[str], found: Columns) -> Columns:
+        """Where they are; what nobody chooses is as it was found."""
+        at = {name: place for place, name in reversed(list(enumerate(header)))}
+        moment = tuple(at[name] for name in (self.moment, self.clock) if name)
+        taken = {*moment, at.get(self.amount), at.get(self.zone)}
+        others = {
+            role: None if place in taken else place
+            for role, place in (("receipt", found.receipt), ("original", found.original), ("refunded", found.refunded))
+        }
+        return Columns(
+            moment=moment,
+            amount=at[self.amount] if self.amount else None,
+            status=(at[self.status],) if self.status else (),
+            zone=at[self.zone] if self.zone else None,
+            **others,
+        )
+
+
+def choice_of(header: Sequence[str], columns: Columns) -> ColumnChoice:
+    """The columns that were found, by their names."""
+
+    def name(place: int | None) -> str:
+        return "" if place is None else header[place]
+
+    moment, clock, *_ = (*columns.moment, None)
+    return ColumnChoice(
+        moment=name(moment),
+        clock=name(clock),
+        amount=name(columns.amount),
+        status=name(columns.status[0] if columns.status else None),
+        zone=name(columns.zone),
+    )
+
+
 def names_moment(name: str) -> bool:
     """Whether a column of that name may hold the time of a sale."""
     return bool(set(words_of(name)) & _MOMENT_WORDS) and not _speaks_of_voids(name)

@@ -72,6 +72,11 @@ class Matching:
     others: tuple[UUID, ...]
     certainty: tuple[Certainty, ...]
 
+    @property
+    def guessed(self) -> frozenset[UUID]:
+        """Ids of the visits whose sale may be somebody else's."""
+        return frozenset(visit for (visit, _), how in zip(self.pairs, self.certainty, strict=True) if how == "guessed")
+
     def without_guesses(self) -> Matching:
         """The same, but sales that are far from every visit are given to nobody; of those visits nothing is said."""
         kept = [pair for pair, how in zip(self.pairs, self.certainty, strict=True) if how != "guessed"]

@@ -9,22 +9,51 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from facetraits.visitors.sales.amounts import AmountReader
-from facetraits.visitors.sales.columns import Columns, names_totals, reader_of
+from facetraits.visitors.sales.columns import ColumnChoice, Columns, choice_of, names_totals, reader_of
 from facetraits.visitors.sales.file import LARGEST_FILE, SalesError, cuts_of
 from facetraits.visitors.sales.matching import Matching, MatchRule, Sale, match_sales
 from facetraits.visitors.sales.notes import notes_on
 from facetraits.visitors.sales.receipts import Line, merged, take_back
 from facetraits.visitors.sales.status import Meaning, StatusReader, both
-from facetraits.visitors.sales.table import Cells, Table, find_table, read_cells
+from facetraits.visitors.sales.table import Cells, Table, find_table, likely_table, read_cells
 from facetraits.visitors.sales.text import short
 from facetraits.visitors.sales.times import Moment, UnreadableError, aware, is_day_first, parts_of, to_utc, zone_named
 from facetraits.visitors.sales.zones import zone_in_name
 from facetraits.visitors.visit import LARGEST_BASKET
 
-__all__ = ["LARGEST_FILE", "MatchRule", "Matching", "Sale", "SalesError", "SalesFile", "match_sales", "read_sales"]
+__all__ = [
+    "LARGEST_FILE",
+    "ColumnChoice",
+    "FirstLook",
+    "MatchRule",
+    "Matching",
+    "Sale",
+    "SalesError",
+    "SalesFile",
+    "first_look",
+    "match_sales",
+    "read_sales",
+]
 
 _NOTHING: Final = Decimal(0)
 _CENT: Final = Decimal("0.01")
+
+
+class FirstLook(NamedTuple):
+    """The beginning of a table.
+
+    Attributes:
+        header: names of the columns.
+        rows: cells of the first rows.
+        choice: which columns are taken for what; None where no table of sales was found.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    choice: ColumnChoice | None
+
+
+_NOT_LOOKED: Final = FirstLook((), (), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +68,7 @@ class SalesFile:
         note: sentences on what had to be assumed, or "".
         day_first: how dates such as 3/4/2026 were read; None where the file has none.
         order_assumed: the file does not show whether day or month comes first.
+        look: the beginning of its table.
     """
 
     sales: tuple[Sale, ...]
@@ -48,9 +78,12 @@ class SalesFile:
     note: str = ""
     day_first: bool | None = None
     order_assumed: bool = False
+    look: FirstLook = _NOT_LOOKED
 
 
-def read_sales(data: bytes, zone: tzinfo, day_first: bool | None = None) -> SalesFile:
+def read_sales(
+    data: bytes, zone: tzinfo, day_first: bool | None = None, choice: ColumnChoice | None = None
+) -> SalesFile:
     """The sales of a till's file: CSV, or an XLSX workbook of which one sheet is read.
 
     Commas, semicolons, tabs or bars separate the columns of CSV; a line names them, and one column has "date" or "time"
@@ -62,11 +95,12 @@ def read_sales(data: bytes, zone: tzinfo, day_first: bool | None = None) -> Sale
         data: the file.
         zone: in which times are meant that neither say their zone nor have one in the name or a column beside them.
         day_first: how 3/4/2026 is to be read; None finds it from the whole column.
+        choice: columns that somebody has chosen; None finds them by their names and cells.
 
     Raises:
         SalesError: it holds no sale that can be read.
     """
-    lines = _read(data, zone, day_first)
+    lines = _read(data, zone, day_first, choice)
     one_each, merge_note = merged(lines.sold, lines.amount_column is not None and names_totals(lines.amount_column))
     paid = [line for line in one_each if line.amount is None or line.amount >= 0]
     refunds = [line for line in one_each if line.amount is not None and line.amount < 0]
@@ -84,7 +118,18 @@ def read_sales(data: bytes, zone: tzinfo, day_first: bool | None = None) -> Sale
         note=" ".join(filter(None, (*lines.notes, merge_note))),
         day_first=lines.day_first,
         order_assumed=lines.order_assumed,
+        look=lines.look,
     )
+
+
+def first_look(data: bytes) -> FirstLook:
+    """The beginning of a file in which ``read_sales`` finds no sales, so that somebody can say which columns they are.
+
+    Raises:
+        SalesError: it is no text and no workbook.
+    """
+    header, rows = likely_table(cuts_of(data))
+    return FirstLook(header, rows, None)
 
 
 class _Lines(NamedTuple):
@@ -98,10 +143,11 @@ class _Lines(NamedTuple):
     notes: tuple[str, ...]
     day_first: bool | None
     order_assumed: bool
+    look: FirstLook
 
 
-def _read(data: bytes, zone: tzinfo, day_first: bool | None) -> _Lines:
-    table = find_table(cuts_of(data))
+def _read(data: bytes, zone: tzinfo, day_first: bool | None, choice: ColumnChoice | None) -> _Lines:
+    table = find_table(cuts_of(data), choice)
     cells = read_cells(table, table.columns)
     if not cells.lines and not cells.refused:
         raise SalesError("The file has names of columns, but no sales below them.")
@@ -118,6 +164,7 @@ def _read(data: bytes, zone: tzinfo, day_first: bool | None) -> _Lines:
         notes=(order_note, amounts.note, *notes_on(cells, table, zone)),
         day_first=first,
         order_assumed=bool(order_note),
+        look=FirstLook(table.header, table.first, choice_of(table.header, table.columns)),
     )
 
 

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from facetraits.visitors.sales.columns import (
+    ColumnChoice,
     Columns,
     cell_of,
     columns_of,
@@ -60,8 +61,12 @@ class Cells(NamedTuple):
     mended: list[int]
 
 
-def find_table(cuts: Sequence[Cut]) -> Table:
+def find_table(cuts: Sequence[Cut], choice: ColumnChoice | None = None) -> Table:
     """The table, by the way to cut the file that makes sense of it and makes the most columns.
+
+    Args:
+        cuts: the ways to cut the file.
+        choice: columns that somebody has chosen; None finds them by their names and cells.
 
     Raises:
         SalesError: there is none.
@@ -72,7 +77,7 @@ def find_table(cuts: Sequence[Cut]) -> Table:
         rows = list(cut.rows(_SAMPLE_LINES))
         width = max((len(row.cells) for row in rows), default=0)
         try:
-            table = _table_of(cut, rows)
+            table = _table_of(cut, rows, choice)
             # Else "2026-05-04 14:05:00,5" would be a time with tenths of a second.
             if width == 1 and any(sign in table.header[0] for sign in DELIMITERS):
                 raise SalesError("The columns of the file are not separated as its first line says.")
@@ -86,15 +91,34 @@ def find_table(cuts: Sequence[Cut]) -> Table:
     raise SalesError(max(problems, key=lambda problem: problem[0])[1])
 
 
-def _table_of(cut: Cut, rows: Sequence[Row]) -> Table:
+def likely_table(cuts: Sequence[Cut]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Names of the columns and the first rows of a file in which no table of sales is found; empty without any."""
+    best: tuple[int, list[Row]] = (0, [])
+    for cut in cuts:
+        rows = list(cut.rows(_LINES_ABOVE + _SHOWN_ROWS))
+        width = max((len(row.cells) for row in rows), default=0)
+        if width > best[0]:
+            best = width, rows
+    width, rows = best
+    start = next((place for place, row in enumerate(rows) if sum(map(bool, map(str.strip, row.cells))) == width), 0)
+    header = tuple(cell.strip() for cell in rows[start].cells[:_MOST_COLUMNS]) if rows else ()
+    return header, tuple(tuple(row.cells) for row in rows[start + 1 : start + 1 + _SHOWN_ROWS])
+
+
+def _table_of(cut: Cut, rows: Sequence[Row], choice: ColumnChoice | None) -> Table:
     problem = ""
     for place, row in enumerate(rows[:_LINES_ABOVE]):
         header = tuple(cell.strip() for cell in row.cells)
         under = rows[place + 1 : place + 1 + _SAMPLE_ROWS]
         below = [other.cells for other in under]
+        first = tuple(tuple(cells) for cells in below[:_SHOWN_ROWS])
+        if choice is not None:
+            if choice.fits(header[:_MOST_COLUMNS]):
+                found = columns_of(header[:_MOST_COLUMNS], below, ())
+                return Table(cut, header, row.last, choice.places(header[:_MOST_COLUMNS], found), first)
+            continue
         moment, why = moment_columns(header[:_MOST_COLUMNS], below)
         if moment is not None:
-            first = tuple(tuple(cells) for cells in below[:_SHOWN_ROWS])
             return Table(cut, header, row.last, columns_of(header[:_MOST_COLUMNS], below, moment), first)
         if why:
             example = unreadable_example(header, ((other.number, other.cells) for other in under))

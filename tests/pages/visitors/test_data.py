@@ -157,3 +157,32 @@ def test_everything_is_deleted_after_one_question(shop: VisitStore) -> None:
     press(press(page, "visitors_delete_ask"), "visitors_delete_all")
     assert "302 visits deleted for good." in text(page)
     assert shop.latest(1) == ()
+
+
+UNKNOWN_COLUMNS = b"Kiedy;Ile\n2026-05-04 10:10:00;5,00\n2026-05-04 10:15:00;7,50\n"
+
+
+@pytest.mark.usefixtures("here")
+def test_the_owner_says_which_columns_they_are_and_is_remembered(store: VisitStore) -> None:
+    store.add([make_visit(came) for came in CAME[:2]])
+    page = open_page("Data")
+    assert "names no column for the time of the sales" in import_file(page, UNKNOWN_COLUMNS)
+    boxes = {box.label: box for box in page.selectbox}
+    assert boxes["Time, or date"].value == "Kiedy"
+    boxes["Amount"].set_value("Ile")
+    next(button for button in page.button if button.label == "Read it like this").click().run()
+    assert "Matched with visits 2" in text(page)
+    assert "Matched with visits 2" in import_file(open_page("Data"), UNKNOWN_COLUMNS), "the next time by itself"
+    press(page, "visitors_apply_sales")
+    assert sorted(visit.basket for visit in store.latest() if visit.basket) == [Decimal("5.00"), Decimal("7.50")]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_guessed_sale_stays_marked_in_the_log(store: VisitStore) -> None:
+    store.add([make_visit(CAME[0])])
+    page = open_page("Data")
+    import_file(page, b"time;amount\n2026-05-04 10:40:00;5,00\n")
+    next(box for box in page.checkbox if "guessed" in box.label).check().run()
+    press(page, "visitors_apply_sales")
+    (visit,) = store.latest()
+    assert visit.sale_guessed and visit.bought == "yes"
