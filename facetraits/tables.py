@@ -15,7 +15,10 @@ from facetraits.types import AnalysisResult
 NO_FACE: Final = "no face found"
 
 _LOCATION_COLUMNS: Final = ("box_x1", "box_y1", "box_x2", "box_y2")
-_PICTURE_COLUMNS: Final = ("path", "width", "height", "face", "error", *_LOCATION_COLUMNS, "score", "quality")
+_PICTURE_COLUMNS: Final = (
+    *("path", "width", "height", "face", "error", "incomplete"),
+    *(*_LOCATION_COLUMNS, "score", "quality"),
+)
 
 
 def trait_columns() -> tuple[str, ...]:
@@ -57,7 +60,7 @@ CSV_LINE_END: Final = ";\t|\r\n"
 
 
 def picture_record(path: str, result: AnalysisResult | None, error: str | None) -> dict[str, Any]:
-    """One picture as ``path``, ``width``, ``height``, ``error`` and ``faces``, ready for JSON.
+    """One picture as ``path``, ``width``, ``height``, ``error``, ``incomplete`` and ``faces``, ready for JSON.
 
     Args:
         path: the picture's path or file name, as the user gave it.
@@ -65,8 +68,8 @@ def picture_record(path: str, result: AnalysisResult | None, error: str | None) 
         error: why the picture could not be read; None where it could.
 
     Returns:
-        An unreadable picture has neither width nor height. A picture without a face has both, and ``NO_FACE`` as its
-        error.
+        An unreadable picture has neither width nor height, nor is it said to be complete or not. A picture without a
+        face has both, and ``NO_FACE`` as its error.
 
     Raises:
         ValueError: not exactly one of ``result`` and ``error`` is given.
@@ -74,13 +77,14 @@ def picture_record(path: str, result: AnalysisResult | None, error: str | None) 
     if (result is None) == (error is None):
         raise ValueError("a picture has either a result or an error")
     if result is None:
-        return {"path": path, "width": None, "height": None, "error": error, "faces": []}
+        return {"path": path, "width": None, "height": None, "error": error, "incomplete": None, "faces": []}
     found = result.to_dict()
     return {
         "path": path,
         "width": found["width"],
         "height": found["height"],
         "error": None if found["faces"] else NO_FACE,
+        "incomplete": found["incomplete"],
         "faces": found["faces"],
     }
 
@@ -132,7 +136,7 @@ def csv_cell(value: object) -> object:
 
 
 def _csv_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    picture = {name: record[name] for name in ("path", "width", "height", "error")}
+    picture = {name: record[name] for name in ("path", "width", "height", "error", "incomplete")}
     if not record["faces"]:
         return [picture]
     return [{**picture, "face": number, **_face_cells(face)} for number, face in enumerate(record["faces"], start=1)]

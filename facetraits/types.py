@@ -347,16 +347,23 @@ class AnalysisResult:
         size_wh: width and height of the analysed picture in px.
         faces: largest first; empty when no face was found.
         timings_ms: milliseconds by step ("detect", "align", "predict", "total").
+        incomplete: the picture's file breaks off, so that a part of the picture, and faces in it, may be missing.
     """
 
     size_wh: tuple[int, int]
     faces: tuple[FaceResult, ...]
     timings_ms: Mapping[str, float]
+    incomplete: bool = False
 
     def __post_init__(self) -> None:
         if min(self.size_wh) < 1:
             raise ValueError(f"size_wh must be positive, got {self.size_wh}")
 
     def to_dict(self) -> dict[str, Any]:
-        """``width``, ``height`` and ``faces``, ready for JSON."""
-        return {"width": self.size_wh[0], "height": self.size_wh[1], "faces": [face.to_dict() for face in self.faces]}
+        """``width``, ``height``, ``incomplete`` and ``faces``, ready for JSON."""
+        return {
+            "width": self.size_wh[0],
+            "height": self.size_wh[1],
+            "incomplete": self.incomplete,
+            "faces": [face.to_dict() for face in self.faces],
+        }

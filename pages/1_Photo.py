@@ -13,7 +13,7 @@ from facetraits.faces.detection import MOST_FACES
 from facetraits.faces.images import SUPPORTED_SUFFIXES
 from facetraits.traits import TraitName
 from facetraits.types import AnalysisResult
-from ui.kit.components import counted, lead, notice, picture_heading, privacy_line
+from ui.kit.components import counted, incomplete_notice, lead, notice, picture_heading, privacy_line
 from ui.kit.controls import choose_traits, loaded_analyzer
 from ui.kit.face_card import face_cards, headline
 from ui.kit.uploads import take_snapshot, upload_many
@@ -139,6 +139,8 @@ def show_picture(session: PhotoSession, picture: Picture, result: AnalysisResult
     if len(result.faces) == MOST_FACES:
         found = f"The {MOST_FACES} largest faces, as many as are looked at,"
     picture_heading(picture.name, f"{found} in {width} × {height} px, in {seconds:.1f} s")
+    if result.incomplete:
+        incomplete_notice()
     st.html(f"<style>.st-key-picture_frame {{ aspect-ratio: {width} / {height}; }}</style>")
     with st.container(key="picture_frame"):
         st.image(session.annotated_preview(picture, result), width="stretch", alt=alt_text(picture, result))

@@ -121,3 +121,8 @@ def photo_of_many(count: int = 5, face_px: int = 90, width: int = 1280) -> NDArr
 def photo_without_faces() -> NDArray[np.uint8]:
     """(400, 600, 3) RGB picture of a cup of coffee, from scikit-image."""
     return skimage.data.coffee()
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """A PNG file of (H, W, 3) RGB."""
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()

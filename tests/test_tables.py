@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,19 +46,28 @@ def rows_of(*records):
 
 def test_record_of_a_picture_with_faces():
     record = record_of(make_face(), make_face(left=300))
-    assert list(record) == ["path", "width", "height", "error", "faces"]
+    assert list(record) == ["path", "width", "height", "error", "incomplete", "faces"]
     assert (record["path"], record["width"], record["height"], record["error"]) == ("photo.jpg", 640, 480, None)
     assert [face["box_xyxy"][0] for face in record["faces"]] == [100, 300]
     assert list(record["faces"][0]) == ["box_xyxy", "score", "landmarks", "quality", *TRAITS, "mood"]
 
 
 def test_record_of_a_picture_without_a_face():
-    assert record_of() == {"path": "photo.jpg", "width": 640, "height": 480, "error": NO_FACE, "faces": []}
+    found = {"path": "photo.jpg", "width": 640, "height": 480, "error": NO_FACE, "incomplete": False, "faces": []}
+    assert record_of() == found
 
 
 def test_record_of_a_picture_that_cannot_be_read():
     record = picture_record("photo.jpg", None, "The file is empty.")
-    assert record == {"path": "photo.jpg", "width": None, "height": None, "error": "The file is empty.", "faces": []}
+    reason = {"path": "photo.jpg", "error": "The file is empty."}
+    assert record == reason | {"width": None, "height": None, "incomplete": None, "faces": []}
+
+
+def test_a_picture_whose_file_breaks_off_says_so():
+    result = replace(make_result(), incomplete=True)
+    record = picture_record("photo.jpg", result, None)
+    assert record["incomplete"] is True
+    assert rows_of(record)[0]["incomplete"] == "true"
 
 
 @pytest.mark.parametrize(("result", "error"), [(None, None), (make_result(), "broken")])
@@ -92,7 +102,8 @@ def test_csv_columns_are_the_contract():
     assert text == ",".join(csv_columns()) + "\n"
     assert len(set(csv_columns())) == len(csv_columns())
     expected = (
-        *("path", "width", "height", "face", "error", "box_x1", "box_y1", "box_x2", "box_y2", "score", "quality"),
+        *("path", "width", "height", "face", "error", "incomplete"),
+        *("box_x1", "box_y1", "box_x2", "box_y2", "score", "quality"),
         *("age", "age_low", "age_high", "age_unsure", "age_group"),
         *("gender", "gender_confidence", "gender_unsure", "p_male", "p_female"),
         *("ethnicity", "ethnicity_confidence", "ethnicity_unsure"),
@@ -160,7 +171,7 @@ def test_one_row_per_face_numbered_from_one():
 def test_a_picture_without_a_face_has_one_row_with_its_size():
     (row,) = rows_of(record_of())
     filled = {name: cell for name, cell in row.items() if cell}
-    assert filled == {"path": "photo.jpg", "width": "640", "height": "480", "error": NO_FACE}
+    assert filled == {"path": "photo.jpg", "width": "640", "height": "480", "error": NO_FACE, "incomplete": "false"}
 
 
 def test_a_picture_that_cannot_be_read_has_one_row_with_the_reason():
@@ -172,7 +183,7 @@ def test_traits_that_were_not_asked_for_are_empty():
     (row,) = rows_of(record_of(make_face(traits=("gender",))))
     filled = {name for name, cell in row.items() if cell}
     assert filled == {
-        *("path", "width", "height", "face", "box_x1", "box_y1", "box_x2", "box_y2", "score"),
+        *("path", "width", "height", "face", "incomplete", "box_x1", "box_y1", "box_x2", "box_y2", "score"),
         *("gender", "gender_confidence", "gender_unsure", "p_male", "p_female"),
     }
 

@@ -280,6 +280,6 @@ def test_only_traits_that_were_computed_are_in_the_dict(trait):
 
 def test_result_as_a_dict_is_plain_json():
     found = make_result(make_face(), make_face(left=300), size_wh=(800, 600)).to_dict()
-    assert list(found) == ["width", "height", "faces"]
+    assert list(found) == ["width", "height", "incomplete", "faces"]
     assert (found["width"], found["height"], len(found["faces"])) == (800, 600, 2)
     assert json.loads(json.dumps(found, allow_nan=False)) == found

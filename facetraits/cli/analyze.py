@@ -11,15 +11,16 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from tqdm import tqdm
 
 from facetraits.analyzer import FaceAnalyzer, load_analyzer
+from facetraits.cli.files import LeftOut, Picture, is_one_of, pictures
 from facetraits.errors import EXIT_DONE, EXIT_SOME_UNREADABLE, UserError
-from facetraits.faces.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode_image, is_picture_path
+from facetraits.faces.images import SUPPORTED_SUFFIXES, ImageDecodeError, decode
 from facetraits.registry import PROFILES
 from facetraits.tables import csv_cell, csv_line, csv_lines, json_lines, picture_record
 from facetraits.traits import TRAITS, TraitName
@@ -35,9 +36,9 @@ def add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser = commands.add_parser(
         "analyze",
         help="analyse pictures, folders of pictures, and videos",
-        description="Analyse pictures and videos; folders are searched for pictures with all folders in them. Every "
-        "picture gives a result, and every person in a video a time line: one that cannot be read, or has no face, a "
-        "row with the reason.",
+        description="Analyse pictures and videos; folders are searched, with all folders in them, for files that hold "
+        "pictures, whatever their names. Every picture gives a result, and every person in a video a "
+        "time line: one that cannot be read, or has no face, a row with the reason.",
         epilog="Results are written as they come, to a file into FILE.part until all are there; a run that was stopped "
         "goes on with --resume. Exit codes: 0 all done, 1 some files could not be read, 2 nothing done, 3 models "
         "missing or damaged, 130 stopped by Ctrl-C.",
@@ -73,26 +74,30 @@ class _Tally:
 
     files: int = 0
     unreadable: int = 0
+    incomplete: int = 0
 
 
 def _analyze(arguments: argparse.Namespace) -> int:
     traits = _traits(arguments.traits)
     out: Path | None = arguments.out
-    pictures = list(_pictures(arguments.paths))
-    if out is not None and (out.suffix.lower() in (*SUPPORTED_SUFFIXES, *VIDEO_SUFFIXES) or _is_one_of(out, pictures)):
+    left_out = LeftOut()
+    found = list(pictures(arguments.paths, left_out))
+    if out is not None and (out.suffix.lower() in (*SUPPORTED_SUFFIXES, *VIDEO_SUFFIXES) or is_one_of(out, found)):
         kind = "video" if out.suffix.lower() in VIDEO_SUFFIXES else "picture"
         raise UserError(f"--out names a {kind}, {out}, which would be overwritten; name another file")
-    if not pictures:
+    for note in left_out.notes():
+        print(f"facetraits: {note}", file=sys.stderr)
+    if not found:
         raise UserError(f"no pictures found in {', '.join(arguments.paths)}")
     form = arguments.format or ("csv" if out is not None and out.suffix.lower() == ".csv" else "jsonl")
-    videos = sum(picture.is_video for picture in pictures)
-    if form == "csv" and 0 < videos < len(pictures):
+    videos = sum(picture.is_video for picture in found)
+    if form == "csv" and 0 < videos < len(found):
         raise UserError("pictures and videos have different columns; write two CSV files, or --format jsonl")
     done = _checked_output(out, form, arguments)
     lines_of = json_lines if form == "jsonl" else timeline_csv_lines if videos else csv_lines
     analyzer = load_analyzer(profile=arguments.profile)
     tally = _Tally()
-    left = [picture for picture in pictures if _as_written(picture.path) not in done]
+    left = [picture for picture in found if _as_written(picture.path) not in done]
     with _output(out, append=bool(done)) as stream, _progress(left, stream) as progress:
         lines = iter(lines_of(_records(progress, analyzer, traits, tally)))
         if done and form == "csv":
@@ -100,8 +105,15 @@ def _analyze(arguments: argparse.Namespace) -> int:
         for piece in lines:
             stream.write(piece)
             stream.flush()
+    if tally.incomplete:
+        one = tally.incomplete == 1
+        print(
+            f"facetraits: the file of {tally.incomplete} picture{'' if one else 's'} is incomplete; what is missing of "
+            f"{'it' if one else 'them'} is grey",
+            file=sys.stderr,
+        )
     if tally.unreadable:
-        kind = "files" if 0 < videos < len(pictures) else "videos" if videos else "pictures"
+        kind = "files" if 0 < videos < len(found) else "videos" if videos else "pictures"
         print(
             f"facetraits: {tally.unreadable} of {tally.files} {kind} could not be read; their rows say why",
             file=sys.stderr,
@@ -119,55 +131,8 @@ def _traits(listed: str) -> tuple[TraitName, ...]:
     return tuple(trait for trait in TRAITS if trait in asked)
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """A file to analyse, or what cannot be read and why."""
-
-    path: str
-    error: str | None = None
-
-    @property
-    def is_video(self) -> bool:
-        return os.path.splitext(self.path)[1].lower() in VIDEO_SUFFIXES and self.error is None
-
-
-def _pictures(paths: Iterable[str]) -> Iterator[_Picture]:
-    """Every picture once: files as named, folders in order of their names with all that is not hidden."""
-    seen = set()
-    for path in paths:
-        if not os.path.exists(path):
-            raise UserError(f"there is no file or folder {path}")
-        for picture in _pictures_of(path) if os.path.isdir(path) else [_file(path)]:
-            if (real := os.path.realpath(picture.path)) not in seen:
-                seen.add(real)
-                yield picture
-
-
-def _file(path: str) -> _Picture:
-    """A file to analyse; a pipe or a device is none, because it may have no end."""
-    endless = os.path.exists(path) and not os.path.isfile(path)
-    return _Picture(path, "this is a pipe or a device and no file" if endless else None)
-
-
-def _is_one_of(path: Path, pictures: Iterable[_Picture]) -> bool:
-    """True where ``path`` is the file of a picture, whatever either is called."""
-    real = os.path.realpath(path)
-    return any(os.path.realpath(picture.path) == real for picture in pictures)
-
-
-def _pictures_of(folder: str) -> Iterator[_Picture]:
-    closed: list[OSError] = []
-    for parent, folders, files in os.walk(folder, onerror=closed.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and is_picture_path(name):
-                yield _file(os.path.join(parent, name))
-    for error in closed:
-        yield _Picture(str(error.filename), f"the folder could not be opened: {error.strerror}")
-
-
 def _records(
-    pictures: Iterable[_Picture], analyzer: FaceAnalyzer, traits: tuple[TraitName, ...], tally: _Tally
+    pictures: Iterable[Picture], analyzer: FaceAnalyzer, traits: tuple[TraitName, ...], tally: _Tally
 ) -> Iterator[dict[str, Any]]:
     for picture in pictures:
         tally.files += 1
@@ -176,6 +141,7 @@ def _records(
             continue
         record = _record(picture, analyzer, traits)
         tally.unreadable += record["width"] is None
+        tally.incomplete += record["incomplete"] is True
         yield record
 
 
@@ -200,11 +166,13 @@ def _shown(video: VideoFile) -> Iterator[Frame]:
             yield frame
 
 
-def _record(picture: _Picture, analyzer: FaceAnalyzer, traits: tuple[TraitName, ...]) -> dict[str, Any]:
+def _record(picture: Picture, analyzer: FaceAnalyzer, traits: tuple[TraitName, ...]) -> dict[str, Any]:
     if picture.error is not None:
         return picture_record(picture.path, None, picture.error)
     try:
-        return picture_record(picture.path, analyzer.analyze(decode_image(_bytes_of(picture.path)), traits), None)
+        decoded = decode(_bytes_of(picture.path))
+        result = replace(analyzer.analyze(decoded.pixels, traits), incomplete=decoded.incomplete)
+        return picture_record(picture.path, result, None)
     except ImageDecodeError as error:
         return picture_record(picture.path, None, str(error))
     except MemoryError:
@@ -307,7 +275,7 @@ def _output(path: Path | None, append: bool) -> Iterator[TextIO]:
 
 
 @contextmanager
-def _progress(pictures: Sequence[_Picture], stream: TextIO) -> Iterator[Iterable[_Picture]]:
+def _progress(pictures: Sequence[Picture], stream: TextIO) -> Iterator[Iterable[Picture]]:
     """The pictures with a bar on stderr, unless a single one, no terminal, or the results themselves show there."""
     hidden = len(pictures) < 2 or not sys.stderr.isatty() or stream.isatty()
     with tqdm(pictures, desc="Analysing", unit=" pictures", disable=hidden) as bar:

@@ -10,10 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from facetraits.faces.images import decode_image, picture_pixels
+from facetraits.faces.images import Decoded, decode, picture_pixels
 
 # Of one picture that a page takes: more shows no more of a face, and 50 megapixels are what the largest cameras make.
 PAGE_MAX_PIXELS: Final = 50_000_000
@@ -83,11 +80,11 @@ _IN_WORK: Final = PixelBudget()
 
 
 @contextmanager
-def decoded_in_turn(data: bytes) -> Iterator[NDArray[np.uint8]]:
-    """The (H, W, 3) RGB picture of a file that a page was given; its room is kept until the block ends.
+def decoded_in_turn(data: bytes) -> Iterator[Decoded]:
+    """The picture of a file that a page was given; its room is kept until the block ends.
 
     Raises:
-        ImageDecodeError: as of ``decode_image``; also for more than ``PAGE_MAX_PIXELS``.
+        ImageDecodeError: as of ``decode``; also for more than ``PAGE_MAX_PIXELS``.
     """
     with _IN_WORK.room_for(data):
-        yield decode_image(data, PAGE_MAX_PIXELS)
+        yield decode(data, PAGE_MAX_PIXELS)

@@ -47,15 +47,20 @@ def jpeg_without_metadata(data: bytes) -> bytes:
     return b"".join(parts)
 
 
+def jpeg_first_scan(data: bytes) -> int:
+    """Where the marker of a JPEG's first scan is; the length of the file where there is none."""
+    return next((start for start, _, marker in _segments(data) if marker == _START_OF_SCAN), len(data))
+
+
 def jpeg_scans(data: bytes) -> int:
     """How often a reader must go through all pixels of a JPEG file: once if it is baseline, about 10 times if not."""
-    first = _first_scan(data)
+    first = jpeg_first_scan(data)
     return data.count(bytes((0xFF, _START_OF_SCAN)), first, jpeg_end(data, first))
 
 
 def jpeg_end(data: bytes, first_scan: int | None = None) -> int:
     """Where the picture of a JPEG file ends; behind it phones keep a video, and cameras the next picture."""
-    end = data.find(_END_OF_IMAGE, _first_scan(data) if first_scan is None else first_scan)
+    end = data.find(_END_OF_IMAGE, jpeg_first_scan(data) if first_scan is None else first_scan)
     return end + len(_END_OF_IMAGE) if end >= 0 else len(data)
 
 
@@ -75,10 +80,6 @@ def png_without_metadata(data: bytes) -> bytes:
         parts.append(data[start:end])
         start = end
     return b"".join(parts)
-
-
-def _first_scan(data: bytes) -> int:
-    return next((start for start, _, marker in _segments(data) if marker == _START_OF_SCAN), len(data))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,7 +21,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
 from facetraits.errors import UserError
-from facetraits.faces.containers import jpeg_scans, jpeg_without_metadata, png_without_metadata
+from facetraits.faces.containers import jpeg_first_scan, jpeg_scans, jpeg_without_metadata, png_without_metadata
+from facetraits.faces.incomplete import cut_jpeg, cut_png, show_missing, written
 
 # 108-megapixel phones pass. A picture of the limit takes 360 MB, and 1.2 GB while it is decoded.
 MAX_PIXELS: Final = 120_000_000
@@ -34,7 +35,9 @@ _STRIP_PX: Final = 256
 SUPPORTED_SUFFIXES: Final[tuple[str, ...]] = (
     ".jpg",
     ".jpeg",
+    ".jpe",
     ".jfif",
+    ".mpo",  # several JPEGs in a row, of which the first is read
     ".png",
     ".webp",
     ".bmp",
@@ -46,6 +49,9 @@ SUPPORTED_SUFFIXES: Final[tuple[str, ...]] = (
     ".heif",
     ".hif",
 )
+
+# Enough of a file to tell its format.
+SNIFFED_BYTES: Final = 64
 
 _ORIENTATION_TAG: Final = 0x0112
 _BITS_PER_SAMPLE_TAG: Final = 258
@@ -100,16 +106,34 @@ class ImageDecodeError(UserError, ValueError):
     """The bytes cannot be turned into a picture; the message is one sentence for the person who chose the file."""
 
 
-def is_picture_path(path: str | Path) -> bool:
-    """True where the file name ends like one of a format that ``decode_image`` reads; upper case counts too."""
-    return Path(path).suffix.lower() in SUPPORTED_SUFFIXES
+def is_picture(head: bytes) -> bool:
+    """Whether a file is of a format that ``decode`` reads, by its first ``SNIFFED_BYTES``."""
+    return _format_of(head) is not None
+
+
+class Decoded(NamedTuple):
+    """A picture and how much of it there is.
+
+    Attributes:
+        pixels: (H, W, 3) RGB, upright, contiguous and writable.
+        incomplete: the file breaks off; what is missing of the picture is grey, or coarser than the rest.
+    """
+
+    pixels: NDArray[np.uint8]
+    incomplete: bool
 
 
 def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """The pixels that ``decode`` gives, be they all there or not."""
+    return decode(data, max_pixels).pixels
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC file.
 
     The orientation that the file states is applied. Transparent parts show white. Of 16 bits per colour the upper 8 are
-    kept. Of several frames or pages the first (of HEIC: the primary one) is taken. Colour profiles are not applied.
+    kept. Of several frames or pages the first (of HEIC: the primary one) is taken. Colour profiles are not applied. Of
+    a JPEG or PNG that breaks off what is there is shown.
 
     Any number of threads may decode at the same time.
 
@@ -118,13 +142,10 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
         max_pixels: pictures with more pixels are refused from their header, before memory is taken for them; so are
             those with a side of more than ``MAX_SIDE_PX``.
 
-    Returns:
-        (H, W, 3) RGB, contiguous and writable.
-
     Raises:
-        ImageDecodeError: the bytes are empty, of no known format, broken or incomplete, the picture has too many
-            pixels, too long a side or too many passes over its pixels, or its values are not 1 to 16 bits without sign
-            (signed, 32-bit and floating-point TIFF).
+        ImageDecodeError: the bytes are empty, of no known format, broken, or incomplete (JPEG and PNG: without any
+            pixel), the picture has too many pixels, too long a side or too many passes over its pixels, or its values
+            are not 1 to 16 bits without sign (signed, 32-bit and floating-point TIFF).
     """
     if not data:
         raise ImageDecodeError("The file is empty.")
@@ -133,13 +154,12 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
         known = ", ".join(_READERS)
         raise ImageDecodeError(f"The file is not a picture of a format that can be read ({known}).")
     try:
-        with _opened(data, name) as picture:
-            _check_size(picture.size, max_pixels)
-            _check_planes(picture)
-            _check_scans(picture, data)
-            picture.load()
-            orientation = _orientation(picture)
-            pixels = _to_rgb(picture, name)
+        if name == "JPEG":
+            stored, orientation, incomplete = _read_jpeg(data, max_pixels)
+        elif name == "PNG":
+            stored, orientation, incomplete = _read_png(data, max_pixels)
+        else:
+            stored, orientation, incomplete = _read(data, name, max_pixels)
     except ImageDecodeError:
         raise
     except Image.DecompressionBombError as error:  # from a reader that checks before it tells the size
@@ -148,7 +168,48 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
         ) from error
     except Exception as error:  # on broken bytes the readers raise whatever their parsers stumble over
         raise ImageDecodeError(f"The {name} picture is broken, incomplete or of a kind that cannot be read.") from error
-    return np.asarray(_TURNS[orientation](pixels), dtype=np.uint8) if orientation in _TURNS else pixels
+    upright = np.asarray(_TURNS[orientation](stored), dtype=np.uint8) if orientation in _TURNS else stored
+    return Decoded(upright, incomplete)
+
+
+_Read = tuple[NDArray[np.uint8], int, bool]  # RGB as stored, the orientation to apply, whether some is missing
+
+
+def _read(data: bytes, name: str, max_pixels: int) -> _Read:
+    with _opened(data, name) as picture:
+        _check_size(picture.size, max_pixels)
+        _check_planes(picture)
+        _check_scans(picture, data)
+        picture.load()
+        orientation = _orientation(picture)
+        return _to_rgb(picture, name), orientation, False
+
+
+def _read_jpeg(data: bytes, max_pixels: int) -> _Read:
+    cut = cut_jpeg(data, jpeg_first_scan(data))
+    if cut is None:
+        return _read(data, "JPEG", max_pixels)
+    probe = zlib.crc32(_read(cut.probe, "JPEG", max_pixels)[0].data)
+    pixels, orientation, _ = _read(cut.ended, "JPEG", max_pixels)
+    incomplete = zlib.crc32(pixels.data) != probe
+    if incomplete and (pixels == pixels[0, 0]).all():
+        raise ImageDecodeError("The JPEG picture is incomplete: the file breaks off before its first pixel.")
+    return pixels, orientation, incomplete
+
+
+def _read_png(data: bytes, max_pixels: int) -> _Read:
+    try:
+        return _read(data, "PNG", max_pixels)
+    except (OSError, SyntaxError):
+        if not picture_pixels(data):
+            raise
+    picture, known = cut_png(lambda: _opened(written(data), "PNG"))
+    if not known.any():
+        raise ImageDecodeError("The PNG picture is incomplete: the file breaks off before its first pixel.")
+    orientation = _orientation(picture)
+    pixels = _to_rgb(picture, "PNG")
+    show_missing(pixels, known, interlaced=bool(picture.info.get("interlace")))
+    return pixels, orientation, True
 
 
 def picture_pixels(data: bytes) -> int:

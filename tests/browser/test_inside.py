@@ -7,10 +7,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import cv2
 import pytest
 
-from tests.builders import photo_of_many, photo_without_faces
+from tests.builders import photo_of_many, photo_without_faces, png
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Watched
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="TensorFlow is not installed")
 TITLE = "Inside the CNN"
-
-
-def png(image) -> bytes:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def choose(browser: Watched, name: str) -> None:

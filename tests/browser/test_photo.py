@@ -10,13 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from facetraits.faces.images import decode_image
-from tests.builders import photo_of_many, photo_of_one, photo_without_faces
+from tests.builders import photo_of_many, photo_of_one, photo_without_faces, png
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Watched
@@ -42,10 +39,6 @@ CONTRAST = """element => {
   const b = luminance(parse(getComputedStyle(behind).backgroundColor));
   return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
 }"""
-
-
-def png(image: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def test_five_faces_get_five_cards(open_browser: OpenBrowser) -> None:

@@ -13,7 +13,7 @@ def test_one_picture_is_one_line_with_the_keys_of_the_contract(analyze, put):
     path = put("face.jpg")
     code, (record,), err = analyze(path)
     assert (code, err) == (0, "")
-    assert list(record) == ["path", "width", "height", "error", "faces"]
+    assert list(record) == ["path", "width", "height", "error", "incomplete", "faces"]
     assert (record["path"], record["width"], record["height"], record["error"]) == (str(path), 290, 290, None)
     (face,) = record["faces"]
     assert list(face) == ["box_xyxy", "score", "landmarks", "quality", *TRAITS, "mood"]
@@ -61,11 +61,13 @@ def test_nothing_but_broken_pictures_is_not_nothing_done(analyze, put):
 
 
 def test_folders_are_walked_in_order_without_what_is_hidden(analyze, put, tmp_path):
-    visible = ["Z.PNG", "b.png", "b10.jpeg", "sub/a.png", "sub/deeper/x.webp", "tub/a.bmp"]
-    for name in (*reversed(visible), ".hidden.png", ".git/a.png", "sub/.thumbs/a.png", "notes.txt", "png"):
+    visible = ["Z.PNG", "b.png", "b10.jpeg", "plain", "sub/a.png", "sub/deeper/x.webp", "tub/a.bmp"]
+    for name in (*reversed(visible), ".hidden.png", ".git/a.png", "sub/.thumbs/a.png"):
         put("coffee.png", name)
-    code, records, _ = analyze(tmp_path)
+    (tmp_path / "notes.txt").write_text("no picture")
+    code, records, err = analyze(tmp_path)
     assert code == 0
+    assert err == "facetraits: 1 file is no picture and was left out\n"
     assert [os.path.relpath(record["path"], tmp_path) for record in records] == visible
 
 
@@ -184,3 +186,12 @@ def test_a_picture_that_needs_too_much_memory_ends_nothing(analyze, put, tmp_pat
         "the picture needs more memory than this machine has free",
         "no face found",
     ]
+
+
+def test_a_file_that_breaks_off_is_analysed_with_a_word(analyze, put):
+    path = put("group.png")
+    with open(path, "r+b") as stream:
+        stream.truncate(os.path.getsize(path) * 9 // 10)
+    code, (record,), err = analyze(path)
+    assert (code, record["incomplete"], record["width"]) == (0, True, 640)
+    assert err == "facetraits: the file of 1 picture is incomplete; what is missing of it is grey\n"

@@ -33,7 +33,10 @@ def test_a_folder_without_pictures_is_said(analyze, tmp_path, loaded):
     (tmp_path / "notes.txt").write_text("nothing here")
     code, records, err = analyze(tmp_path)
     assert (code, records, loaded) == (2, [], [])
-    assert err == f"facetraits: no pictures found in {tmp_path}\n"
+    assert err.splitlines() == [
+        "facetraits: 1 file is no picture and was left out",
+        f"facetraits: no pictures found in {tmp_path}",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 import pytest
 from starlette.types import Message, Scope
 
 from tests.browser.conftest import running_app
-from tests.builders import ROOT, photo_of_one
+from tests.builders import ROOT, photo_of_one, png
 from tests.hostile.visitor import Visitor
 from ui.kit.uploads import UploadPermits
 from ui.server.uploads import UploadGuard, UploadLimits, limits_from
@@ -46,10 +45,6 @@ app = st.App(
     routes=[Route("/count", count)],
 )
 """
-
-
-def png(image: np.ndarray) -> bytes:
-    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
 
 
 def status_of(url: str) -> int:
@@ -193,8 +188,8 @@ def test_an_upload_that_grows_beyond_the_limit_ends_while_it_comes_in():
 
 def test_a_stuck_upload_ends():
     upload = Upload(UploadLimits(silence_s=0.05))
-    assert played(upload, [10]) == (408, "The upload came to a halt.")
-    assert upload.permits.why_refused("me") == "The upload came to a halt.", "which the page says"
+    assert played(upload, [10]) == (408, "The upload stopped.")
+    assert upload.permits.why_refused("me") == "The upload stopped.", "which the page says"
     upload.permits.open_page("me", "another")
     assert upload.permits.why_refused("me") is None
 

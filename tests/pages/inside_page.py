@@ -6,7 +6,6 @@ import html
 import re
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
@@ -15,15 +14,11 @@ from facetraits.ensemble import Member
 from facetraits.inside.reading import read_network
 from facetraits.inside.requests import YEARS, Forward, StrongestMaps
 from facetraits.registry import load_manifest
-from tests.builders import MODELS, ROOT
+from tests.builders import MODELS, ROOT, png
 
 PAGE = "pages/5_Inside_the_CNN.py"
 LAYERS, HEAT, FOOL, ARCHITECTURE = VIEWS = ("Layer by layer", "Where it looks", "Try to fool it", "Architecture")
 MANIFEST = load_manifest(MODELS)
-
-
-def png(image: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 class FakeWorker:

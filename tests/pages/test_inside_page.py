@@ -14,7 +14,7 @@ from facetraits.inside.reading import read_network
 from facetraits.inside.requests import YEARS
 from facetraits.inside.worker import InsideError
 from facetraits.registry import ModelIntegrityError
-from tests.builders import FIRST_NETWORK, OTHER_NETWORK, ROOT, photo_of_many, photo_of_one, photo_without_faces
+from tests.builders import FIRST_NETWORK, OTHER_NETWORK, ROOT, photo_of_many, photo_of_one, photo_without_faces, png
 from tests.pages.inside_page import (
     ARCHITECTURE,
     FOOL,
@@ -276,6 +276,15 @@ def test_a_broken_file_is_a_sentence(worker: FakeWorker) -> None:
     page.file_uploader[0].set_value(("a.png", b"\x89PNG\r\n\x1a\n nothing", "image/png")).run()
     assert not page.exception
     assert re.search(r"a\.png [A-Z][^.]+\.", text(page))
+
+
+def test_a_file_that_breaks_off_is_looked_into_with_a_word(worker: FakeWorker) -> None:
+    page = choose(open_page(), "inside_source", "Upload")
+    whole = png(photo_of_one())
+    page.file_uploader[0].set_value([("cut.png", whole[: len(whole) * 9 // 10], "image/png")]).run()
+    assert not page.exception
+    assert "The file is incomplete" in text(page)
+    assert "Answers of the whole ensemble" in text(page)
 
 
 def test_one_of_several_faces_can_be_chosen(worker: FakeWorker) -> None:

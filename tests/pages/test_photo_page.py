@@ -27,14 +27,11 @@ from tests.builders import (
     photo_of_many,
     photo_of_one,
     photo_without_faces,
+    png,
 )
 from ui.photo.sample_row import group_photo
 
 BROKEN = b"\x89PNG\r\n\x1a\n and then nothing"
-
-
-def png(image: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 ONE = png(photo_of_one())
@@ -125,6 +122,13 @@ def test_a_broken_file_does_not_stop_the_others(analyzer: FakeAnalyzer) -> None:
     page.selectbox[0].select_index(1).run()
     assert "No face found" in text(page)
     assert len(analyzer.calls) == 2, "looking at another picture computes nothing"
+
+
+def test_a_file_that_breaks_off_is_shown_with_a_word(analyzer: FakeAnalyzer) -> None:
+    page = upload(open_page(), ("cut.png", ONE[: len(ONE) * 9 // 10]))
+    assert cards(page) == 1
+    assert "The file is incomplete" in text(page)
+    assert "The file is incomplete" not in text(upload(open_page(), ("whole.png", ONE)))
 
 
 def test_only_broken_files_leave_their_reasons(analyzer: FakeAnalyzer) -> None:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from facetraits.faces.alignment import CROPS
 from tests.builders import (
     ROOT,
@@ -16,14 +12,11 @@ from tests.builders import (
     photo_of_many,
     photo_of_one,
     photo_without_faces,
+    png,
 )
 from ui.inside import cached
 from ui.inside.session import InsideSession
 from ui.photo.session import Picture
-
-
-def png(image: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def test_results_are_kept_for_a_picture_and_forgotten_with_it() -> None:

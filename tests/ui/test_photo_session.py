@@ -9,13 +9,12 @@ import json
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from facetraits.faces.images import decode_image
 from facetraits.tables import csv_columns
 from facetraits.traits import TRAITS
-from tests.builders import FakeAnalyzer, make_detection, make_face, make_result, photo_of_one, photo_without_faces
+from tests.builders import FakeAnalyzer, make_detection, make_face, make_result, photo_of_one, photo_without_faces, png
 from ui.photo.export import to_csv, to_json
 from ui.photo.sample_row import FOLDER, PORTRAITS, group_photo
 from ui.photo.session import (
@@ -27,10 +26,6 @@ from ui.photo.session import (
     annotated_download,
     face_crop,
 )
-
-
-def png(image: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def picture(key: str, data: bytes, reads: list[str] | None = None) -> Picture:

@@ -14,7 +14,7 @@ from facetraits.traits import TRAITS
 from facetraits.types import FaceResult
 from ui.inside.pictures import address_of_jpeg
 from ui.inside.session import InsideSession, Looked, Subject
-from ui.kit.components import counted, listed, notice
+from ui.kit.components import counted, incomplete_notice, listed, notice
 from ui.kit.face_card import trait_sections, warnings
 from ui.kit.uploads import take_snapshot, upload_one
 from ui.photo.session import Picture
@@ -54,6 +54,8 @@ def choose_face(session: InsideSession, picture: Picture, analyzer: FaceAnalyzer
     if outcome.error is not None or outcome.result is None:
         notice("error", picture.name, outcome.error or "")
         return None
+    if outcome.result.incomplete:
+        incomplete_notice()
     faces = outcome.result.faces
     if not faces:
         notice(

@@ -39,6 +39,16 @@ def notice(kind: Literal["error", "hint"], title: str, text: str, advice: Sequen
     )
 
 
+def incomplete_notice() -> None:
+    """Beside a picture whose file breaks off."""
+    notice(
+        "hint",
+        "The file is incomplete",
+        "What is missing of the picture is grey, or less sharp than the rest; faces there are not found.",
+        ("Copy or download the file once more, if it is whole elsewhere.",),
+    )
+
+
 def picture_heading(name: str, facts: str) -> None:
     """Name of a picture and what was found in it."""
     st.html(f'<h2 class="ft-picture">{escape(name)}</h2><p class="ft-facts" role="status">{escape(facts)}</p>')

@@ -125,8 +125,8 @@ class PhotoSession:
         """The picture with numbered boxes at screen size, as JPEG."""
         preview = self._previews.get(picture.key)
         if preview is None:
-            with decoded_in_turn(picture.read()) as image:
-                preview = self._remember_preview(picture, image)
+            with decoded_in_turn(picture.read()) as decoded:
+                preview = self._remember_preview(picture, decoded.pixels)
         self._previews.move_to_end(picture.key)
         small = decode_image(preview)
         return to_jpeg(annotate(small, result), _PREVIEW_QUALITY)
@@ -138,8 +138,8 @@ class PhotoSession:
         analyzer: FaceAnalyzer,
         look: Callable[[NDArray[np.uint8], AnalysisResult], None] | None,
     ) -> Outcome:
-        with decoded_in_turn(picture.read()) as image:
-            result = analyzer.analyze(image, traits)
+        with decoded_in_turn(picture.read()) as (image, incomplete):
+            result = replace(analyzer.analyze(image, traits), incomplete=incomplete)
             if look is not None:
                 look(image, result)
             self._remember_preview(picture, image)
@@ -156,8 +156,8 @@ class PhotoSession:
 
 def annotated_download(picture: Picture, result: AnalysisResult) -> bytes:
     """The whole picture with numbered boxes, as JPEG."""
-    with decoded_in_turn(picture.read()) as image:
-        return to_jpeg(annotate(image, result), _DOWNLOAD_QUALITY)
+    with decoded_in_turn(picture.read()) as decoded:
+        return to_jpeg(annotate(decoded.pixels, result), _DOWNLOAD_QUALITY)
 
 
 def face_crop(image: NDArray[np.uint8], detection: FaceDetection) -> bytes:
