@@ -20,6 +20,7 @@ from ui.kit.uploads import take_snapshot, upload_many
 from ui.photo.export import to_csv, to_json
 from ui.photo.sample_row import choose_sample
 from ui.photo.session import Outcome, PhotoSession, Picture, annotated_download
+from ui.photo.viewer import show_boxes
 from ui.shell import start_page
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def show_results(
     if readable:
         picture, outcome = choose_one(readable)
         assert outcome.result is not None
-        left, right = st.columns([3, 2], gap="medium")
+        left, right = st.columns([16, 9], gap="medium")
         with left, st.container(key="picture"):
             show_picture(session, picture, outcome.result)
             show_downloads(outcomes, picture, outcome.result)
@@ -143,7 +144,8 @@ def show_picture(session: PhotoSession, picture: Picture, result: AnalysisResult
         incomplete_notice()
     st.html(f"<style>.st-key-picture_frame {{ aspect-ratio: {width} / {height}; }}</style>")
     with st.container(key="picture_frame"):
-        st.image(session.annotated_preview(picture, result), width="stretch", alt=alt_text(picture, result))
+        st.image(session.preview(picture), width="stretch", alt=alt_text(picture, result))
+        show_boxes(result)
 
 
 def show_faces(result: AnalysisResult, crops: Sequence[bytes]) -> None:

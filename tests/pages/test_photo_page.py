@@ -89,7 +89,7 @@ def text(page: AppTest) -> str:
 
 
 def cards(page: AppTest) -> int:
-    return sum(piece.body.count('<li class="ft-card">') for piece in page.html)
+    return sum(piece.body.count('<li class="ft-card"') for piece in page.html)
 
 
 def test_a_portrait_gets_a_card_with_every_answer(analyzer: FakeAnalyzer) -> None:

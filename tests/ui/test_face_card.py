@@ -11,7 +11,7 @@ import pytest
 
 from facetraits.types import AgePrediction, ClassPrediction, FaceResult, FaceTraits, QualityIssue
 from tests.builders import AGE_GROUP_NAMES, make_classes, make_detection, make_face, make_result, make_traits
-from ui.kit.face_card import QUALITY_ADVICE, face_cards, headline
+from ui.kit.face_card import QUALITY_ADVICE, crowd_summary, face_cards, headline
 
 JPEG = b"\xff\xd8 not really"
 
@@ -139,6 +139,14 @@ def test_a_crowd_starts_folded_with_its_answers_in_view() -> None:
     assert few.count("<details open>") == 6
     assert "<details open>" not in many
     assert text(many).count("34 years, female, white, happy") == 7
+
+
+def test_a_crowd_is_summed_up_in_one_line() -> None:
+    genders = ["male"] * 4 + ["female"] * 3
+    faces = [make_face(years=float(20 + i), gender=gender) for i, gender in enumerate(genders)]
+    assert crowd_summary(faces) == "7 faces: 4 male, 3 female, median 23 years, mostly happy"
+    assert crowd_summary(faces) in text(face_cards(make_result(*faces), [JPEG] * 7))
+    assert crowd_summary([FaceResult(make_detection(), (), FaceTraits())] * 7) == "7 faces"
 
 
 def test_class_names_are_never_markup() -> None:

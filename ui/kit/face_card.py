@@ -7,8 +7,10 @@ that is not written here passes through ``html.escape``.
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from statistics import median
 from typing import Final
 
 from facetraits.traits import Trait
@@ -49,10 +51,30 @@ def face_cards(result: AnalysisResult, crops: Sequence[bytes]) -> str:
     """
     opened = len(result.faces) <= _MOST_OPEN_CARDS
     cards = (
-        f'<li class="ft-card">{_card(number, face, crop, opened)}</li>'
+        f'<li class="ft-card" data-face="{number}">{_card(number, face, crop, opened)}</li>'
         for number, (face, crop) in enumerate(zip(result.faces, crops, strict=True), start=1)
     )
-    return f'<ol class="ft-cards{"" if opened else " ft-crowd"}" aria-label="Faces">{"".join(cards)}</ol>'
+    summary = "" if opened else f'<p class="ft-summary">{escape(crowd_summary(result.faces))}</p>'
+    return f'{summary}<ol class="ft-cards{"" if opened else " ft-crowd"}" aria-label="Faces">{"".join(cards)}</ol>'
+
+
+def crowd_summary(faces: Sequence[FaceResult]) -> str:
+    """All faces in one line, as in "69 faces: 41 male, 28 female, median 26 years, mostly neutral".
+
+    Unsure answers are counted like the others. The most frequent expression is named if more than half of the faces
+    have it.
+    """
+    parts = []
+    genders = Counter(face.traits.gender.top1 for face in faces if face.traits.gender is not None)
+    parts += [f"{count} {name}" for name, count in genders.most_common()]
+    years = [face.traits.age.years for face in faces if face.traits.age is not None]
+    if years:
+        parts.append(f"median {whole_years(median(years))} years")
+    moods = Counter(face.traits.expression.top1 for face in faces if face.traits.expression is not None)
+    if moods and moods.most_common(1)[0][1] > len(faces) / 2:
+        parts.append(f"mostly {moods.most_common(1)[0][0]}")
+    words = f": {', '.join(parts)}" if parts else ""
+    return f"{len(faces)} faces{words}"
 
 
 def headline(face: FaceResult) -> str:

@@ -17,6 +17,7 @@ from facetraits.faces.budget import decoded_in_turn
 from facetraits.faces.images import ImageDecodeError, decode_image
 from facetraits.traits import TRAITS, TraitName
 from facetraits.types import AnalysisResult, FaceDetection
+from ui.photo.order import reading_order
 
 if TYPE_CHECKING:
     from facetraits import FaceAnalyzer
@@ -55,7 +56,7 @@ class Outcome:
 
     Attributes:
         traits: the traits that were computed.
-        result: what was found; None where the picture could not be analysed.
+        result: what was found, the faces in reading order; None where the picture could not be analysed.
         error: one sentence that says why; None where it could.
         crops: one small JPEG per face, in the order of ``result.faces``.
     """
@@ -123,13 +124,16 @@ class PhotoSession:
 
     def annotated_preview(self, picture: Picture, result: AnalysisResult) -> bytes:
         """The picture with numbered boxes at screen size, as JPEG."""
+        return to_jpeg(annotate(decode_image(self.preview(picture)), result), _PREVIEW_QUALITY)
+
+    def preview(self, picture: Picture) -> bytes:
+        """The picture at screen size, as JPEG."""
         preview = self._previews.get(picture.key)
         if preview is None:
             with decoded_in_turn(picture.read()) as decoded:
                 preview = self._remember_preview(picture, decoded.pixels)
         self._previews.move_to_end(picture.key)
-        small = decode_image(preview)
-        return to_jpeg(annotate(small, result), _PREVIEW_QUALITY)
+        return preview
 
     def _analyze(
         self,
@@ -139,7 +143,8 @@ class PhotoSession:
         look: Callable[[NDArray[np.uint8], AnalysisResult], None] | None,
     ) -> Outcome:
         with decoded_in_turn(picture.read()) as (image, incomplete):
-            result = replace(analyzer.analyze(image, traits), incomplete=incomplete)
+            result = analyzer.analyze(image, traits)
+            result = replace(result, incomplete=incomplete, faces=reading_order(result.faces))
             if look is not None:
                 look(image, result)
             self._remember_preview(picture, image)

@@ -1,0 +1,103 @@
+"""The picture as the interface: boxes lead to cards and cards to boxes; zoom, full screen, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from tests.browser.conftest import Watched
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+OpenBrowser = Callable[..., Watched]
+
+
+def open_group(open_browser: OpenBrowser, **look: object) -> Watched:
+    """The page Photo with the sample of eight people."""
+    browser = open_browser(**look)
+    browser.visit("Photo")
+    browser.page.get_by_role("radio", name="Sample", exact=True).click()
+    browser.page.locator(".st-key-samples").get_by_role("radio").last.click()
+    browser.page.locator(".ft-picture").get_by_text("All eight").wait_for()
+    browser.settle()
+    browser.page.locator("[role=button][data-face='8']").wait_for()
+    return browser
+
+
+def box_of(browser: Watched, number: int) -> dict[str, float]:
+    found = browser.page.locator(f"[data-face='{number}'] .line").bounding_box()
+    assert found is not None
+    return dict(found)
+
+
+def test_a_box_leads_to_its_card_and_a_card_to_its_box(open_browser: OpenBrowser) -> None:
+    browser = open_group(open_browser)
+    page = browser.page
+    marks = page.locator("[role=button][data-face]")
+    assert marks.count() == 8
+    assert marks.nth(2).get_attribute("aria-label") == page.locator(".ft-card > details > summary img").nth(2).evaluate(
+        "img => `Face 3: ${img.closest('summary').querySelector('.ft-headline').textContent}`"
+    )
+    page.locator("[data-face='5'] .line").click()
+    chosen = page.locator(".ft-chosen")
+    assert chosen.locator(".ft-number").inner_text() == "Face 5"
+    assert chosen.locator("details").first.get_attribute("open") is not None
+    assert marks.nth(4).get_attribute("aria-pressed") == "true"
+    page.locator(".ft-card > details > summary").nth(1).click()
+    assert marks.nth(1).get_attribute("aria-pressed") == "true"
+    assert page.locator(".ft-chosen .ft-number").all_inner_texts() == ["Face 2"]
+
+
+def test_numbers_run_in_reading_order(open_browser: OpenBrowser) -> None:
+    browser = open_group(open_browser)
+    places = [box_of(browser, number) for number in range(1, 9)]
+    assert all(a["x"] < b["x"] for row in (places[:4], places[4:]) for a, b in pairwise(row))
+    assert max(place["y"] for place in places[:4]) < min(place["y"] for place in places[4:])
+
+
+def test_keys_choose_a_face(open_browser: OpenBrowser) -> None:
+    browser = open_group(open_browser)
+    mark = browser.page.locator("[role=button][data-face='3']")
+    mark.focus()
+    browser.page.keyboard.press("Enter")
+    assert browser.page.locator(".ft-chosen .ft-number").inner_text() == "Face 3"
+    browser.page.keyboard.press("Escape")
+    assert browser.page.locator(".ft-chosen").count() == 0
+
+
+def test_zoom_moves_boxes_with_the_picture_and_hides_none_for_good(open_browser: OpenBrowser) -> None:
+    browser = open_group(open_browser)
+    page = browser.page
+    before, image = box_of(browser, 2), page.locator(".st-key-picture_frame img")
+    width = image.bounding_box()["width"]
+    page.get_by_role("button", name="Zoom in").click()
+    assert image.bounding_box()["width"] == pytest.approx(1.5 * width, rel=0.01)
+    assert box_of(browser, 2)["width"] == pytest.approx(1.5 * before["width"], rel=0.02)
+    page.get_by_role("button", name="Zoom out").click()
+    assert box_of(browser, 2)["x"] == pytest.approx(before["x"], abs=1)
+    page.get_by_role("button", name="Hide or show the boxes").click()
+    assert not page.locator("[data-face='2'] .line").is_visible()
+
+
+def test_full_screen_works_by_mouse(open_browser: OpenBrowser) -> None:
+    browser = open_group(open_browser)
+    page = browser.page
+    before = box_of(browser, 1)
+    page.get_by_role("button", name="Full screen").click()
+    page.wait_for_function("document.fullscreenElement?.matches('.st-key-picture_frame')")
+    page.wait_for_timeout(300)
+    assert box_of(browser, 1)["width"] > 1.2 * before["width"]
+    page.keyboard.press("Escape")
+
+
+def test_on_a_phone_a_tap_leads_to_the_card(open_browser: OpenBrowser) -> None:
+    browser = open_group(open_browser, width=390, height=844)
+    browser.page.locator("[data-face='6'] .line").click()
+    card = browser.page.locator(".ft-chosen")
+    assert card.locator(".ft-number").inner_text() == "Face 6"
+    browser.page.wait_for_function(
+        "() => { const r = document.querySelector('.ft-chosen').getBoundingClientRect();"
+        " return r.top < innerHeight && r.bottom > 0 }"
+    )
