@@ -1,1 +1,1 @@
-"""Videos and cameras: frames, who is who in them, and one steady answer per person."""
+"""Videos and cameras: frames, tracking, and one smoothed answer per person."""

@@ -1,4 +1,4 @@
-"""Live video: every frame gets boxes at once, while one worker analyses the newest frame as often as it can afford."""
+"""Live video: every frame gets boxes at once, while a worker analyses the newest frame as often as possible."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _GREY_WIDTH_PX: Final = 320  # enough to follow faces in
 
 _SHORTEST_PERIOD_S: Final = 1 / 12
 
-IDLE_S: Final = 3.0  # without a frame for so long the worker ends and everything is forgotten
-_LOST_AFTER_S: Final = 0.4  # a face that cannot be followed any more stays where it was for so long ...
-_STALE_AFTER_S: Final = 3.0  # ... and one that can, so long after its last analysis
+IDLE_S: Final = 3.0  # after this long without a frame the worker ends and deletes its state
+_LOST_AFTER_S: Final = 0.4  # a face that can no longer be followed keeps its place for this long ...
+_STALE_AFTER_S: Final = 3.0  # ... and a followed face is kept this long after its last analysis
 
 _HISTORY_S: Final = 60.0
 _HISTORY_STEP_S: Final = 1.0
-_REMEMBERED_S: Final = 6.0  # for so long after leaving, a person is still listed
+_REMEMBERED_S: Final = 6.0  # a person is still listed for this long after leaving
 
 
 class Analyzer(Protocol):
@@ -54,7 +54,7 @@ class NumberedFaces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """Somebody in view, or gone only a moment ago.
+    """A person in view, or who left a moment ago.
 
     Attributes:
         tracked: the face as it was seen last.
@@ -104,12 +104,12 @@ class LiveAnalysis:
     Args:
         analyzer: may be shared by many streams.
         clock: seconds that only grow.
-        keep_s: how long a person who is not seen keeps the number, in seconds, > 0.
-        idle_s: without a frame for so long the worker ends and everything is forgotten, in seconds, > 0.
+        keep_s: how long a person out of view keeps the number, in seconds, > 0.
+        idle_s: after this long without a frame the worker ends and deletes its state, in seconds, > 0.
         on_started: called in the worker before its first analysis: numbers begin anew.
         on_tracked: called in the worker after each analysis with the faces in view and the time of their frame on
-            ``clock``. Neither is called any more for frames of before an ``end``; an error in one of them is logged
-            once and stops nothing.
+            ``clock``. After ``end`` neither is called for older frames. An error in a callback is
+            logged once and does not stop the analysis.
 
     Attributes:
         keep_s: may be changed at any time.
@@ -130,7 +130,7 @@ class LiveAnalysis:
         self._idle_s = idle_s
         self._on_started = on_started
         self._on_tracked = on_tracked
-        self._notifying = threading.Lock()  # so that listeners hear nothing of an old run after a new one has started
+        self._notifying = threading.Lock()  # so that listeners get no events of an old run after a new one has started
         self._listener_failed = False
         self._changed = threading.Condition()
         self._run: _Run | None = None
@@ -157,7 +157,7 @@ class LiveAnalysis:
         return self._run is not None
 
     def add_frame(self, image: NDArray[np.uint8], going_on: Callable[[], bool] = lambda: True) -> NumberedFaces:
-        """Take the newest frame, and say at once where the faces known so far are in it.
+        """Take the newest frame, and return at once the positions of known faces in it.
 
         Args:
             image: (H, W, 3) RGB; it is kept until the next one comes and must not be changed any more.
@@ -256,7 +256,7 @@ class LiveAnalysis:
         with self._changed:
             rest = run.pace.failed()
             first = run.pace.in_a_row == 1
-        if first:  # a stream that goes on failing must not fill the log
+        if first:  # a stream that keeps failing must not fill the log
             _LOG.exception("a frame could not be analysed")
         return rest
 
@@ -310,7 +310,7 @@ class _Run:
             self._expressions.pop(gone, None)
 
     def _give_back(self, number: int, owner: int) -> None:
-        """Whoever was listed under a number that was taken back is the one with the other."""
+        """Merge the listed person of a withdrawn number into the person with the other number."""
         self._seen.pop(number, None)
         give_back(self._expressions, owner, number, deque.extend)
 

@@ -1,4 +1,4 @@
-"""What speaks for and against two faces being the same person's: their looks and their traits."""
+"""Evidence that two faces belong to the same person, from appearance and traits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facetraits.faces.alignment import CROPS
 from facetraits.traits import TRAITS
 from facetraits.types import ClassPrediction, FaceTraits
 
-# Looks. The slope and the similarity that says nothing come from a logistic regression on half of 1,500 UTKFace
+# Appearance. The slope and the neutral similarity come from a logistic regression on half of 1,500 UTKFace
 # validation pictures, each shown to the serving detector clean and 10 times changed; what follows holds for all.
 #   Similarity 0.56 or less: 0.1% of small changes (turned 4 degrees, moved, noise, JPEG), 0.1% of opened mouths, 0.2%
 #   of blurred and 0.1% of small and noisy faces, 1.6% in other light (gain 0.6 to 1.4, side light, colour), 2.9% with a
@@ -26,7 +26,8 @@ _NEUTRAL_SIMILARITY: Final = 0.56
 _LOOK_SLOPE: Final = 17.0
 _MOST_LOOK: Final = 3.0
 # Traits, from the same pictures and the `fast` profile. Evidence below 0: 0.4% of small changes, 5% of all, 92% of
-# different people. Bounded, because what spoils a look spoils the traits with it, and many people share them.
+# different people. Bounded, because what degrades the appearance also degrades the traits, and many people share
+# traits.
 _EQUAL_TRAIT: Final = 1.3
 _AGE_SLOPE: Final = 4.0  # per width of the age's interval, which is wide where the age is hard to tell,
 _NARROWEST_AGE: Final = 3.0  # but never so narrow that noise counts
@@ -38,7 +39,7 @@ _CELL_PX: Final = 4
 _DIRECTIONS: Final = 6
 _DIRECTION_NUMBERS: Final = np.arange(_DIRECTIONS, dtype=np.float32)[:, None, None]
 _LEAST_DETAIL: Final = 0.1
-# The middle of the crop counts most: its rim is hair and background. The weights sum to 1.
+# The middle of the crop has the largest weight, because the rim shows hair and background. The weights sum to 1.
 _MIDDLE: Final = np.outer(
     cv2.getGaussianKernel(_GREY_PX, 0.35 * _GREY_PX), cv2.getGaussianKernel(_GREY_PX, 0.28 * _GREY_PX)
 ).astype(np.float32)
@@ -48,7 +49,7 @@ _MIDDLE_ROOT: Final = np.sqrt(_MIDDLE)
 def trait_likeness(known: FaceTraits, seen: FaceTraits) -> float:
     """Evidence, in log odds, of the traits that both have; 0 where they share none.
 
-    What changes, as the expression does, says nothing.
+    Traits that change, such as the expression, are not used.
     """
     evidence = 0.0
     if known.age is not None and seen.age is not None:
@@ -74,9 +75,9 @@ def look_likeness(similarity: float) -> float:
 
 
 def look_of(crop: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-    """What a face looks like: a vector of length 1, whose product with another is their similarity.
+    """Appearance vector of length 1; the dot product of two vectors is their similarity.
 
-    Half of it is the grey picture, half the strength of edges by place and direction.
+    Half of it is the grey picture, the other half is edge strength by place and direction.
 
     Args:
         crop: (S, S, 3) RGB, an aligned face.

@@ -1,4 +1,4 @@
-"""How fast to go on: rests between analyses, rates of events, and pauses that grow while something fails."""
+"""Pace of work: rests between analyses, event rates, and growing pauses while something fails."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ RATE_OVER_S: Final = 3.0  # a rate is the mean over the last seconds
 
 _REST: Final = 0.5
 _REST_AFTER_FAILURE_S: Final = 0.5
-_FAILURES_TO_TELL: Final = 2  # in a row: a single bad frame is nobody's business
+_FAILURES_TO_TELL: Final = 2  # in a row: a single bad frame is not reported
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
 
 
 class Pace:
-    """The pace of a worker that analyses frames, and whether it fails.
+    """Controls how often a worker analyses frames, and notes failures.
 
-    Decoding, drawing and encoding come first: the worker rests for at least half of the time that an analysis took, and
-    analyses no more often than it helps, because between two analyses faces are followed.
+    Decoding, drawing and encoding have priority, so the worker rests for at least half of an analysis's duration. It
+    also limits the rate of analyses, because faces are followed between them.
 
     Args:
         shortest_period_s: from the beginning of one analysis to that of the next, in seconds.
@@ -33,7 +33,7 @@ class Pace:
         self.in_a_row = 0
 
     def rest_after(self, took_s: float) -> float:
-        """How long to rest after an analysis that took so long, in seconds."""
+        """Rest after an analysis of the given duration, in seconds."""
         return max(_REST * took_s, self._shortest_period_s - took_s)
 
     def succeeded(self) -> None:
@@ -53,7 +53,7 @@ class Pace:
 
     @property
     def begins_to_fail(self) -> bool:
-        """Whether exactly now is the time to tell of it: a source that goes on failing must not fill the log."""
+        """Whether to log a failure now: a source that keeps failing must not fill the log."""
         return self.in_a_row == _FAILURES_TO_TELL
 
 
@@ -91,7 +91,7 @@ class BackOff:
         self._pause_s = _FIRST_PAUSE_S
 
     def reset(self) -> None:
-        """It worked: the next pause is the shortest."""
+        """After a success: the next pause is the shortest again."""
         self._pause_s = _FIRST_PAUSE_S
 
     def next_pause_s(self) -> float:

@@ -1,4 +1,4 @@
-"""One steady answer per person out of many single-frame ones."""
+"""One smoothed answer per person from many single-frame answers."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _BAD_VIEW: Final = 0.05
 _GOOD_SCORE: Final = 0.86
 # 3.3 years for faces of 80 to 100 px, 3.6 at 76 px, 3.9 at 68 px, 5.1 at 60 px. A square fits that.
 _GOOD_SIZE_PX: Final = 80.0
-_SMALLEST_WEIGHT: Final = 1e-4  # a face that is never seen well still gets an answer
+_SMALLEST_WEIGHT: Final = 1e-4  # a face without any good view still gets an answer
 
 
 def view_weight(face: FaceResult) -> float:
-    """How much the single-frame answer about a face counts, in (0, 1]; 1 for a large, sure face without a warning."""
+    """Weight of a single-frame answer, in (0, 1]; 1 for a large, confidently detected face without a warning."""
     weight = min(1.0, face.detection.score / _GOOD_SCORE) ** 3
     weight *= min(1.0, face.detection.size_px / _GOOD_SIZE_PX) ** 2
     if face.quality:
@@ -38,11 +38,11 @@ class TraitSmoother:
     """Running combination of the single-frame answers about one person, weighted by ``view_weight``.
 
     Probabilities, years and both ends of the age's interval are averaged as they are. The age is that of a clear view
-    unless poor views outweigh the clear ones. Older answers fade: an average follows the seconds that its trait's
-    ``memory_s`` says. Not thread-safe.
+    unless poor views outweigh the clear ones. Older answers decay with the trait's time constant ``memory_s``. Not
+    thread-safe.
 
     Args:
-        memory_s: trait to seconds, > 0, where they are not those of the trait.
+        memory_s: time constants in seconds, > 0, that replace those of the traits.
 
     Attributes:
         analyses: number of faces added.
@@ -57,10 +57,10 @@ class TraitSmoother:
             raise ValueError(f"memories must be longer than 0 s, got {seconds}")
         self.analyses = 0
         self._averages = {key: _Average(s) for key, s in seconds.items()}
-        self._age: AgePrediction | None = None  # the newest one, for what is the same in all of them
+        self._age: AgePrediction | None = None  # the newest answer, for fields that never change
 
     def add(self, face: FaceResult, time_s: float) -> None:
-        """Take in what was seen of the person at ``time_s``; a trait that is None there is forgotten."""
+        """Add the answers at ``time_s``; a trait that is None there is forgotten."""
         self.forget_missing(face.traits)
         self.analyses += 1
         weight = view_weight(face)
@@ -73,7 +73,7 @@ class TraitSmoother:
                 average.add(answer, weight, time_s)
 
     def forget_missing(self, traits: FaceTraits) -> None:
-        """Forget the traits that are None in ``traits``: they were switched off and start afresh when they return."""
+        """Forget the traits that are None in ``traits``: they were switched off, and restart when switched on again."""
         present = {trait.key for trait, _ in traits.answers()}
         for key, average in self._averages.items():
             if key not in present:

@@ -14,7 +14,7 @@ from facetraits.video.stay import Stay
 from facetraits.video.tracked import TrackedFace, give_back
 from facetraits.video.tracking import FaceTracker
 
-SAME_PERSON_S: Final = 6.0  # who is out of view for longer gets a new number
+SAME_PERSON_S: Final = 6.0  # a person out of view for longer gets a new number
 
 _STAY_KEYS: Final = ("first_s", "last_s", "seen_s")
 
@@ -25,7 +25,7 @@ def timeline_columns() -> tuple[str, ...]:
 
 
 def error_record(path: str, error: str) -> dict[str, Any]:
-    """What stands for a video that shows nobody, and why."""
+    """The record of a video without people, with the reason."""
     return {"path": path, "error": error, "person": None, **dict.fromkeys(_STAY_KEYS), "timeline": []}
 
 
@@ -34,8 +34,8 @@ def person_records(
 ) -> Iterator[dict[str, Any]]:
     """One record per person, ready for JSON: as soon as the person has left, those of the end in order of appearance.
 
-    A record has ``path``, ``error`` (None), ``person`` (from 1, in order of appearance; a number is left out where who
-    had it turned out to be somebody seen before), ``first_s``, ``last_s`` and ``seen_s`` (seconds of the video), the
+    A record has ``path``, ``error`` (None), ``person`` (from 1, in order of appearance; a number is missing if its
+    track turned out to belong to an earlier person), ``first_s``, ``last_s`` and ``seen_s`` (seconds of the video), the
     traits as for pictures, and ``timeline``: for each second in which the person was seen ``time_s`` and the traits as
     they were known then. Of the whole stay, age, gender and ethnicity are those known at its end; expression and mood
     are the mean over it, in which good views count more. A video without a face has one ``error_record``.

@@ -1,4 +1,4 @@
-"""One person in a video, and what speaks for a face being that person's."""
+"""The track of one person in a video, and the score of a face for that track."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from facetraits.video.sightings import Sighting
 from facetraits.video.smoothing import TraitSmoother
 from facetraits.video.tracked import TrackedFace
 
-# Evidence is counted in natural log odds: how much likelier a sighting is if it shows a track's person than if it shows
-# somebody else. Evidence of place, looks and traits adds up.
+# Evidence is measured in natural log odds: how much more likely a sighting is if it shows the track's person than if it
+# shows somebody else. Evidence from position, appearance and traits adds up.
 
-# Place, in face widths. Where a face will be is known to 0.08, and by 0.6 less with every second it was not seen, down
-# to "somewhere near". The tail is heavy: a normal distribution would not forgive a sudden start. Nobody outruns the
-# reach.
+# Position, in face widths. The expected position is uncertain by 0.08, plus 0.6 per second without a sighting, up to a
+# maximum. The distribution has heavy tails, because a normal one would reject a sudden start. A face farther away than
+# the reach is never matched.
 _PLACE: Final = 1.5
 _SPREAD: Final = 0.08
 _SPREAD_PER_S: Final = 0.6
@@ -29,45 +29,45 @@ _TAIL: Final = 1.5
 _REACH: Final = 1.0
 _REACH_PER_S: Final = 2.5
 _WIDTHS_PER_LOG_SIZE: Final = 1.5  # 30% larger counts like 0.4 widths away
-_COAST_S: Final = 1.5  # who is out of sight is expected to walk on for so long,
-_STOPPED_WIDTHS: Final = 0.5  # and may have stopped, which counts like so many widths more
+_COAST_S: Final = 1.5  # a person out of view is expected to keep walking for this long,
+_STOPPED_WIDTHS: Final = 0.5  # or may have stopped, which counts like this many extra widths
 _VELOCITY_MEMORY_S: Final = 0.25
-_SHORTEST_STEP_S: Final = 0.02  # two frames at nearly the same time: the jitter of boxes is no speed
-# While one face may hide another, the one that is seen goes on where it was last seen, unless the two have changed
-# places meanwhile. In six drawn scenes of look-alikes there were 14 identity switches without it, and at most 2
-# with any value from 1 to 3.
+_SHORTEST_STEP_S: Final = 0.02  # with frames at nearly the same time, the jitter of boxes must not count as speed
+# While one face may hide another, the visible one is assumed to continue where it was last seen, unless the two have
+# swapped places. In six synthetic scenes of look-alikes there were 14 identity switches without this penalty, and at
+# most 2 with any value from 1 to 3.
 _SWAPPED: Final = 1.5
 
 _USUAL_LOOK_MEMORY_S: Final = 3.0
 
 
-# Looks and traits together. Below 0: under 0.1% of small changes, 1.1% of all but the strongly turned heads; 98.8% of
-# different people, 93% of look-alikes.
-_POOR_VIEW_FACTOR: Final = 0.3  # how much evidence against counts in a poor view
-# Poor views of one face err alike, so many of them are no more certain than a few: never enough against a face that
-# stays in its place (6.6), but enough where place leaves doubt.
+# Appearance and traits together. Share of evidence below 0: under 0.1% for small changes, 1.1% for all changes except
+# strongly turned heads; 98.8% for different people, 93% for look-alikes.
+_POOR_VIEW_FACTOR: Final = 0.3  # factor for negative evidence in a poor view
+# Poor views of one face have similar errors, so their evidence is capped. The cap is too low to outweigh a face that
+# stays in its place (6.6), but enough where the position is uncertain.
 _MOST_POOR_EVIDENCE: Final = 3.0
 
-# A person is taken for another when the evidence against, summed up since it began, outweighs this: that somebody else
-# stands in the very place a tenth of a second later is as unlikely. Replayed with the answers for 200 more validation
-# pictures, set in motion, ten a second: not one of 200 faces that nod and turn, some up to 38 degrees, covered by a
-# hand, blurred or lit differently for a second or two, got a second number (by traits alone 7); of 393 cuts to another
-# face in the same place 95% were found (by looks alone 91%, by traits alone 88%), seven of eight of them at the second
-# sighting; of people replaced within a second, 96%. That was before poor views counted for less.
+# A track switches to another person when the negative evidence since the doubt began exceeds this. It matches how
+# unlikely it is that somebody else stands in the same place a tenth of a second later. Replayed with the answers for
+# 200 more validation pictures, set in motion, ten a second: not one of 200 faces that nod and turn, some up to 38
+# degrees, covered by a hand, blurred or lit differently for a second or two, got a second number (by traits alone 7);
+# of 393 cuts to another face in the same place 95% were found (by looks alone 91%, by traits alone 88%), seven of eight
+# of them at the second sighting; of people replaced within a second, 96%. That was before poor views counted for less.
 _MOST_BELIEF: Final = 6.0
-_LEAST_GAIN: Final = 0.5  # what a sighting without evidence against gives back
-_KNOWN_BONUS: Final = 1.0  # a person before a face that was seen once
-_RETURNING: Final = -1.0  # evidence that a face in the place of somebody lost must not fall below
+_LEAST_GAIN: Final = 0.5  # belief regained by a sighting without negative evidence
+_KNOWN_BONUS: Final = 1.0  # prefers a confirmed person to a face seen only once
+_RETURNING: Final = -1.0  # least evidence for a face that appears where a person was lost
 
-RECOGNISED: Final = 2.0  # evidence with which somebody known is known wherever a face appears
+RECOGNISED: Final = 2.0  # evidence that identifies a known person at any position
 
-BLIP_S: Final = 0.5  # a face that is not confirmed and was missed for longer was none
-_HIDDEN_S: Final = 2.5  # a face not seen for less than this may be behind a neighbour
-_HIDING_WIDTHS: Final = 0.9  # that is nearer than this to where it is expected
+BLIP_S: Final = 0.5  # an unconfirmed face that is missing for longer is dropped as a false detection
+_HIDDEN_S: Final = 2.5  # a face missing for less than this may be hidden by a neighbour
+_HIDING_WIDTHS: Final = 0.9  # that is closer than this to the expected position
 
 
 class Track:
-    """One person, or what may turn out to be one."""
+    """The track of a person, or of a face that is not confirmed yet."""
 
     def __init__(self, sighting: Sighting) -> None:
         self.number: int | None = None
@@ -76,15 +76,15 @@ class Track:
         self.in_view = True
         self.first_seen_s = self.last_seen_s = sighting.time_s
         self.sightings = 0
-        self.belief = _MOST_BELIEF  # that the face now in this place is still the same person
-        self.rival: Track | None = None  # made of the newest sightings where they look like somebody else
+        self.belief = _MOST_BELIEF  # belief that the face in this place is still the same person
+        self.rival: Track | None = None  # built from recent sightings that look like somebody else
         self.last = sighting  # the newest sighting, whoever it shows
-        self._place = sighting  # the newest whose place was that of this face alone
+        self._place = sighting  # the newest one with an unambiguous position
         self._velocity: tuple[float, float] | None = None  # per second
         self._trusted = sighting  # the newest that showed this person
         self._usual_look = sighting.look
         self._seen_whole = False
-        self._poor_evidence = 0.0  # of poor views against this person, since the doubt began
+        self._poor_evidence = 0.0  # negative evidence from poor views since the doubt began
         self._smoother = TraitSmoother()
         self._traits = FaceTraits()
         self._take_in(sighting)
@@ -97,7 +97,7 @@ class Track:
         return TrackedFace(self.number, face, self.first_seen_s, self.last_seen_s, analyses, self.formerly)
 
     def score(self, sighting: Sighting) -> float:
-        """Evidence that ``sighting`` shows this person, against its showing somebody new."""
+        """Evidence that ``sighting`` shows this person rather than somebody new."""
         place = self._place_evidence(sighting)
         if place == -inf:
             return place
@@ -124,9 +124,9 @@ class Track:
         return self._place.x + vx * walking_s, self._place.y + vy * walking_s
 
     def may_be_behind(self, other: Track, sighting: Sighting) -> bool:
-        """Whether this face, not seen now, may be covered by that of ``other``, seen as ``sighting``.
+        """Whether this face, now missing, may be hidden behind the face of ``other``, seen as ``sighting``.
 
-        Who appeared after this one was lost has not covered it, but taken its place.
+        A face that appeared after this one was lost cannot have hidden it.
         """
         if other.first_seen_s >= self.last_seen_s or sighting.time_s - self._place.time_s > _HIDDEN_S:
             return False
@@ -134,11 +134,11 @@ class Track:
         return hypot(sighting.x - x, sighting.y - y) < _HIDING_WIDTHS * max(self.last.size, sighting.size)
 
     def likeness(self, sighting: Sighting, clear: bool = False) -> float:
-        """Evidence of looks and traits; less against where the view is poor, or none yet was of the whole face.
+        """Evidence from appearance and traits. Negative evidence counts less in a poor view, or before any full view.
 
         Args:
             sighting: the face.
-            clear: no such allowance is made.
+            clear: negative evidence counts in full.
         """
         evidence = trait_likeness(self._traits, sighting.face.traits)
         known = [look for look in (self._trusted.look, self._usual_look) if look is not None]
@@ -149,23 +149,23 @@ class Track:
         return evidence
 
     def goes_on_as(self, sighting: Sighting) -> bool:
-        """Whether this face, seen until now, is that of ``sighting``, whoever it turns out to be."""
+        """Whether ``sighting`` continues this visible face, whoever the person turns out to be."""
         alike = not self._seen_whole or self.likeness(sighting) >= 0
         return alike and self._place_evidence(sighting) > 0
 
     def recognition(self, other: Track) -> float:
-        """Evidence of looks and traits that this person, out of view, is who appeared as ``other``."""
+        """Evidence from appearance and traits that ``other`` is this person, who is out of view."""
         gap_s = other.last.time_s - self.last_seen_s
         width = (self.last.size * other.last.size) ** 0.5
         off = hypot(other.last.x - self.last.x, other.last.y - self.last.y) / width
         return self.likeness(other.last) if off <= 2 * _REACH + _REACH_PER_S * gap_s else -inf
 
     def add(self, sighting: Sighting, others: Sequence[Track] = ()) -> None:
-        """A face was seen where this one is expected, and no other is.
+        """Add a sighting at this face's expected position, where no other face is expected.
 
         Args:
             sighting: the face.
-            others: who else is known. A poor view makes a face unlike its person, but not like somebody else.
+            others: other known people. A poor view makes a face look unlike its person, but not like another one.
         """
         likeness = self.likeness(sighting)
         if likeness < 0 and any(other.likeness(sighting) >= RECOGNISED for other in others):
@@ -182,16 +182,16 @@ class Track:
         else:
             self.rival.add(sighting)
         if sighting.poor:
-            self.last_seen_s = sighting.time_s  # its place says more than its looks
+            self.last_seen_s = sighting.time_s  # here the position is more reliable than the appearance
         self._forget_missing(sighting)
         self._follow(sighting)
 
     def _is_first_whole(self, sighting: Sighting) -> bool:
-        """Whether the face was seen in part only until now: what it is like is learned afresh."""
+        """Whether this is the first full view of the face; its appearance is then learned from scratch."""
         return not (self._seen_whole or sighting.in_part)
 
     def _gain(self, likeness: float, sighting: Sighting) -> float:
-        """What a sighting adds to the belief that this is still the same person."""
+        """Change of the belief that this is still the same person."""
         if likeness >= 0:
             return max(likeness, _LEAST_GAIN)
         if not sighting.poor:
@@ -201,13 +201,13 @@ class Track:
         return self._poor_evidence - before
 
     def see_uncertainly(self, sighting: Sighting) -> None:
-        """A face was seen that may be this one or one that hides it: it teaches nothing."""
+        """Add a sighting that may show this face or one in front of it. Nothing is learned from it."""
         self._forget_missing(sighting)
         self.last = sighting
         self.last_seen_s = sighting.time_s
 
     def part(self) -> Track:
-        """Somebody else has taken this one's place: go out of view, and hand over the other."""
+        """Mark this person as out of view and return the track of the person who replaced them."""
         assert self.rival is not None
         other, self.rival = self.rival, None
         self.in_view = False
@@ -217,7 +217,7 @@ class Track:
         return other
 
     def resume(self, other: Track) -> None:
-        """Come back into view as the face that first passed for ``other``."""
+        """Bring this person back into view: ``other`` turned out to be the same person."""
         self._place, self._velocity = other._place, other._velocity
         self.formerly += other.formerly if other.number is None else (*other.formerly, other.number)
         self.in_view = True
@@ -262,7 +262,7 @@ class Track:
 
 
 def _near(off: float, off_size: float, gap_s: float) -> float:
-    """Evidence of place, so many widths beside where a face that was last seen ``gap_s`` ago is expected."""
+    """Evidence from position: ``off`` widths from the expected place of a face last seen ``gap_s`` ago."""
     if off > _REACH + _REACH_PER_S * gap_s:
         return -inf
     spread = min(_SPREAD + _SPREAD_PER_S * gap_s, _LARGEST_SPREAD)

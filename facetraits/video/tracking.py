@@ -1,4 +1,4 @@
-"""Who is who from one analysed frame to the next."""
+"""Tracking: which person each face belongs to, from one analysed frame to the next."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from facetraits.video.sightings import Sighting, sightings_of
 from facetraits.video.track import BLIP_S, RECOGNISED, Track
 from facetraits.video.tracked import TrackedFace
 
-# Who comes out from behind somebody is half covered at first: a new number is taken back so long if its face turns out
-# to be somebody's who was lost.
+# A person who reappears from behind somebody is half covered at first. During this time a new number is withdrawn if
+# the face turns out to be a lost person.
 _YOUNG_S: Final = 2.0
 
 
 class FaceTracker:
     """Gives every face the number of its person, and the person's traits combined over time.
 
-    A face is recognised by where it is expected and, where pictures are given, by what it looks like, and by its
-    traits. What the faces look like is kept in memory only, and no longer than their tracks. Not thread-safe: one
-    thread owns a tracker.
+    A face is recognised by its expected position, its traits and, if pictures are given, its appearance. Appearance
+    vectors are kept in memory only, and no longer than their tracks. Not thread-safe: one thread owns a tracker.
 
     Args:
-        keep_s: how long a person who is not seen keeps the number, in seconds, > 0.
-        confirm_after: a face is a person once it was seen this often, >= 1.
+        keep_s: how long a person out of view keeps the number, in seconds, > 0.
+        confirm_after: number of sightings that confirm a face as a person, >= 1.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -46,7 +45,7 @@ class FaceTracker:
 
     @property
     def keep_s(self) -> float:
-        """How long a person who is not seen keeps the number, in seconds; may be changed at any time."""
+        """How long a person out of view keeps the number, in seconds; may be changed at any time."""
         return self._keep_s
 
     @keep_s.setter
@@ -63,7 +62,7 @@ class FaceTracker:
         Args:
             result: what was found in it.
             time_s: when it was taken, in seconds on any clock; not earlier than the last one's.
-            image: (H, W, 3) RGB, the frame itself; without it faces are told apart by place and traits only.
+            image: (H, W, 3) RGB, the frame itself; without it only position and traits are compared.
 
         Returns:
             The confirmed faces in view in this frame, in the order of their numbers.
@@ -84,8 +83,8 @@ class FaceTracker:
         return tuple(sorted(shown, key=lambda face: face.track_id))
 
     def _is_over(self, track: Track, time_s: float) -> bool:
-        unseen_s = time_s - track.last.time_s  # who is in doubt is there all the same
-        # Where analyses are slow, a new face has to be missed once before it is over.
+        unseen_s = time_s - track.last.time_s  # a person in doubt still counts as present
+        # With slow analyses, a new face must be missed once before it is dropped.
         return unseen_s > self._keep_s if track.number is not None else unseen_s > BLIP_S and not track.in_view
 
     def _match(self, sightings: Sequence[Sighting]) -> None:
@@ -111,7 +110,7 @@ class FaceTracker:
         self._tracks += [Track(s) for j, s in enumerate(sightings) if j not in taken]
 
     def _take_back_numbers(self, matched: Sequence[tuple[Track, Sighting]]) -> None:
-        """Where a young face turns out to be that of somebody lost, the two are one."""
+        """Merge a recent track into a lost person's track if it shows the same person."""
         kept = {id(track) for track, _ in matched}
         for track, sighting in matched:
             if track.in_view or track.number is None:
@@ -123,7 +122,7 @@ class FaceTracker:
                     break
 
     def _settle(self) -> None:
-        """Part tracks from those who took their place; number the new."""
+        """Split off the tracks of people who replaced others, and number new people."""
         parted = [t for t in self._tracks if t.belief <= 0 and t.rival and t.rival.sightings >= self._confirm_after]
         self._tracks += [track.part() for track in parted]
         shown = [t for t in self._tracks if t.number is not None and t.in_view]
@@ -140,13 +139,13 @@ class FaceTracker:
                 track.number = self._last_number
 
     def _is_young(self, track: Track) -> bool:
-        """Whether a face in view is to be numbered, or its number may still be taken back."""
+        """Whether a face in view has no number yet, or its number may still be withdrawn."""
         confirmed = track.in_view and track.sightings >= self._confirm_after
         return confirmed and (track.number is None or track.last_seen_s - track.first_seen_s <= _YOUNG_S)
 
 
 def best_pairs(scores: NDArray[np.floating]) -> list[tuple[int, int]]:
-    """The pairs of a row and a column, no row or column twice, with the largest sum of scores; only scores > 0 count.
+    """The one-to-one assignment of rows to columns with the largest sum of scores; only scores > 0 count.
 
     Args:
         scores: (R, C); R or C may be 0; -inf where a pair is impossible.

@@ -1,4 +1,4 @@
-"""From faces that a tracker numbers to visits: who stays long enough is counted, once."""
+"""Counting visits from tracked faces: a person who stays long enough is counted once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from facetraits.video.stay import FLICKER_S, Stay
 from facetraits.video.tracked import TrackedFace, give_back
 from facetraits.visitors.visit import Settings, Visit
 
-_FORGOTTEN_S: Final = 600.0  # no tracker knows anybody for longer
-# An overloaded machine looks less often than a face may be missed for: there, who is seen at one look and at the next
-# was in view all the time, as far as anybody can tell. Looks are irregular, and one long pause is not usual.
+_FORGOTTEN_S: Final = 600.0  # no tracker remembers anybody for longer
+# On an overloaded machine the time between analyses may exceed ``away_s``. A person seen in two consecutive analyses is
+# then assumed to have stayed in view. The interval is averaged, because a single long pause is not typical.
 _LOOKS: Final = 6
 _USUAL_GAPS: Final = 1.5
 
@@ -28,8 +28,8 @@ class Step(NamedTuple):
     Attributes:
         entered: visits that began, as far as they are known.
         left: visits that are over.
-        withdrawn: visits that were counted by mistake, each with the visit that it belongs to: the tracker had given
-            somebody a new number and taken it back.
+        withdrawn: visits counted by mistake, each with the visit that it belongs to: the tracker gave a known person a
+            new number and later withdrew it.
     """
 
     entered: tuple[Visit, ...] = ()
@@ -41,8 +41,8 @@ class VisitCounter:
     """Counts the visits before one source. Not thread-safe.
 
     A tracked face is a visitor after ``settings.enter_s`` in view. Being out of view for up to ``settings.away_s`` is
-    part of the visit; whoever comes back later is a new visitor. The tracker should keep numbers for ``away_s``. Where
-    it takes a number back, the visit of that number is withdrawn and its time belongs to the other.
+    part of the visit; a person who comes back later is a new visitor. The tracker should keep numbers for ``away_s``.
+    If it withdraws a number, that visit is withdrawn too, and its time is added to the other visit.
 
     Age, gender and ethnicity of a visit are those of its track when last seen. The mood is the mean over the whole
     visit, in which good views count more.
@@ -55,7 +55,7 @@ class VisitCounter:
     Attributes:
         settings, began: may be set anew at any time; visits that have begun keep their start.
         in_view: visitors in the newest frame.
-        visits: counted so far; fewer by those that are withdrawn.
+        visits: counted so far, without withdrawn ones.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class VisitCounter:
         self._visit_id = visit_id or (lambda track, since_s: uuid4())
         self._stays: dict[int, Stay] = {}
         self._entered: dict[int, tuple[UUID, datetime]] = {}  # visit and start of those who are visitors
-        self._gone: dict[int, float] = {}  # when numbers that may come back were last seen
+        self._gone: dict[int, float] = {}  # last-seen times of numbers that may return
         self._first_s: float | None = None
         self._looks: deque[float] = deque(maxlen=_LOOKS)
         self._flicker_s = FLICKER_S
@@ -118,7 +118,7 @@ class VisitCounter:
         return Step(tuple(self._visit(number) for number in entered))
 
     def finish(self) -> tuple[Visit, ...]:
-        """End all visits: the source is switched off, or its tracker gives numbers anew."""
+        """End all visits: the source is switched off, or its tracker restarts its numbers."""
         ended = tuple(self._visit(number, ended=True) for number in self._entered)
         self._stays.clear()
         self._entered.clear()
@@ -152,7 +152,7 @@ class VisitCounter:
         return visit
 
     def _unite(self, number: int, taken_back: int) -> tuple[UUID, UUID] | None:
-        """Give the stay of a number that was taken back to its owner.
+        """Merge the visit of a withdrawn number into its owner's visit.
 
         Returns:
             The visit that was counted by mistake, and the one that it belongs to; None where nobody was counted twice.
@@ -167,12 +167,12 @@ class VisitCounter:
             return None
         if counted is None:
             return None
-        # A visit that is known keeps its start: where the owner was in view too shortly, the visit begins anew.
+        # A counted visit keeps its start. If the owner was in view too briefly to count, the start is reset.
         owner = self._entered[number][0] if number in self._entered else self._enter(number)
         return counted[0], owner
 
     def _since(self, face: TrackedFace) -> float:
-        """When the stay of a number begins that is not in view so far: not before the last one was over."""
+        """Start of the stay of a number that is not in view yet: never before the end of its last stay."""
         known_from_s = self._gone.pop(face.track_id, self._first_s)
         return face.first_seen_s if known_from_s is None or face.first_seen_s >= known_from_s else face.last_seen_s
 

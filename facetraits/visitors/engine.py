@@ -1,4 +1,4 @@
-"""Connections to the visitors' database, SQLite or PostgreSQL, and what fails there in words for its owner."""
+"""Connections to the visitors' database (SQLite or PostgreSQL), and its errors as sentences for the owner."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from facetraits.errors import UserError
 _FORMS: Final = "sqlite:///folder/visitors.db or postgresql://user:password@server/database"
 _SQLITE: Final = ("sqlite", "sqlite+pysqlite")
 _POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+psycopg")
-# How long another writer is waited for.
+# How long to wait for another writer.
 _BUSY_S: Final = 10.0
 _CONNECT_S: Final = 5
 _WRITES: Final = "visits_written"
@@ -67,7 +67,7 @@ _POSTGRESQL_FAILURES: Final = {
     "timeout expired": "cannot be reached: the server does not answer.",
     "timeout": "cannot be reached: the server does not answer.",
 }
-# What it takes to make a visit of a row, or a number of a text, and fails where that is something else.
+# Errors that occur while a row is converted to a visit, if the row holds something else.
 _NO_SUCH_VALUE: Final = (ValueError, TypeError, AttributeError, ArithmeticError, LookupError)
 _IN_THE_WAY: Final = "holds tables of another program in the place of ours."
 
@@ -81,7 +81,7 @@ class DiskFullError(StoreError):
 
 
 def parse(url: str) -> URL:
-    """The address of a database, with the driver that we use.
+    """Parse a database URL and set the driver.
 
     Raises:
         StoreError: it is no address of an SQLite file or a PostgreSQL database.
@@ -100,7 +100,7 @@ def parse(url: str) -> URL:
 
 
 def shown_name(url: URL) -> str:
-    """The database as a user is told of it: the file, or database and server; never a password."""
+    """The database's name for messages: the file, or database and server, never the password."""
     if url.drivername.startswith("sqlite"):
         return str(url.database)
     port = f":{url.port}" if url.port else ""
@@ -108,9 +108,9 @@ def shown_name(url: URL) -> str:
 
 
 def connected(url: URL) -> Engine:
-    """Connections to the database, made where they are needed, for any number of threads.
+    """An engine that opens connections on demand, for any number of threads.
 
-    What is written stays out of errors, and so out of logs.
+    Errors do not contain the written values, so logs do not either.
 
     Raises:
         StoreError: the file or its folder cannot be made.
@@ -123,7 +123,7 @@ def connected(url: URL) -> Engine:
         return engine
     limits = f"-c timezone=utc -c statement_timeout=60000 -c lock_timeout={int(_BUSY_S * 1000)}"
     patience = {"connect_timeout": _CONNECT_S, "tcp_user_timeout": 15_000, "options": limits}
-    # What the address says itself counts more.
+    # Options in the URL take precedence.
     arguments = {name: value for name, value in patience.items() if name not in url.query}
     return create_engine(url, pool_timeout=_BUSY_S, pool_pre_ping=True, connect_args=arguments, hide_parameters=True)
 
@@ -195,13 +195,13 @@ def _begun(connection: Connection, writes: bool) -> Transaction:
 
 
 def lock_schema(connection: Connection) -> None:
-    """Keep other programs from changing the tables until the transaction ends. SQLite has done so at its beginning."""
+    """Keep other programs from changing the tables until the transaction ends. SQLite locks them at its start."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('facetraits.visitors'))"))
 
 
 def forget_deleted(engine: Engine, name: str) -> None:
-    """Remove what was deleted from the files beside an SQLite database too; PostgreSQL does it in its own time."""
+    """Also remove deleted rows from the files beside an SQLite database. PostgreSQL does this by itself."""
     if engine.dialect.name == "sqlite":
         with sentences(engine.url, name), engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
@@ -210,7 +210,7 @@ def forget_deleted(engine: Engine, name: str) -> None:
 
 @contextmanager
 def sentences(url: URL, name: str) -> Iterator[None]:
-    """Turn what a database raises into ``StoreError``."""
+    """Convert database errors to ``StoreError``."""
     try:
         yield
     except PoolTimeoutError:
@@ -225,7 +225,7 @@ def sentences(url: URL, name: str) -> Iterator[None]:
 
 @contextmanager
 def readable(name: str) -> Iterator[None]:
-    """Turn what is raised where rows do not hold what they should into ``StoreError``; nothing else belongs inside.
+    """Convert the errors of invalid rows to ``StoreError``. Put only the conversion of rows inside.
 
     Another program or a failing disk may have put anything into them.
     """
@@ -259,7 +259,7 @@ def _reason(error: BaseException | None, url: URL) -> str:
 
 
 def _without_password(message: str, url: URL) -> str:
-    # What was tried comes before what the server said.
+    # The message names the attempt first, then the server's reason.
     first = message.strip().partition("\n")[0].rpartition("FATAL:")[2].strip() or "it does not say why"
     for secret in (url.password, url.query.get("password")):
         for form in {str(secret), quote(str(secret)), quote_plus(str(secret))} if secret else ():

@@ -1,4 +1,4 @@
-"""Visits to take home: CSV for a spreadsheet, Parquet for a program."""
+"""Export of visits: CSV for spreadsheets, Parquet for programs."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _DECIMALS: Final = {"duration_s": 1, "age": 1, "basket": 2} | {
 def to_csv(frame: pd.DataFrame, zone: tzinfo) -> bytes:
     """The visits as CSV in UTF-8 with a byte order mark, which spreadsheets need to see that it is UTF-8.
 
-    Times are ISO 8601 on the clocks of ``zone`` with their offset, to the second. Before what would be taken for a
-    formula stands an apostrophe. An empty cell means that nothing is known.
+    Times are ISO 8601 on the clocks of ``zone`` with their offset, to the second. Texts that look like formulas get an
+    apostrophe. An empty cell means unknown.
 
     Args:
         frame: visits, as of ``VisitStore.frame()``.

@@ -1,4 +1,4 @@
-"""What stands out among visits beyond chance: groups that bought more or less often than all others."""
+"""Statistical findings: groups that bought more or less often than all others, beyond chance."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PAIR: Final = ("age_group", "gender")
 
 
 class Finding(NamedTuple):
-    """One group that bought more or less often than all others of whom the same is known.
+    """One group that bought more or less often than all other visitors with the same known traits.
 
     Attributes:
         sentence: what was found, for the owner.
@@ -51,17 +51,17 @@ class Finding(NamedTuple):
 
 
 def findings(frame: pd.DataFrame, unknown: Unknown, zone: tzinfo = UTC) -> tuple[Finding, ...]:
-    """Groups that stand out, the clearest first; () when nothing does.
+    """Groups that stand out, the most significant first; () if there are none.
 
     Compared are the age groups, genders, moods, weekdays, parts of the day and pairs of age group and gender that have
-    ``ENOUGH`` visits inside and outside. If none differs in truth, the chance that any is found is at most ``ALPHA``,
-    as far as visits are independent of each other; a family that shops together is not. A group that differs only
-    because it overlaps with a clearer one (Mondays, where it is Saturdays that stand out) is not told again.
+    ``ENOUGH`` visits inside and outside. If no group differs, the probability of any finding is at most ``ALPHA``,
+    provided that visits are independent (a family that shops together is not). A group that differs only because it
+    overlaps with a more significant one is not reported.
 
     Args:
         frame: visits, as of ``VisitStore.frame()``.
-        unknown: how visits count of which the outcome is unknown.
-        zone: in which hours and days are meant.
+        unknown: how visits with unknown outcome count.
+        zone: time zone of hours and days.
     """
     cells = _cells(frame, unknown, zone)
     compared = [(group, *_fisher_of(group, cells)) for group in _distinct(_groups(cells), cells)]
@@ -162,9 +162,10 @@ def _groups(cells: _Cells) -> Iterator[_Group]:
 
 
 def _distinct(groups: Iterator[_Group], cells: _Cells) -> Iterator[_Group]:
-    """Those with enough visits on both sides, each comparison once: of two classes the one that bought more often.
+    """Groups with enough visits inside and outside, each comparison once.
 
-    The same visits may go by several names, such as women, and women of an age that all visitors have; the first stays.
+    Of two complementary classes, the one that bought more often is kept. If several groups hold the same visits, the
+    first is kept.
     """
     seen: dict[tuple[bytes, bytes], _Group] = {}
     for group in groups:

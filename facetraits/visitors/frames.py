@@ -46,9 +46,9 @@ def visits_frame(connection: Connection, conditions: Sequence[ColumnElement[bool
         none), ``sale_guessed``, ``ended`` and ``corrected`` as bool.
 
     Raises:
-        ValueError, TypeError: a row holds what no visit can.
+        ValueError, TypeError: a row is not a valid visit.
     """
-    # Half a second and 60 MB that a program without a page, which only counts, does not need.
+    # Imported here: it takes half a second and 60 MB, which a program that only counts does not need.
     import pandas as pd
 
     plain = [_plain(column, connection.dialect.name) for column in visits.c]
@@ -62,7 +62,7 @@ def visits_frame(connection: Connection, conditions: Sequence[ColumnElement[bool
 
 
 def _check(cells: NDArray[Any]) -> None:
-    """Raise ``ValueError`` where a row was written by something else than this program."""
+    """Raise ``ValueError`` if a row was not written by this program."""
     texts = all(type(text) is str for name in ("id", "source") for text in cells[name])
     years = [cells[name][~np.isnat(cells[name])].astype("datetime64[Y]").astype(int) + 1970 for name in _TIMES]
     dated = all(((year >= 1) & (year <= 9999)).all() for year in years) and not np.isnat(cells["started"]).any()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facetraits.visitors.visit import OUTCOMES, VISIT_CLASSES
 
-# How visits count of which nobody said whether something was bought.
+# How visits with unknown outcome count.
 Unknown = Literal["leave out", "not bought"]
 Codes = NDArray[np.int64]
 
@@ -114,7 +114,7 @@ def grouping_of(frame: pd.DataFrame, by: Sequence[str], zone: tzinfo) -> Groupin
     Args:
         frame: visits, as of ``VisitStore.frame()``.
         by: ``age_group``, ``gender``, ``ethnicity``, ``mood``, ``source``, ``weekday``, ``part_of_day`` or ``hour``.
-        zone: in which hours and days are meant.
+        zone: time zone of hours and days.
 
     Raises:
         ValueError: a trait is none of those.

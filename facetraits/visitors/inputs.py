@@ -19,7 +19,7 @@ _CLOCK_ERROR: Final = timedelta(hours=1)  # of the camera's clock, or of the gue
 
 
 class FrameSource(Protocol):
-    """Frames, and what their source has to be told meanwhile."""
+    """A source of frames for a recording."""
 
     @property
     def kind(self) -> SourceKind:
@@ -30,7 +30,7 @@ class FrameSource(Protocol):
         """When the recording began; None where the frames show what happens now, so that the worker may rest."""
 
     def check(self, settings: Settings) -> None:
-        """Raise ValueError, with a sentence for the owner, where it cannot be watched."""
+        """Raise ValueError with a sentence for the owner if it cannot be watched."""
 
     def ids(self, name: str) -> RecordingIds | None:
         """Numbers for its visits when it has this name; None where it shows what comes but once."""
@@ -96,7 +96,7 @@ class FileInput:
     def __init__(self, file: Path | BinaryIO, began: datetime, began_is_known: bool = True) -> None:
         self.began = began
         self._began_is_known = began_is_known
-        self._files = [file]  # emptied when it is read: an uploaded video must not stay in memory when it is over
+        self._files = [file]  # emptied after reading: an uploaded video must not stay in memory
 
     def check(self, settings: Settings) -> None:
         """See ``FrameSource``."""

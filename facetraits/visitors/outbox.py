@@ -1,4 +1,4 @@
-"""Visits on their way to the database: nothing is lost while it does not answer."""
+"""Visits waiting to be written, so that nothing is lost while the database does not respond."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _Kept = TypeVar("_Kept")
 
 
 class Outbox:
-    """What is still to be written. Thread-safe; one thread at a time writes.
+    """Unwritten visits. Thread-safe; one thread at a time writes.
 
-    Of each visit only its first and its newest state are kept.
+    Only the first and the newest state of each visit are kept.
     """
 
     def __init__(self) -> None:
@@ -43,26 +43,26 @@ class Outbox:
 
     @property
     def has_new(self) -> bool:
-        """Whether there is a visit of which the database knows nothing."""
+        """Whether a visit has not been written at all yet."""
         return bool(self._new)
 
     def add(self, visits: Iterable[Visit]) -> None:
-        """Take visits that have begun."""
+        """Add visits that have begun."""
         with self._lock:
             self._new.update((visit.id, visit) for visit in visits)
 
     def update(self, visits: Iterable[Visit]) -> None:
-        """Take what is known now of visits that were added before."""
+        """Add the newest state of visits that were added before."""
         with self._lock:
             self._changed.update((visit.id, visit) for visit in visits)
 
     def withdraw(self, pairs: Iterable[tuple[UUID, UUID]]) -> None:
-        """Take visits that were counted by mistake, each with the one that it belongs to."""
+        """Add visits counted by mistake, each with the visit that it belongs to."""
         with self._lock:
             for visit, owner in pairs:
                 self._new.pop(visit, None)
                 self._changed.pop(visit, None)
-                self._withdrawn[visit] = owner  # it may be in the database, or on its way there
+                self._withdrawn[visit] = owner  # it may be written already, or be written right now
 
     def waiting(self, source: str) -> int:
         """How many visits of a source are still to be written."""
@@ -73,12 +73,12 @@ class Outbox:
         """Write everything.
 
         Raises:
-            StoreError: the database did not take it; what it did not take is kept.
+            StoreError: the database failed; unwritten visits are kept.
         """
         with self._lock:
             new, changed, withdrawn = dict(self._new), dict(self._changed), dict(self._withdrawn)
         if new:
-            # What was learned of them since comes after: where an earlier answer was lost, they are there already.
+            # Later changes are written next. If an earlier reply was lost, the rows exist already.
             store.add(new.values())
             self._drop(self._new, new)
         if changed:
@@ -105,7 +105,7 @@ class VisitWriter:
         tick: called about once a second.
 
     Attributes:
-        settings: as last read; those of the program before.
+        settings: as last read; the defaults before the first reading.
         trouble: what is wrong with the database, in one sentence; empty where nothing is.
     """
 
@@ -129,23 +129,23 @@ class VisitWriter:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something new."""
+        """Wake the writer: there is something new."""
         with self._changed:
             self._changed.notify_all()
 
     def refresh(self) -> Settings:
-        """Read the settings now: what the owner has just saved counts for what is started next."""
+        """Read the settings now, so that a source started next uses the newest ones."""
         self._settings_at = time.monotonic() + _SETTINGS_EVERY_S
         self._try("settings", self._read)
         return self.settings
 
     def know_settings(self) -> None:
-        """Read the settings where nobody has tried to so far."""
+        """Read the settings if they were never read."""
         if self._settings_at == 0.0:
             self.refresh()
 
     def flush(self, timeout_s: float) -> bool:
-        """Write everything now; False where that has failed or takes too long, and is tried again later."""
+        """Write everything now; False if that failed or takes too long. It is then retried later."""
         with self._changed:
             begun = self._writes
             self._hurry = True

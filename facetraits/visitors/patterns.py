@@ -118,7 +118,7 @@ class MoodRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What there is in one glance.
+    """Key figures of the visits.
 
     Attributes:
         visits, bought, not_bought, unknown: numbers of visits.
@@ -130,7 +130,8 @@ class Summary:
         first_day, last_day: days of the first and the last visit; None without visits.
         days: number of rows of ``by_day``.
         per_day: ``visits / days``; 0 without visits.
-        only_buyers_marked: some bought and nobody is known not to have: only ``"not bought"`` gives a meaningful rate.
+        only_buyers_marked: there are visits with outcome "yes" but none with "no", so only ``"not bought"`` gives a
+            meaningful rate.
     """
 
     visits: int
@@ -150,7 +151,7 @@ class Summary:
 
 
 def summary(frame: pd.DataFrame, unknown: Unknown, zone: tzinfo = UTC) -> Summary:
-    """What there is in one glance; see ``Summary``."""
+    """The key figures; see ``Summary``."""
     visits = len(frame)
     outcomes = outcome_codes(frame)
     row = np.bincount(outcomes, minlength=len(OUTCOMES))
@@ -185,8 +186,8 @@ def conversion(frame: pd.DataFrame, by: Sequence[str], unknown: Unknown, zone: t
         frame: visits, as of ``VisitStore.frame()``.
         by: one or more of ``age_group``, ``gender``, ``ethnicity``, ``mood``, ``source``, ``weekday``,
             ``part_of_day``, ``hour``. Visits that lack one of these traits belong to no group.
-        unknown: how visits count of which the outcome is unknown.
-        zone: in which hours and days are meant.
+        unknown: how visits with unknown outcome count.
+        zone: time zone of hours and days.
 
     Raises:
         ValueError: ``by`` is empty or names something else.

@@ -1,4 +1,4 @@
-"""Recording: every source is watched by a worker of its own, and all write into one database."""
+"""Recording: one worker per source; all of them write into one database."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Recording:
     """All sources that record into one database; there is one per process. Thread-safe.
 
     Visits are written when they begin, every two seconds while they last, and when they are over. While the database
-    fails they are kept in memory and tried again with growing pauses, also after all sources have ended, and once more
+    fails, they are kept in memory and retried with growing pauses, also after all sources have ended, and a last time
     when the program ends. The settings are read from the database every few seconds. Old visits are deleted at the
     start and every hour.
 
@@ -97,9 +97,9 @@ class Recording:
         return webcam
 
     def stop(self, name: str, timeout_s: float = 5.0) -> None:
-        """End a source, write its visits as ended, and list it no more; one that is not there is no error.
+        """End a source, write its visits as ended, and remove it from the list. An unknown name is ignored.
 
-        A webcam of that name that was about to send is not listed any more either.
+        This also applies to a webcam of that name that has not sent anything yet.
         """
         with self._lock:
             source = self._sources.pop(name, None)
@@ -109,9 +109,9 @@ class Recording:
             self._end([source], timeout_s)
 
     def stop_all(self, timeout_s: float = 5.0) -> tuple[SourceStatus, ...]:
-        """End all sources, and webcams that are about to send; something may be started again afterwards.
+        """End all sources, also webcams that have not sent anything yet. New sources may be started afterwards.
 
-        What the database has not taken by then is tried again for as long as the program runs; see ``unwritten``.
+        Visits that are still unwritten are retried while the program runs; see ``unwritten``.
 
         Returns:
             How each of them ended.
@@ -143,11 +143,11 @@ class Recording:
         return tuple(s.status(trouble, self._outbox.waiting(s.name) if trouble else 0) for s in sources)
 
     def unwritten(self) -> int:
-        """How many visits are kept that the database has not taken yet, also of sources that have ended."""
+        """Number of unwritten visits, including those of ended sources."""
         return len(self._outbox)
 
     def register_webcam(self, webcam: WebcamSource, going_on: Callable[[], bool]) -> None:
-        """List a webcam that begins to send, unless it was stopped; under another name where its own is taken."""
+        """List a webcam that starts to send, unless it was stopped. If its name is taken, it gets another one."""
         if webcam.over:
             return
         self._look_after().know_settings()
@@ -226,7 +226,7 @@ class Recording:
     # -- database -----------------------------------------------------------------------------------------------------
 
     def _look_after(self) -> VisitWriter:
-        # A new one knows no settings: a database that answers slowly must not hold up whoever needs the lock.
+        # A new writer has no settings yet. Read them outside the lock: a slow database must not block other threads.
         with self._lock:
             if self._writer is None:
                 self._writer = VisitWriter(self._store, self._outbox, self._read_settings, self._tick)

@@ -1,4 +1,4 @@
-"""Visits are kept no longer than the settings say, and not left open, whether anything records or not."""
+"""Deletes visits after the retention period and ends abandoned visits, whether anything records or not."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _kept_short: Final[weakref.WeakSet[VisitStore]] = weakref.WeakSet()
 
 
 def keep_short(store: VisitStore) -> None:
-    """Delete what is too old and end what was abandoned.
+    """Delete expired visits and end abandoned ones, now and every hour.
 
-    That is done now, and every hour until nobody uses the store any more or the program ends.
+    This continues until the store is no longer used or the program ends.
     A database that fails is logged once and tried again. Another call with the same store does nothing.
 
     Args:
-        store: what is open; it is not kept open.
+        store: an open store; only a weak reference is kept.
     """
     with _lock:
         if store in _kept_short:

@@ -1,4 +1,4 @@
-"""One source of visits: what it counts, and how it is doing."""
+"""One source of visits: its counter and its state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SourceState = Literal["connecting", "live", "lost", "ended", "failed"]
 
 _UPDATE_EVERY_S: Final = 2.0
 _ANALYSIS_FAILS: Final = "The analysis of the pictures fails, because of a fault in this program; its log tells more."
-_SILENT_S: Final = 3.0  # a webcam without an analysis for so long has stopped sending
+_SILENT_S: Final = 3.0  # after this long without an analysis, a webcam counts as disconnected
 
 _SHORTEST_PERIOD_S: Final = 1 / 10  # more often does not help tracking
 
@@ -44,10 +44,10 @@ class SourceStatus:
         state: "connecting" until the first picture, "lost" while it is tried again, "ended" and "failed" for good.
         detail: one sentence for the owner about what is wrong; empty where nothing is.
         in_view: visitors now.
-        visits: counted since the start; it falls where somebody turns out to have been counted twice.
+        visits: counted since the start; it decreases if a person turns out to have been counted twice.
         progress: share of a file that is done, in [0, 1]; None where that is unknown.
         analyses_per_second: over the last seconds.
-        unwritten: visits that the database did not take yet; they are kept in memory and tried again.
+        unwritten: visits not written yet; they are kept in memory and retried.
     """
 
     name: str
@@ -62,7 +62,7 @@ class SourceStatus:
 
     @property
     def at_work(self) -> bool:
-        """Whether it counts, or will when its pictures come."""
+        """Whether it is counting, or will count once pictures arrive."""
         return self.state in ("connecting", "live", "lost")
 
 
@@ -123,7 +123,7 @@ class Source:
             on_stop()
 
     def when_stopped(self, call: Callable[[], None]) -> None:
-        """What else ``stop`` has to do; done at once where it was stopped already."""
+        """Add a callback for ``stop``; it is called at once if the source is already stopped."""
         with self._lock:
             self._on_stop = call
         if self.stopped:
@@ -178,11 +178,11 @@ class Source:
             self._outbox.update(self._as_stored(self._counter.current()))
 
     def _as_stored(self, visits: Sequence[Visit]) -> Sequence[Visit]:
-        """What a recorded video shows is over, also where it is not known yet until when it went on."""
+        """Visits in a recorded video are stored as ended, even while the video is still being read."""
         return visits if self._lives_now else [replace(visit, ended=True) for visit in visits]
 
     def tick(self) -> None:
-        """Let time pass while nothing comes: visitors of a lost camera leave after a while."""
+        """Let time pass without frames: visitors of a lost camera leave after a while."""
         with self._lock:
             now = time.monotonic()
             if not self._lives_now or self._finished or not self._analyses.total:
@@ -207,7 +207,7 @@ class Source:
     # -- how it is doing ----------------------------------------------------------------------------------------------
 
     def lost(self, why: str) -> None:
-        """There is no connection; a camera that never was there goes on connecting."""
+        """The connection was lost; a camera that never responded stays in state "connecting"."""
         with self._lock:
             self._detail = why
             if self._state == "live":
@@ -230,12 +230,12 @@ class Source:
             self._state, self._progress = "ended", 1.0
 
     def restart(self) -> None:
-        """Numbers of faces begin anew: whoever was in view has left."""
+        """Track numbers restart: everybody in view has left."""
         with self._lock:
             self._outbox.update(self._counter.finish())
 
     def finish(self) -> None:
-        """Whoever is in view has left, and nothing is counted any more."""
+        """Everybody in view has left, and counting ends."""
         with self._lock:
             self._finished = True
             self._outbox.update(self._counter.finish())
@@ -252,7 +252,7 @@ class Source:
 
         Args:
             trouble: what is wrong with the database; empty where nothing is.
-            unwritten: visits that it did not take yet.
+            unwritten: number of visits not written yet.
         """
         with self._lock:
             return SourceStatus(
@@ -271,7 +271,7 @@ class Source:
 class Watch:
     """Analyses the frames of one source; belongs to its worker.
 
-    Who is who is remembered over a lost connection.
+    Tracks are kept while the connection is lost.
     """
 
     def __init__(self, source: Source, analyzer: Analyzer) -> None:

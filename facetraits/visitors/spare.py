@@ -1,7 +1,7 @@
-"""Room on the disk that is kept for deleting: a full disk must not keep what its owner wants deleted.
+"""Reserved disk space for deleting visits when the disk is full.
 
-SQLite writes down what a deletion changes before anything gets smaller. For that a file lies beside the log, which
-holds nothing and is given up when the disk is full.
+SQLite needs space to log a deletion before the file shrinks. A file beside the database reserves it, and is removed
+when the disk is full.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SPARE_BYTES: Final = 1 << 20
 
 
 def keep_spare(engine: Engine) -> None:
-    """Put the room aside, where there is as much and it is not yet; of SQLite only."""
+    """Reserve the space if there is enough and it is not reserved yet; SQLite only."""
     path = _spare_of(engine)
     if path is None:
         return
@@ -26,14 +26,14 @@ def keep_spare(engine: Engine) -> None:
             return
         file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         with os.fdopen(file, "wb") as stream:
-            stream.write(os.urandom(SPARE_BYTES))  # zeros take no room on some disks
+            stream.write(os.urandom(SPARE_BYTES))  # some file systems store zeros without using space
             os.fsync(stream.fileno())
     except OSError:
         give_spare(engine)
 
 
 def give_spare(engine: Engine) -> bool:
-    """Give the room back to the disk; False where there was none."""
+    """Release the reserved space; False if there was none."""
     path = _spare_of(engine)
     if path is not None:
         with suppress(OSError):

@@ -56,12 +56,12 @@ def header_digest(header: Sequence[str]) -> str:
 
 
 def new_value(name: str) -> BindParameter[Any]:
-    """The value that a column gets, under a name of its own: that of the column is taken where a statement sets it."""
+    """Bind parameter for a column's new value, named differently because statements use the column's own name."""
     return bindparam(f"new_{name}", type_=visits.c[name].type)
 
 
 def with_outcome_of(other: UUID, visit: UUID) -> UpdateBase:
-    """Whether and what another visitor bought is this one's where nothing is known of this one."""
+    """Copy the outcome and sale of another visit to this one, if this one's outcome is unknown."""
     others = visits.alias()
     known = select(others.c.id).where(others.c.id == other, others.c.bought != "unknown").exists()
     values = {
@@ -81,7 +81,7 @@ def last_seen(dialect: str) -> ColumnElement[float]:
 
 
 def conditions_of(chosen: Selection) -> list[ColumnElement[bool]]:
-    """What visits that are meant fulfil."""
+    """SQL conditions of a selection of visits."""
     conditions: list[ColumnElement[bool]] = []
     if chosen.since is not None:
         conditions.append(visits.c.started >= chosen.since)

@@ -61,9 +61,9 @@ __all__ = ["StoreError", "VisitStore", "open_store"]
 
 # A visit in view is written every few seconds, so that what the database holds is that much behind.
 _WRITTEN_EVERY_S: Final = 10.0
-# A visit that nobody has seen for so long is over, whatever became of the program that counted it.
+# A visit without an update for this long is over, even if the program that counted it has crashed.
 _ABANDONED: Final = timedelta(hours=1)
-# Visits deleted at once where the disk is full: that many change less than the room that is kept for it.
+# Visits deleted per step on a full disk: few enough for the reserved space.
 _AT_ONCE_IN_NO_ROOM: Final = 40
 
 _COLUMNS: Final = tuple(column.name for column in visits.c)
@@ -72,7 +72,7 @@ _BY_HAND: Final = (*_TRAITS, "bought", "basket", "sold_at", "sale_guessed", "cor
 
 
 def open_store(url: str) -> VisitStore:
-    """Open a database, make it where it is new, and bring it up to date where an older version made it.
+    """Open a database; create it if it is new, and migrate it if an older version made it.
 
     Any number of programs may do so at the same time.
 
@@ -113,10 +113,10 @@ def _bring_up_to_date(engine: Engine, name: str) -> None:
 class VisitStore:
     """Visits and settings in one database; made by ``open_store``.
 
-    Any number of threads may use it, and other programs its database. What a method has written when it returns is on
-    the disk. Every method raises ``StoreError`` where the database fails; then nothing of that call was written, except
-    that an answer may have been lost on the way, and that visits are deleted a few at a time where the disk is full: to
-    repeat a call does no harm.
+    Any number of threads may use it, and other programs its database. When a method returns, its changes are on the
+    disk. Every method raises ``StoreError`` if the database fails. Then nothing of that call was written, with two
+    exceptions: the reply may have been lost, and on a full disk visits are deleted in steps. It is safe to repeat a
+    call.
 
     Attributes:
         name: what is open, for a user to read; without a password.
@@ -133,9 +133,9 @@ class VisitStore:
         self._write_rows(insert(visits).on_conflict_do_nothing(index_elements=[visits.c.id]), rows)
 
     def update(self, known: Iterable[Visit]) -> None:
-        """Write what a source has learned since: duration, whether it ended, and traits unless they were corrected.
+        """Write the newest state: duration, whether it ended, and traits unless they were corrected by hand.
 
-        Whether somebody bought stays as it is, and a visit that was deleted stays deleted.
+        The outcome does not change, and deleted visits stay deleted.
         """
         learned = {name: case((visits.c.corrected, visits.c[name]), else_=new_value(name)) for name in _TRAITS}
         statement = (
@@ -147,9 +147,9 @@ class VisitStore:
         self._write_rows(statement, [{f"new_{name}": getattr(visit, name) for name in names} for visit in known])
 
     def mark(self, ids: Collection[UUID], bought: Outcome) -> int:
-        """Say of visits whether the visitors bought; returns how many there are.
+        """Set the outcome of visits; returns how many exist.
 
-        Of those who did not, or of whom that is not known, sale and amount are forgotten.
+        For "no" and "unknown", sale and amount are cleared.
         """
         values: dict[str, Any] = {"bought": bought}
         if bought != "yes":
@@ -198,9 +198,9 @@ class VisitStore:
         return attached
 
     def withdraw(self, belonging: Mapping[UUID, UUID]) -> None:
-        """Delete visits that turned out to be part of others; an outcome that is known goes over to those.
+        """Delete visits that turned out to be part of others; a known outcome is copied to those.
 
-        Traits that were put in by hand do not.
+        Traits entered by hand are not copied.
 
         Args:
             belonging: visits that were counted by mistake, each with the one that it belongs to.
@@ -216,24 +216,23 @@ class VisitStore:
     def current(self, now: datetime, away_s: float) -> tuple[Visit, ...]:
         """Visits that go on, the newest first.
 
-        A program that was stopped leaves visits that nobody ends; they are not counted, nor are those that a wrong
-        clock has put into the future.
+        Visits abandoned by a stopped program are left out, and so are visits dated in the future by a wrong clock.
 
         Args:
             now: aware.
             away_s: a visitor who was out of view for longer has left, in seconds.
         """
         since = now - timedelta(seconds=away_s + _WRITTEN_EVERY_S)
-        # The database does not add up as exactly as Python, but it need not hand out all that was ever left open.
+        # The database only preselects rows, because its sums are less exact than Python's.
         seen = last_seen(self._engine.dialect.name) >= since.timestamp() - 1
         going_on = visits.c.ended == false(), visits.c.started <= now, seen
         statement = select(visits).where(*going_on).order_by(visits.c.started.desc(), visits.c.id)
         return tuple(v for v in self._visits(statement) if v.started + timedelta(seconds=v.duration_s) >= since)
 
     def end_abandoned(self, now: datetime) -> int:
-        """End the visits that nobody has seen for an hour, or that begin tomorrow; returns how many there were.
+        """End visits without an update for an hour, or dated in the future; returns how many there were.
 
-        A program that was stopped has left them. One that still counts them says at its next writing that they go on.
+        They were left by a stopped program. A program that still counts them reopens them with its next update.
 
         Args:
             now: aware.
@@ -341,9 +340,9 @@ class VisitStore:
 
     @contextmanager
     def _writing(self) -> Iterator[Writer]:
-        """A transaction in which nobody else writes; it counts as a change where it changed anything."""
+        """A transaction with exclusive write access; increases the version if it changed anything."""
         with transaction(self._engine, self.name, writes=True) as connection:
-            # Whoever waits here has locked nothing yet, so that no two writers can wait for each other.
+            # A writer that waits here holds no other lock, so deadlocks cannot occur.
             connection.execute(select(changes.c.number).with_for_update())
             writer = Writer(connection)
             yield writer
@@ -362,7 +361,7 @@ class VisitStore:
             return sum(writer.run(statement(some)) for some in pieces(ids))
 
     def _delete_where(self, *chosen: Sequence[ColumnElement[bool]]) -> int:
-        """Delete the visits that fulfil all of any of these conditions, also on a full disk."""
+        """Delete the visits that meet any of these lists of conditions, also on a full disk."""
         deleted = 0
         try:
             with self._writing() as writer:
@@ -376,7 +375,7 @@ class VisitStore:
         return deleted
 
     def _delete_in_no_room(self, conditions: Sequence[ColumnElement[bool]]) -> int:
-        """Delete a few at a time: what SQLite writes down of them is forgotten before the next ones."""
+        """Delete in small steps: SQLite's log of one step is dropped before the next step."""
         some = select(visits.c.id).where(*conditions).order_by(visits.c.started).limit(_AT_ONCE_IN_NO_ROOM)
         deleted, gone = 0, 1
         while gone:

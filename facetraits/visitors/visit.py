@@ -1,4 +1,4 @@
-"""What is known of a visit, and what an owner may set. Nothing here, nor anything that is stored, shows a face."""
+"""The visit and the settings of the visitor log. Nothing here, and nothing that is stored, shows a face."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LARGEST_BASKET: Final = Decimal("99999999.99")
 class Visit:
     """One person's stay in view of one source.
 
-    A trait that is None was not estimated. One that is not, but has no confidence, was put in by hand.
+    A trait that is None was not estimated. A trait without a confidence was entered by hand.
 
     Attributes:
         started: when the person came into view; aware, in UTC.
@@ -44,11 +44,11 @@ class Visit:
         bought: whether the person bought something.
         basket: what was paid, >= 0, two decimal places.
         sold_at: time of the imported sale that the visit was matched with; aware, in UTC.
-        sale_guessed: that sale is far from the usual time after coming in, so that it may be somebody else's.
-        ended: the person is gone; False may also mean that the program was stopped before it could say so, for about an
-            hour.
-        corrected: traits were put in by hand, so that no source changes them any more.
-        id: given once, where the visit is first counted.
+        sale_guessed: the sale is far from the usual time after coming in, so it may belong to another visitor.
+        ended: the person has left. False may also mean that the program stopped before it could write this, for up to
+            an hour.
+        corrected: traits were entered by hand, so sources no longer change them.
+        id: assigned when the visit is first counted.
     """
 
     started: datetime
@@ -121,7 +121,7 @@ def checked_basket(value: Decimal) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an owner may set; kept in the database, so that every program that uses it agrees.
+    """Settings of the log, stored in the database, so that all programs use the same ones.
 
     Attributes:
         enter_s: a person is a visitor after this long in view, in seconds, 0 to 60.
@@ -146,7 +146,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which visits are meant; None where anything will do.
+    """A selection of visits; None means no restriction.
 
     Attributes:
         since, until: the visit began at or after ``since`` and before ``until``; aware.

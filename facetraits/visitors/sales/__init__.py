@@ -1,1 +1,1 @@
-"""Sales as tills export them, and the visits that they belong to."""
+"""Sales files of tills, and matching them with visits."""

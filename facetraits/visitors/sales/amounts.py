@@ -1,4 +1,4 @@
-"""Amounts as tills write them; what one cell leaves open is found from its whole column."""
+"""Parses amounts; ambiguous cells are resolved from the whole column."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AmountReader:
 
     @property
     def note(self) -> str:
-        """A sentence on what had to be assumed, or ""."""
+        """A sentence about an assumption, or ""."""
         if self._example and not self._mark:
             return f'Amounts such as "{self._example}" were read with thousands, not with decimals.'
         return ""

@@ -1,4 +1,4 @@
-"""How sure it is that a sale belongs to the visit that it was matched with."""
+"""Confidence of matches between sales and visits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Certainty = Literal["sure", "likely", "guessed"]
 
 _SURE: Final = 0.8
-# Nobody knows to a few minutes how long customers take.
+# The usual time is known only to within a few minutes.
 _LEAST_MS: Final = 300_000
 
 

@@ -1,4 +1,4 @@
-"""What the columns of a till's file hold, by their names and their first cells."""
+"""Identifies the columns of a sales file by their names and first cells."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _AMOUNT_WORDS: Final = (
     *("razem", "umsatz", "revenue", "turnover", "sales", "sale", "basket", "value", "wert", "valor", "wartosc"),
     *("price", "preis", "prix", "precio", "prezzo", "preco", "prijs", "pris", "hinta", "cena", "net", "netto"),
 )
-# What is paid for a whole receipt, unless it is said to be of a part of it.
+# Words for the total of a receipt, unless the name also says that it is a part of it.
 _TOTAL_WORDS: Final = _AMOUNT_WORDS[: _AMOUNT_WORDS.index("umsatz")]
 _PART_WORDS: Final = word_set(
     "line item article artikel unit each position pos einzel stueck zeile zeilen price preis prix precio prezzo"
@@ -57,7 +57,7 @@ _ZONE_WORDS: Final = word_set(
 Fits = Callable[[str, Sequence[str]], bool]
 
 
-# So many cells, none of which is a time, are not followed by times.
+# After this many cells without a time, no time is expected in the column.
 _ENOUGH_UNREADABLE: Final = 20
 
 
@@ -67,7 +67,7 @@ class Columns(NamedTuple):
     Attributes:
         moment: of the time one, or date and time of day.
         amount: of what was paid.
-        status: of what says that a line is no sale.
+        status: columns that can mark a line as not a sale.
         zone: of the time zone of each line.
         receipt: of the number of the receipt.
         original: of the receipt that a refund belongs to.

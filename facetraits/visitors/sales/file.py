@@ -1,4 +1,4 @@
-"""What a till's file is: its text or workbook, and the ways to cut it into rows of cells."""
+"""Opens a sales file as text or workbook, and offers the possible ways to split it into rows and cells."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_TEXT: Final = "This is no text file; export the sales as CSV."
 
 
 class SalesError(UserError):
-    """Why a file cannot be taken for sales: one sentence for the owner."""
+    """The file cannot be read as sales; the message is one sentence for the owner."""
 
 
 class Row(NamedTuple):
@@ -36,7 +36,7 @@ class Row(NamedTuple):
         number: of its first line in the file, the first is 1.
         cells: as they are written.
         last: number of its last line; cells in quotation marks may have several.
-        mended: the line has a quotation mark that is not closed; it was cut at every separator.
+        mended: the line has an unclosed quotation mark; it was split at every separator.
     """
 
     number: int
@@ -138,7 +138,7 @@ def _cut_at(lines: Sequence[str], delimiter: str) -> Cut:
 
 
 def _csv_rows(lines: Sequence[str], delimiter: str) -> Iterator[Row]:
-    """A line with which the rules of CSV cannot go on is cut at every separator; the next line begins anew."""
+    """Reads CSV; a line that breaks the rules of CSV is split at every separator."""
     first, mended = 0, 0
     while first < len(lines):
         feed = _Feed(lines, first)

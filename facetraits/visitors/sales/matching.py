@@ -1,4 +1,4 @@
-"""Which visit a sale belongs to: the best assignment in time of sales to visits."""
+"""Matches sales with visits: the best assignment by time."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class MatchRule:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What the sales of a file mean for the visits.
+    """The result of matching the sales of a file with visits.
 
     Attributes:
         pairs: id of a visit and the sale that it is matched with.
         unmatched: sales for which there is no visit.
         known: sales that a visit has already, from an earlier import.
-        others: ids of the visits of unknown outcome that would have paid within the time of the file, but did not.
+        others: ids of visits with unknown outcome and no sale, although they would have paid within the file's period.
         certainty: how sure each of ``pairs`` is.
     """
 
@@ -78,7 +78,7 @@ class Matching:
         return frozenset(visit for (visit, _), how in zip(self.pairs, self.certainty, strict=True) if how == "guessed")
 
     def without_guesses(self) -> Matching:
-        """The same, but sales that are far from every visit are given to nobody; of those visits nothing is said."""
+        """The matches without guesses; visits of guessed matches keep their outcome."""
         kept = [pair for pair, how in zip(self.pairs, self.certainty, strict=True) if how != "guessed"]
         guessed = [sale for (_, sale), how in zip(self.pairs, self.certainty, strict=True) if how == "guessed"]
         return replace(

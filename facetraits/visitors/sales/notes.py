@@ -1,4 +1,4 @@
-"""Sentences on what was assumed of a till's file, and on what may be wrong with it."""
+"""Notes about assumptions made for a sales file, and about possible problems with it."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def first_look(data: bytes) -> FirstLook:
 
 
 class _Lines(NamedTuple):
-    """What is read of a file before lines of one receipt are made one."""
+    """The lines of a file before the lines of each receipt are merged."""
 
     sold: list[Line]
     given_back: list[Line]

@@ -1,4 +1,4 @@
-"""Receipts of several lines in a till's export, one sale each; and refunds, which are taken off their sales."""
+"""Merges the lines of each receipt into one sale, and subtracts refunds from their sales."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 _ONE_SALE: Final = timedelta(minutes=10)
-# Receipt numbers begin anew with the day; one that comes again sooner is none, but the number of a till or the like.
+# Receipt numbers restart every day. A number that repeats sooner is something else, such as the number of a till.
 _ANEW: Final = timedelta(hours=12)
 _SEVERAL_RECEIPTS: Final = 2
 _MANY_LINES: Final = 3
@@ -34,7 +34,7 @@ class Line(NamedTuple):
 
 
 def merged(lines: Sequence[Line], names_totals: bool) -> tuple[list[Line], str]:
-    """Lines of one receipt made one, at the earliest of their times.
+    """Merge the lines of each receipt into one sale, at the earliest of their times.
 
     Lines belong together where they have the same number of a receipt, within ten minutes. Either every one of them
     repeats the receipt's total, or each has the price of one article, which are added.
@@ -68,7 +68,7 @@ def merged(lines: Sequence[Line], names_totals: bool) -> tuple[list[Line], str]:
 
 
 def take_back(sales: Sequence[Line], refunds: Sequence[Line]) -> tuple[list[Line], list[tuple[int, str]]]:
-    """Refunds taken off the sales that they name.
+    """Subtract refunds from the sales that they refer to.
 
     A refund names its sale by the number of the original receipt, else by its own, which counts only where no number
     comes again in the file: tills that begin anew every day give it to somebody else.

@@ -1,4 +1,4 @@
-"""Which lines of a till's file are no sales, by a status, a type or a flag, in the languages of the import."""
+"""Recognises lines that are not sales, by a status, a type or a flag, in all supported languages."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class StatusReader:
 
 
 def both(one: Meaning, other: Meaning) -> Meaning:
-    """What a line is of which two columns speak; a refund that is void itself gives nothing back."""
+    """Combines the meaning of two columns; a void refund gives nothing back."""
     said = {one, other} - {"sale"}
     return "failed" if len(said) > 1 else next(iter(said), "sale")
 

@@ -1,4 +1,4 @@
-"""Text of a till's file made comparable: plain signs, small letters, words."""
+"""Normalises text of sales files: plain characters, lower case, words."""
 
 from __future__ import annotations
 

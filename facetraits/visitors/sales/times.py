@@ -1,4 +1,4 @@
-"""Times as tills write them; what one cell leaves open is found from its whole column."""
+"""Parses times; ambiguous cells are resolved from the whole column."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UnreadableError(Exception):
-    """Why a cell cannot be read; follows "line 7: "."""
+    """A cell cannot be read; the message follows "line 7: "."""
 
 
 class Moment(NamedTuple):
@@ -236,7 +236,7 @@ def is_day_first(moments: Iterable[Moment]) -> bool | None:
 def to_utc(day: Moment, clock: Moment, day_first: bool, zone: tzinfo, home: tzinfo) -> datetime:
     """The time in UTC of a date and a time of day, which may be one cell's.
 
-    Of an hour that a change of the clocks repeats the first is meant.
+    If a clock change repeats an hour, the first one is used.
 
     Args:
         day: of this the date counts, and its zone where ``clock`` has none.

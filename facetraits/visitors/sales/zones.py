@@ -21,7 +21,7 @@ _UTC: Final = re.compile(r"z|utc|gmt|ut|zulu|etc/utc")
 # "Z[UTC]" and "GMT+0200 (Central European Summer Time)" say it twice.
 _REPEATED: Final = re.compile(r"(?<=.) ?[\[(].*[\])]$")
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]+)[)\]]")
-# In spring and in autumn all zones have changed to what they keep for months.
+# Dates in spring and autumn when no zone is about to change its clocks.
 _WINTER_AND_SUMMER: Final = (datetime(2026, 1, 15), datetime(2026, 7, 15))
 _SHORTEST_MONTH: Final = 3
 # How German spreadsheets write it.
