@@ -66,7 +66,7 @@ def start_page(title: str, icon: str, layout: Literal["centered", "wide"] = "cen
 
 
 def _recording_sign() -> None:
-    """On every page, for everybody: that visitors are recorded here, but not from where, which the log's owner sees."""
+    """Shows on every page that visitors are recorded, but not by which source; only the log's owner sees that."""
     if cached.sources_at_work():
         st.html('<p class="ft-sign ft-sign-on"><i></i><strong>Recording</strong> visitors</p>', width="content")
 
@@ -78,7 +78,7 @@ def _links() -> None:
 
 @st.cache_resource(show_spinner=False)
 def warm_up() -> Thread:
-    """Import what draws charts and opens the log while the first visitor reads: each would take half a second."""
+    """Import the modules for charts and the log while the first visitor reads; each import takes half a second."""
     # Not in the thread: Altair asks for the types of a pandas that is loaded, and fails where only half of it is.
     import_module("pandas")
     thread = Thread(target=_draw_a_chart, name="warm up", daemon=True)

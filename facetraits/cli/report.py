@@ -12,7 +12,7 @@ from facetraits.reports.documents import write_documents
 def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = commands.add_parser("report", help="write the README's results and the model cards from the reports")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where a document is stale")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if a document is out of date")
     parser.set_defaults(run=_report)
 
 
@@ -23,5 +23,5 @@ def _report(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         raise UserError(f"the documents cannot be made: {error}") from error
     for path in stale:
-        print(f"{path.relative_to(root)} {'is stale' if arguments.check else 'written'}")
+        print(f"{path.relative_to(root)} {'is out of date' if arguments.check else 'written'}")
     return EXIT_SOME_UNREADABLE if stale and arguments.check else EXIT_DONE

@@ -36,10 +36,10 @@ def add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     """Add the command; what it needs is imported when it runs."""
     parser = commands.add_parser(
         "watch",
-        help="count the visitors before a camera or in a video",
-        description="Count who comes into view of a camera or a video, and write the visits into a database: time, "
-        "duration, apparent age and gender and mood, and no picture. A camera is watched until the command is stopped "
-        "(Ctrl-C or SIGTERM) and connected to again after every loss; a video until it is over.",
+        help="count the visitors in front of a camera or in a video",
+        description="Count the people seen by a camera or in a video, and write their visits into a database: time, "
+        "duration, apparent age and gender, and mood, but no picture. A camera is watched until the command is stopped "
+        "(Ctrl-C or SIGTERM), and reconnected after every loss. A video is watched to its end.",
         epilog="Exit codes: 0 done or stopped by SIGTERM, 2 the source or the database cannot be used, 3 models "
         "missing or damaged, 130 stopped by Ctrl-C; in all cases the visits so far are written.",
     )
@@ -47,18 +47,18 @@ def add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument(
         "--db", metavar="URL", help=f"the database (default: ${DATABASE.variable}, else data/visitors.db)"
     )
-    parser.add_argument("--name", help="what the source is called in the visits (default: its file or its host)")
-    parser.add_argument("--duration", metavar="S", type=_seconds, help="stop after so many seconds")
+    parser.add_argument("--name", help="name of the source in the log (default: its file or its host)")
+    parser.add_argument("--duration", metavar="S", type=_seconds, help="stop after this many seconds")
     parser.add_argument("--profile", choices=PROFILES, default="fast", help="networks (default: fast)")
     parser.add_argument("--ethnicity", action="store_true", help="estimate and store the ethnicity too")
-    parser.add_argument("--enter", metavar="S", type=_seconds, help="a visitor is who stays for S seconds")
+    parser.add_argument("--enter", metavar="S", type=_seconds, help="a person who stays for S seconds is a visitor")
     parser.add_argument("--away", metavar="S", type=_seconds, help="a visitor has left after S seconds out of view")
-    parser.add_argument("--began", metavar="TIME", type=_moment, help="of a file: when it was recorded, as ISO time")
+    parser.add_argument("--began", metavar="TIME", type=_moment, help="for a file: when it was recorded, as ISO time")
     parser.add_argument(
         "--aspect",
         metavar="W:H",
         type=_aspect,
-        help="of a camera that shows people too wide or narrow: 16:9 or 4:3",
+        help="for a camera that shows people too wide or narrow: 16:9 or 4:3",
     )
     parser.set_defaults(run=_watch)
 
@@ -111,7 +111,7 @@ def _watch(arguments: argparse.Namespace) -> int:
             unwritten = recording.unwritten()
             store.close()
     if unwritten:
-        raise UserError(f"{_counted(unwritten)} could not be written, because the database does not answer")
+        raise UserError(f"{_counted(unwritten)} could not be written because the database does not respond")
     print(f"{name}: {_counted(sum(status.visits for status in ended))} written", file=sys.stderr)
     return EXIT_INTERRUPTED if signals.interrupted else EXIT_DONE
 
@@ -124,26 +124,26 @@ def _input(arguments: argparse.Namespace) -> FrameSource:
 
     if is_address(arguments.source):
         if arguments.began is not None:
-            raise UserError("--began is for video files; a camera shows what happens now")
+            raise UserError("--began is for video files; a camera shows the present")
         return CameraInput(arguments.source, arguments.aspect)
     path = Path(arguments.source)
     if arguments.aspect is not None:
-        raise UserError("--aspect is for cameras; a video file says it itself")
+        raise UserError("--aspect is for cameras; a video file states its own")
     with read_file(path) as video:
         began: datetime | None = arguments.began or video.recorded_at
         duration_s = video.duration_s or 0.0
     if began is not None:
         return FileInput(path, began)
-    taken = "it is taken as having ended just now"
+    taken = "it is treated as if it had ended just now"
     print(f"facetraits: the video does not say when it was recorded; {taken} (see --began)", file=sys.stderr)
     try:
         return FileInput(path, datetime.now(UTC) - timedelta(seconds=duration_s), began_is_known=False)
-    except OverflowError:  # what a broken file says
+    except OverflowError:  # a broken file may hold any value
         return FileInput(path, datetime.now(UTC), began_is_known=False)
 
 
 def _chosen(settings: Settings, arguments: argparse.Namespace) -> Settings:
-    """The settings of the database with what the command line says instead.
+    """The settings of the database, overridden by the command line.
 
     Raises:
         ValueError: a value is out of its range.
@@ -180,14 +180,14 @@ def _start(recording: Recording, name: str, frames: FrameSource) -> None:
 
 
 def _follow(recording: Recording, name: str, duration_s: float | None, signals: _Signals) -> None:
-    """Show how it goes until it is over.
+    """Show progress until it is over.
 
     Raises:
-        UserError: the source cannot be used. A camera that was there once is tried again for ever.
+        UserError: the source cannot be used. A camera that worked once is retried forever.
     """
     until = math.inf if duration_s is None else time.monotonic() + duration_s
     due_s = -math.inf
-    # No bar, for a camera has no end. Where no terminal is, a line a minute tells a log.
+    # No progress bar, because a camera has no end. Without a terminal, print one line a minute.
     with tqdm(bar_format="{desc}", disable=None, leave=False, dynamic_ncols=True) as line:
         while True:
             (status,) = recording.statuses()
@@ -218,7 +218,7 @@ def _counted(visits: int) -> str:
 
 
 class _Signals:
-    """SIGTERM and Ctrl-C ask for an orderly end; a second one ends the program at once.
+    """SIGTERM and Ctrl-C end the program cleanly; a second one ends it at once.
 
     Attributes:
         stopped: set by either.

@@ -32,7 +32,7 @@ class Heat:
     def of_classes(
         self, crop: NDArray[np.uint8], output: str, indices: Sequence[int], layer: str, method: HeatMethod = "grad-cam"
     ) -> tuple[NDArray[np.float32], ...]:
-        """What speaks for each of some classes, by their logits.
+        """Heat-maps of the evidence for some classes, from their logits.
 
         Args:
             crop: (S, S, 3) RGB.
@@ -44,7 +44,7 @@ class Heat:
                 "layer-cam" (Jiang et al. 2021) weighs every place by its own gradient: shallow layers stay sharp.
 
         Returns:
-            For each class (H, W) of the layer, >= 0; all 0 where nothing speaks for it. Grad-CAM and LayerCAM are in
+            For each class (H, W) of the layer, >= 0; all 0 if there is no evidence for it. Grad-CAM and LayerCAM are in
             units of the logit, Grad-CAM++ is not.
         """
 
@@ -58,7 +58,7 @@ class Heat:
     def of_years(
         self, crop: NDArray[np.uint8], layer: str, method: HeatMethod = "grad-cam"
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What makes the mean of the age distribution higher, and what lower: two (H, W) heat-maps, as of
+        """Evidence for a higher and for a lower mean of the age distribution: two (H, W) heat-maps, as of
         ``of_classes``, in years instead of the logit."""
         import tensorflow as tf
 

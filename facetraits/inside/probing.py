@@ -1,4 +1,4 @@
-"""How an answer changes when the face does: hidden patch by patch, or spoiled little by little.
+"""How an answer changes when the face is occluded patch by patch, or degraded step by step.
 
 All of it asks the served networks themselves.
 """
@@ -40,7 +40,7 @@ class OcclusionStep(NamedTuple):
 
 
 def occlusion(crop: NDArray[np.uint8], score: Score, patch_px: int, stride_px: int) -> Iterator[OcclusionStep]:
-    """Cover the crop with a grey patch, place after place, and note what that costs (Zeiler & Fergus 2014).
+    """Occlusion: move a grey patch over the crop and measure the loss of the score (Zeiler & Fergus 2014).
 
     Args:
         crop: (S, S, 3) RGB.

@@ -1,7 +1,7 @@
-"""Keras in a process of its own, asked over a pipe: pictures of networks at work go back and forth in memory only.
+"""Keras in a separate process, accessed through pipes, so that pictures stay in memory.
 
-``InsideWorker`` is the asking side, for the app. ``python -m facetraits.inside.worker`` is the other one: it reads one
-request after another from its standard input, and ends when that closes or nobody asked for a while.
+``InsideWorker`` is the client, used by the app. ``python -m facetraits.inside.worker`` is the server: it reads requests
+from its standard input, and ends when that closes or after some time without a request.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _IDLE_S: Final = 900.0  # Keras holds 700 MB
 _START_S: Final = 120.0
 _ANSWER_S: Final = 60.0
 _REFUSED_S: Final = 60.0  # after a start that failed
-_SPARE_S: Final = 0.3  # without a question for so long, there is time for something else
+_SPARE_S: Final = 0.3  # idle time after which the process may do background work
 _LAST_LINES: Final = 30
 _LONGEST_LINE: Final = 400
 _LONGEST_REASON: Final = 400
 _ROOT: Final = Path(__file__).parent.parent.parent
-_FAILED: Final = "The networks could not be looked into because of a fault in this program. Its log tells more."
-_ENDED: Final = "The networks could not be looked into: their process has ended."
-_NO_START: Final = "The process that looks into the networks could not be started."
-_NO_TENSORFLOW: Final = "This installation has no TensorFlow, which looking into the networks needs."
+_FAILED: Final = "The networks could not be examined because of a bug in this program. See its log for details."
+_ENDED: Final = "The networks could not be examined: their process has ended."
+_NO_START: Final = "The process that examines the networks could not be started."
+_NO_TENSORFLOW: Final = "This installation has no TensorFlow, which is needed to examine the networks."
 # Numbers in a row may be pixels, which have no place in a log.
 _NUMBERS: Final = re.compile(r"(?:-?\d[\d.e+-]*[\s,\[\]()]+){6,}")
 
 
 class InsideError(UserError):
-    """The networks cannot be looked into; the message is one sentence for the user."""
+    """The networks cannot be examined; the message is one sentence for the user."""
 
 
 class InsideWorker:
@@ -87,7 +87,7 @@ class InsideWorker:
                 self._stop()
                 raise InsideError(_FAILED) from error
             except BaseException:
-                self._stop()  # an answer that nobody has read would be the next one's
+                self._stop()  # an unread answer would be taken for the next one
                 raise
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class InsideWorker:
         process = self._process
         if process is not None:
             process.kill()
-        if self._lock.acquire(blocking=False):  # else the one who holds it finds out
+        if self._lock.acquire(blocking=False):  # otherwise the thread that holds the lock notices
             try:
                 self._stop()
             finally:
@@ -110,7 +110,7 @@ class InsideWorker:
         try:
             return self._exchange(request, arguments)
         except (OSError, EOFError) as error:
-            # It may have ended just now for want of questions; a fresh one that ends has failed.
+            # It may have ended just now after its idle time. If a new process ends too, it has failed.
             again = not (fresh or isinstance(error, TimeoutError) or self._closings != closings)
             self._stop()
             if not again:
@@ -222,7 +222,7 @@ def _read(pipe: IO[bytes], timeout_s: float) -> Any:
 
 
 def _has_news(pipe: IO[bytes], timeout_s: float) -> bool:
-    """Whether something comes in time, or the other side has closed the pipe."""
+    """Whether data arrives in time, or the other side has closed the pipe."""
     with Connection(os.dup(pipe.fileno()), writable=False) as connection:
         return connection.poll(timeout_s)
 
@@ -244,7 +244,7 @@ def serve(
             (True, the result, "") or (False, a sentence for the user, how it came about for the log).
         requests, answers: unbuffered ends of two pipes.
         idle_s: in seconds.
-        spare: takes a step after an answer whenever nobody asks, until it is through.
+        spare: background work; one step is run whenever no request waits.
     """
     steps = iter(spare)
     while True:
@@ -265,7 +265,7 @@ def _word(error: Exception) -> str:
         return str(error)
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in ("tensorflow", "keras"):
         return _NO_TENSORFLOW
-    return f"The networks could not be looked into ({type(error).__name__})."
+    return f"The networks could not be examined ({type(error).__name__})."
 
 
 def _trace(error: Exception) -> str:
@@ -276,7 +276,7 @@ def _trace(error: Exception) -> str:
 
 
 def _use_spare_time(requests: IO[bytes], steps: Iterator[None]) -> None:
-    """Take steps until somebody asks or all is done."""
+    """Run background steps until a request arrives or all are done."""
     while not _has_news(requests, _SPARE_S):
         if next(steps, _THROUGH) is _THROUGH:
             return
@@ -286,7 +286,7 @@ def main() -> None:
     """Serve on this process's standard streams."""
     requests = os.fdopen(os.dup(0), "rb", buffering=0)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # whatever prints must not get between the answers
+    os.dup2(2, 1)  # printed output must not mix with the answers
     from facetraits.inside.requests import Requests
 
     served = Requests(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""What the reports say when they are laid side by side: headline figures, leaderboards, groups of people."""
+"""Comparison of reports: headline figures, leaderboards, groups of people."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Figure:
         return self.measure == "mae"
 
     def of(self, report: EvaluationReport | Subgroup) -> Measured | None:
-        """The figure of a report or subgroup; None where that does not answer it or has nobody to measure it on.
+        """The figure of a report or subgroup; None if it is not available or there is nobody to measure it on.
 
         Means over classes are None of a subgroup: they would run over classes that cannot occur there.
         """
@@ -70,7 +70,7 @@ class Figure:
             counts = report.ages.get(self.counted)
         if counts is None:
             return None
-        # Only accuracy counts a face that was not found, as wrong.
+        # Only accuracy counts an undetected face, as wrong.
         n = counts.total if isinstance(counts, ClassCounts) and self.measure == "accuracy" else counts.n
         if not n:
             return None

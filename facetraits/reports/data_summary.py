@@ -1,4 +1,4 @@
-"""What the data sets hold, before and after cleaning: read from ``models/datasets.json``."""
+"""Statistics of the data sets before and after cleaning, from ``models/datasets.json``."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def results_markdown(
     published: tuple[Published, ...],
     steadiness: tuple[SteadinessReport, ...] = (),
 ) -> str:
-    """Tables: every headline for the profiles, calibration, steadiness, ours beside others, whom it is worse for."""
+    """Tables: every headline for the profiles, calibration, steadiness, comparison, groups with worse results."""
     parts = [
         _profiles_table(reports),
         _calibration(reports),
@@ -182,7 +182,7 @@ _COMPARED: Final = (
 
 
 def _others_table(reports: tuple[EvaluationReport, ...], published: tuple[Published, ...]) -> str:
-    """Ours beside the best reference system's model, the best other package and the best published figure."""
+    """Our models compared with the best reference model, the best other package and the best published figure."""
     lines = [
         "| beside others | `accurate` | models of reference systems | other packages | published |",
         "|---|---|---|---|---|",

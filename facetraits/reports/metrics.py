@@ -1,4 +1,4 @@
-"""Figures of merit, and the report that carries them.
+"""Metrics, and the counts that they are computed from.
 
 A report stores what was counted (confusion matrices, error sums, bin counts); rates are derived when they are
 shown.

@@ -1,4 +1,4 @@
-"""Reports that are known to tell of the models that lie here, and their headline figures."""
+"""Reports verified against the installed models, and their headline figures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_reports(models_dir: Path) -> tuple[EvaluationReport, ...]:
 
 
 def check_report(report: EvaluationReport, manifest: Manifest, known: dict[str, str]) -> None:
-    """Compare what a report was made with to what lies here.
+    """Check that a report was made with the installed models.
 
     A profile's report must name the detector, all its networks and the profile's settings; a member's its network; a
     reference's the checksum in its record. Peers' weights belong to others and are not compared.
@@ -35,10 +35,10 @@ def check_report(report: EvaluationReport, manifest: Manifest, known: dict[str, 
     Args:
         report: to be checked.
         manifest: of the models that lie here.
-        known: file to checksum; takes what is read, so that no file is read twice for several reports.
+        known: cache of file checksums, shared between reports.
 
     Raises:
-        ModelIntegrityError: the report tells of something else than what lies there, or that cannot be read.
+        ModelIntegrityError: the report was made with other models, or the models cannot be read.
     """
     if report.kind == "peer":
         return

@@ -1,4 +1,4 @@
-"""How steady the answers are: the same face in other sizes, qualities, light and positions should get the same answer.
+"""Steadiness: the same face in other sizes, qualities, light and positions should get the same answer.
 
 A report holds counts, as those of ``metrics`` do; rates are derived when they are shown.
 """

@@ -1,1 +1,1 @@
-"""How the networks are made: read, prepare, train, export, judge. Nothing that serves imports this."""
+"""Training: read, prepare, train, export, evaluate. Serving code does not import this package."""

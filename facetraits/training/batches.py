@@ -1,4 +1,4 @@
-"""The pictures that training shows: which, how often, in which variations, and with what to answer."""
+"""Batches of training pictures: sampling, augmentation and targets."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Batches(keras.utils.PyDataset):
         return rng.permutation(np.repeat(np.arange(len(whole)), times.astype(np.int64)))
 
     def __len__(self) -> int:
-        # The same for every epoch, although chance decides over single pictures.
+        # The same for every epoch, although single pictures are drawn at random.
         shown = len(self._samples) * self._copies if self._often is None else int(0.99 * self._often.sum())
         return shown // self._recipe.batch_size
 
@@ -94,7 +94,7 @@ class Batches(keras.utils.PyDataset):
             crops, targets, weights = with_views(crops, targets, weights, rng, self._spec)
         if recipe.augmentation == "online":
             crops = augment(crops, rng, recipe.strength, recipe.variations, self._spec)
-        elif recipe.augmentation == "tenfold":  # made when needed, the same every time: 150,000 crops are 5.6 GB
+        elif recipe.augmentation == "tenfold":  # created on demand, always the same: 150,000 crops are 5.6 GB
             for i in np.nonzero(chosen >= len(self._samples))[0]:
                 own = np.random.default_rng((recipe.seed, int(chosen[i])))
                 crops[i] = augment(crops[i : i + 1], own, variations=recipe.variations)[0]
@@ -109,7 +109,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def times_shown(samples: Samples, recipe: Recipe) -> NDArray[np.float64] | None:
-    """(N,) how often an epoch shows each sample in the mean; None where each is shown once."""
+    """(N,) mean number of times that an epoch shows each sample; None if each is shown once."""
     if not recipe.shares:
         return None
     often = np.zeros(len(samples))
@@ -127,8 +127,8 @@ def with_views(
 ) -> tuple[NDArray[np.uint8], _ByHead, _ByHead]:
     """Some of the faces covered, some upside down, with a target for the head "view".
 
-    What is covered answers for less, and not for its expression where the mouth is hidden; what is upside down answers
-    for nothing else.
+    Covered faces get lower weights, and none for the expression if the mouth is hidden. Upside-down faces have weight
+    only for "view".
     """
     crops = crops.copy()
     views = np.zeros(len(crops), dtype=np.int64)
@@ -155,7 +155,7 @@ def with_views(
 def _mixed(
     crops: NDArray[np.uint8], targets: _ByHead, weights: _ByHead, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], _ByHead, _ByHead]:
-    """Every sample blended with another of its batch; a head that either of them does not answer gets no weight."""
+    """Mixup: every sample is blended with another of its batch; a head that either sample lacks gets no weight."""
     partner = rng.permutation(len(crops))
     share = rng.beta(_MIXUP_BETA, _MIXUP_BETA, size=len(crops)).astype(np.float32)
 
@@ -172,7 +172,7 @@ def _mixed(
 
 
 def held_back(samples: Samples, recipe: Recipe) -> tuple[NDArray[np.uint8], _ByHead, _ByHead]:
-    """What validation asks: with the head "view", some of the faces covered or upside down, the same every epoch."""
+    """Validation samples; with the head "view", some faces are covered or upside down, the same ones every epoch."""
     crops, targets, weights = samples.crops, dict(samples.targets), dict(samples.weights)
     if VIEW not in recipe.heads:
         return crops, targets, weights

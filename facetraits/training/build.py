@@ -52,7 +52,7 @@ def age_loss(y_true: Any, y_pred: Any) -> Any:
 
 @keras.saving.register_keras_serializable("facetraits")
 def asked_crossentropy(y_true: Any, y_pred: Any) -> Any:
-    """(N,) cross-entropy over the classes that were asked for: targets below 0 mark those that were not."""
+    """(N,) cross-entropy over the classes that the data set labels; targets below 0 mark the others."""
     asked = ops.cast(y_true >= 0, y_pred.dtype)
     chances = y_pred * asked
     chances = chances / ops.maximum(ops.sum(chances, axis=-1, keepdims=True), 1e-7)
@@ -98,7 +98,7 @@ def build(recipe: Recipe) -> keras.Model:
 
 
 def finished_network(recipe: Recipe, runs: Path) -> keras.Model:
-    """The trained network of a recipe, with the weights that count, in float32 whatever it was trained in.
+    """The trained network of a recipe with its kept weights, in float32.
 
     Raises:
         TrainingError: there is no finished run of it.
@@ -125,7 +125,7 @@ def served_network(recipe: Recipe, file: Path) -> keras.Model:
 def set_first_weights(
     model: keras.Model, recipe: Recipe, runs: Path, models_dir: Path, data: Path, crops: NDArray[np.uint8]
 ) -> None:
-    """Those of ImageNet, or those of the network that the recipe starts from, from its run or else its served file."""
+    """Load ImageNet weights, or those of the network that the recipe starts from (from its run or its served file)."""
     if recipe.start == FACE_NETWORK:
         load_face_weights(model, data / FACE_NETWORK, crops)
         return
@@ -152,10 +152,10 @@ def set_first_weights(
 
 
 def fit_heads(model: keras.Model, batches: Batches, recipe: Recipe) -> None:
-    """Train the heads alone, on features that stay as they are.
+    """Train only the heads, on frozen features.
 
-    Heads that know nothing would send large errors through all layers and undo what those had learned: after an epoch
-    from there, networks were worse than these heads on the first features (Kumar et al. 2022 say why).
+    Untrained heads would send large errors through all layers and destroy pretrained features: after one epoch, such
+    networks were worse than trained heads on the original features (Kumar et al. 2022 explain why).
     """
     heads = recipe.heads
     features = keras.Model(model.input, model.get_layer("pool").output)

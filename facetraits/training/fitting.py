@@ -1,4 +1,4 @@
-"""Weights, temperature and age interval of an ensemble, fitted on what its members say of validation faces."""
+"""Fits weights, temperature and age interval of an ensemble on its members' answers for validation faces."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from facetraits.training.networks.architectures import AGE_BINS
 from facetraits.training.recipe import CLASS_NAMES
 
 INTERVAL_COVERAGE: Final = 0.8
-# Confidence is calibrated, so under these an answer is more likely wrong than right; of two classes one always has
-# at least 0.5, so there the line is drawn at three to one.
+# Confidence is calibrated, so below these values an answer is more likely wrong than right. With two classes one always
+# has at least 0.5, so the threshold is 0.75.
 _UNSURE_BELOW: Final = {"gender": 0.75}
 _UNSURE_BELOW_DEFAULT: Final = 0.5
 _UNSURE_ERROR_YEARS: Final = 10.0
@@ -28,7 +28,7 @@ _FITS: Final = 6  # of weights and temperature in turn, at the most
 
 
 def uniform_trait(trait: str, members: Sequence[str]) -> TraitEntry:
-    """The entry of a trait before anything is fitted: each member counts as much as the next."""
+    """The entry of a trait before fitting, with equal weights."""
     mass = INTERVAL_COVERAGE if trait == "age" else None
     return TraitEntry(
         CLASS_NAMES[trait],
@@ -42,12 +42,12 @@ def uniform_trait(trait: str, members: Sequence[str]) -> TraitEntry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """What members say of one data set's labelled validation faces.
+    """Answers of the members for the labelled validation faces of one data set.
 
     Attributes:
         by_member: member to (N, C) probabilities.
         truth: (N,) class indices, or years.
-        asked: (C,) False for classes that the data set does not know.
+        asked: (C,) False for classes that the data set does not label.
     """
 
     by_member: Mapping[str, NDArray[np.float32]]
@@ -68,7 +68,7 @@ def judged(
     answers: Mapping[str, Mapping[str, Mapping[str, NDArray[np.float32]]]],
     faces: Mapping[str, Faces],
 ) -> list[Judged]:
-    """The data sets that label a trait, with what members say of it there.
+    """The data sets that label a trait, with the members' answers for it.
 
     Args:
         answers: data set to member to output to (N, C).
@@ -94,16 +94,16 @@ def fit_trait(trait: str, parts: Sequence[Judged], varied: Sequence[Judged] = ()
 
     Args:
         trait: name of the output.
-        parts: the data sets that label it; each counts as much as the next, however many faces it has.
-        varied: the same in other qualities, light and surroundings. They count for the weights, so that members that
-            look at these get less; temperature and interval are those of pictures as they are.
+        parts: the data sets that label it; all have equal weight, whatever their size.
+        varied: the same faces in other qualities, light and surroundings. They are used for the weights, so that less
+            robust members get less weight. Temperature and interval are fitted on unchanged pictures.
 
     Returns:
         The manifest's entry.
     """
     weights: dict[str, float] = {}
     temperature = 1.0
-    for _ in range(_FITS):  # one changes what is best for the other
+    for _ in range(_FITS):  # the optimum of one depends on the other
         before, weights = weights, _best_weights([*parts, *varied], temperature)
         if weights == before:
             break
@@ -176,7 +176,7 @@ def _interval_mass(parts: Sequence[Judged], weights: Mapping[str, float], temper
 def _unsure_width(
     parts: Sequence[Judged], weights: Mapping[str, float], temperature: float, mass: float
 ) -> float | None:
-    """From which width of the interval on faces are off by ``_UNSURE_ERROR_YEARS`` in the mean; None where none are.
+    """Width of the interval from which the mean error is at least ``_UNSURE_ERROR_YEARS``; None if there is none.
 
     In whole years; never more than ``_MOST_UNSURE`` of the faces have wider ones.
     """

@@ -1,4 +1,4 @@
-"""Where a result comes from."""
+"""Provenance of results."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _CODE: Final = ("facetraits", "benchmarks")
 def code_commit() -> str:
     """Hash of the commit that this program was started from; "" outside a git checkout.
 
-    With "-dirty" behind it where the code differed from the commit. Call it when a program starts: afterwards the
-    answer stays the same, whatever is committed while it runs.
+    Ends with "-dirty" if the code differed from the commit. Call it at the start of a program: the result is cached, so
+    later commits do not change it.
     """
     head = _git("rev-parse", "--verify", "--quiet", "HEAD")
     return f"{head}-dirty" if head and _git("status", "--porcelain", "--", *_CODE) else head

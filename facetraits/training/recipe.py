@@ -77,8 +77,8 @@ class Recipe:
         heads: outputs, each a key of ``HEAD_CLASSES``.
         shares: data sets, and how many of the pictures of each an epoch shows; () for all pictures of the sets that
             ``DATASET_OF_HEAD`` names for the heads.
-        evenness: 0 shows pictures as often as they occur; 1 shows the groups of a data set (ages, expressions) equally
-            often; in between, as often as their number to the power of what is left to 1.
+        evenness: class balancing. 0 shows pictures as often as they occur; 1 shows the groups of a data set (ages,
+            expressions) equally often; in between, groups are weighted by their size to the power 1 - evenness.
         loss_weights: heads and what their loss is multiplied by; 1 for those that are not named.
         input_px: side that the crop is scaled to inside the graph.
         network: "face" (MobileNetV1), "lite0" (EfficientNet-Lite0), "lite0-transfer" (the same under the head of
@@ -105,12 +105,13 @@ class Recipe:
             the heads that the set does not label, the mean of those answers is the target (Xie et al. 2020).
         precision: Keras's dtype policy while training; weights and the served file do not depend on it.
         patience: epochs without a better validation loss after which training stops; None for never.
-        keep: the weights that count: those of the epoch with the lowest validation loss, or the last ones. At the end
-            of a cosine the answers are better and too sure of themselves; the calibration puts the latter right.
+        keep: which weights are kept: those of the epoch with the lowest validation loss, or the last ones. At the end
+            of a cosine schedule the answers are better but overconfident; calibration corrects the latter.
         crop: name of the crop geometry.
         source: the reference system that the network comes from; "" for our own.
-        serve: precision of the file that is served, None for recipes that only others start or learn from. Networks in
-            integers weigh half and are two to three times as fast; those in floating point can be looked into.
+        serve: precision of the served file; None for recipes that are only used to train others. Networks in integers
+            have half the size and are two to three times as fast; networks in floating point have gradients for the
+            page "Inside the CNN".
         fast: heads that the profile "fast" asks this network for, in 8-bit integers: it has the lowest error of age, or
             log-loss, on validation.
     """
@@ -153,27 +154,27 @@ class Recipe:
 
     @property
     def weights_file(self) -> str:
-        """Of a finished run, the file with the weights that count."""
+        """File name of the kept weights of a finished run."""
         return f"{self.keep}.keras"
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
-        """Data sets whose pictures it is shown."""
+        """Data sets that it is trained on."""
         if self.shares:
             return sorted_datasets([name for name, _ in self.shares])
         return sorted_datasets({DATASET_OF_HEAD[head] for head in self.heads})
 
     @property
     def ancestors(self) -> tuple[str, ...]:
-        """Recipes that have to be finished before this one: where it starts, and who teaches it."""
+        """Recipes that must be finished before this one: its start and its teachers."""
         started = [self.start] if self.start not in ("", FACE_NETWORK) else []
         return tuple(dict.fromkeys([*started, *self.teachers, *(name for _, name in self.pseudo_labels)]))
 
 
 def same_recipe(recorded: Mapping[str, Any], recipe: Recipe) -> bool:
-    """Whether a run's record holds a recipe; what it could not say yet when it was made had today's default.
+    """Whether the record of a run describes this recipe.
 
-    How a network is served is no part of its training.
+    Fields that did not exist when the record was written count as today's defaults. How a network is served is ignored.
     """
     defaults = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
     unlike = {"serve", "fast"}

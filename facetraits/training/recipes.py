@@ -1,4 +1,4 @@
-"""What is trained: one recipe per network, everything about it in one place."""
+"""The registry of recipes: one per network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from facetraits.types import VIEW
 
 _TRAITS: Final = ("age", "gender", "ethnicity")
 _EXPRESSIONS: Final = ("expression", "expression_fer2013")
-# For long schedules: UTKFace has few pictures, and without these a network of 18 epochs knows them by heart.
+# Regularisation for long schedules: UTKFace is small, and without it a network overfits within 18 epochs.
 _STRONG: Final[Mapping[str, Any]] = {
     "patience": None,
     "keep": "last",
@@ -21,16 +21,16 @@ _STRONG: Final[Mapping[str, Any]] = {
     "stochastic_depth": 0.2,
     "weight_decay": 0.05,
 }
-# A second training of networks that were served before: fewer layers, so that a CPU gets further, softer targets from
-# what was known already, and the noise of cameras, which the first training had not.
+# A second training of networks that were served before: fewer trained layers, to save time on a CPU; softer targets
+# from earlier networks; and camera noise, which the first training did not have.
 _AGAIN: Final[Mapping[str, Any]] = {
     **_STRONG,
     "mixup": 0.3,
     "variations": WITH_CAMERA,
     "train_depthwise": False,
 }
-# For networks that have seen their pictures for thirty epochs under those and still know few of them by heart (77% of
-# FER2013's training pictures, 70% of those held back).
+# Weaker regularisation for networks that overfit little after thirty epochs with the settings above (accuracy on
+# FER2013: 77% in training, 70% held-out).
 _AGAIN_MILDER: Final[Mapping[str, Any]] = {
     **_AGAIN,
     "strength": 1.0,
@@ -50,7 +50,8 @@ _TRAITS_TEACHERS: Final = (
     "traits-wide-lite0-128-noise",
     "traits-wide-lite0-128-camera",
 )
-# Networks for all traits, from one that knows faces. Of their two crops one shows hair and chin, the other does not.
+# Networks for all traits that start from the face network. One of their two crops shows hair and chin, the other does
+# not.
 _ALL_TRAITS: Final[Mapping[str, Any]] = {
     "network": "face",
     "learning_rate": 8e-4,
@@ -68,8 +69,8 @@ _ALL_TRAITS: Final[Mapping[str, Any]] = {
         (VIEW, 0.5),
     ),
 }
-# They go on from there. Where pictures have no label for a trait, the first two give one: so gender is learned from
-# RAF-DB and the expression from All-Age-Faces.
+# Further training of these networks. The first two networks provide pseudo-labels where a data set has no label, so
+# that gender is also learned from RAF-DB and expression from All-Age-Faces.
 _AGAIN_FROM_FACES: Final[Mapping[str, Any]] = {
     "learning_rate": 5e-4,
     "pseudo_labels": tuple(
@@ -79,7 +80,7 @@ _AGAIN_FROM_FACES: Final[Mapping[str, Any]] = {
 
 
 def _face(name: str, input_px: int, epochs: int, crop: str, expressions: tuple[str, ...], **more: Any) -> Recipe:
-    """A network for all traits that starts from one that knows faces."""
+    """A network for all traits that starts from the face network."""
     return Recipe(
         name,
         heads=(*_TRAITS, *expressions, VIEW),
@@ -190,7 +191,7 @@ RECIPES: Final = {
             6,
             train_depthwise=False,
             batch_norm=False,
-            # Without batch normalisation 1e-3 undoes more than it teaches.
+            # Without batch normalisation a learning rate of 1e-3 destroys pretrained features.
             learning_rate=2e-4,
             variations=WITH_CAMERA,
             mixup=0.2,

@@ -18,7 +18,7 @@ def _reference(
     loss: Literal["categorical_crossentropy", "mean_squared_error"] = "categorical_crossentropy",
     trained_from: str = "",
 ) -> Recipe:
-    """Adam at a steady learning rate, to the end of the schedule: so the curves show where over-training starts."""
+    """Adam with a constant learning rate and no early stop, so that the curves show where over-fitting starts."""
     transfer = network == "lite0-transfer"
     return Recipe(
         name=name,
@@ -29,7 +29,7 @@ def _reference(
         grey=True,
         epochs=epochs,
         optimizer="adam",
-        # From ImageNet weights with all layers free the other networks' rate destroys what was learned there.
+        # The other networks' learning rate would destroy the ImageNet weights if all layers are trained.
         learning_rate=3e-4 if transfer else 1e-3,
         loss=loss,
         augmentation=augmentation,

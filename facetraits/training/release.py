@@ -1,4 +1,6 @@
-"""Turn finished runs into served models: export, weigh, calibrate, write the manifest; all choices on validation."""
+"""Turn finished runs into served models: export, fit ensemble weights, calibrate, write the manifest. All choices use
+validation data.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ _PROFILES: Final[Mapping[ProfileName, ProfileEntry]] = {
     "accurate": ProfileEntry((160, 320, 640, 1600), tile_small_faces=True, flip=True, traits={}),
     "fast": ProfileEntry((160, 416), tile_small_faces=False, flip=False, traits={}),
 }
-# What the weights have to bear, besides pictures as they are.
+# Variations that the ensemble weights must be robust to.
 _VARIED: Final[tuple[Appearance, ...]] = get_args(Appearance)
 _CALIBRATION_CROPS: Final = 300
 
@@ -61,8 +63,8 @@ _CALIBRATION_CROPS: Final = 300
 def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
     """Export every finished run, fit the ensemble on validation and write ``manifest.json``.
 
-    Networks that are served already and have no run here stay as they are. One that gets no weight for any trait is not
-    listed, and named on stdout.
+    Served networks without a new run stay unchanged. A network without weight for any trait is left out of the manifest
+    and reported on stdout.
 
     Args:
         data: folder of the data sets.
@@ -134,8 +136,8 @@ def _fitted(manifest: Manifest, faces: Mapping[str, Faces]) -> Manifest:
     def place(member: MemberEntry) -> tuple[bool, int, float]:
         return bool(member.copy_of), -len(member.outputs), -round(sum(e.weights.get(member.name, 0) for e in seen), 2)
 
-    # Whoever looks into one network looks into the first: those that answer most come first, then those that count
-    # most, of equals the newer ones, copies last.
+    # The page "Inside the CNN" shows the first network by default. Order: most outputs, then largest weight, then
+    # newest; copies last.
     listed = sorted((m for m in list(manifest.members.values())[::-1] if m.name in used), key=place)
     return replace(manifest, members={member.name: member for member in listed}, profiles=profiles)
 
@@ -148,7 +150,7 @@ def _varied(faces: Faces) -> dict[str, NDArray[np.uint8]]:
 
 
 def _put_in_place(manifest: Manifest, at: _Places) -> None:
-    """Move the new files among the models, and name them all in the manifest, as the last step."""
+    """Last step: move the new files into the models folder and write the manifest."""
     members = {}
     for name, member in manifest.members.items():
         out = served_file(name, at.models_dir)
@@ -169,7 +171,7 @@ class _Places:
     _calibration: dict[tuple[str, ...], NDArray[np.uint8]] = field(default_factory=dict, init=False)
 
     def calibration_crops(self, recipe: Recipe) -> NDArray[np.uint8]:
-        """(N, S, S, 3) training crops that set the ranges of integers; loaded once for all networks that see alike."""
+        """(N, S, S, 3) training crops that set the integer ranges; loaded once per geometry."""
         key = (recipe.crop, *recipe.datasets)
         if key not in self._calibration:
             crops = load_samples(recipe, "train", self.data, self.detector).crops

@@ -23,7 +23,7 @@ _BATCH: Final = 64
 
 
 class _Means:
-    """Sums up what networks answer, by head."""
+    """Sums of networks' answers, by head."""
 
     def __init__(self, samples: Samples) -> None:
         self._sums = {head: np.zeros_like(targets) for head, targets in samples.targets.items()}
@@ -59,7 +59,7 @@ class _Means:
 
 
 def taught(samples: Samples, teachers: Mapping[str, Answers], faces_of: FacesOf) -> Samples:
-    """Samples whose targets are half label, half the mean of the teachers' answers to the face and its mirror image.
+    """Distillation: targets become half label, half the teachers' mean answer to the face and its mirror image.
 
     A teacher answers for the pictures of the data sets that it was trained on, and for the heads that it has and they
     are labelled for.

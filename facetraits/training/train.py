@@ -109,9 +109,9 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
     run.mkdir(parents=True, exist_ok=True)
     history = run / "history.csv"
     rows = _history(history)
-    # As they are now, not after hours of training.
+    # Recorded now, because files may change during hours of training.
     origin = {"data": data_version(data, learned_from(recipe)), "commit": code_commit(), "environment": _environment()}
-    cv2.setNumThreads(1)  # threads for single crops cost more than they give
+    cv2.setNumThreads(1)  # threads are slower for single crops
     keras.utils.set_random_seed(recipe.seed)
     detector_network = models_dir / "centerface" / "network.onnx"
     training = load_samples(recipe, "train", data, detector_network)
@@ -163,7 +163,7 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
 
 
 def _teacher_file(recipe: Recipe, runs: Path, models_dir: Path) -> Path:
-    """Where a teacher's weights are: in what is served, else in its run."""
+    """Path of a teacher's weights: its served file, else its run."""
     served, run = served_file(recipe.name, models_dir), runs / recipe.name
     if served.exists():
         return served

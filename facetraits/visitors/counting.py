@@ -16,8 +16,9 @@ from facetraits.video.tracked import TrackedFace, give_back
 from facetraits.visitors.visit import Settings, Visit
 
 _FORGOTTEN_S: Final = 600.0  # no tracker remembers anybody for longer
-# On an overloaded machine the time between analyses may exceed ``away_s``. A person seen in two consecutive analyses is
-# then assumed to have stayed in view. The interval is averaged, because a single long pause is not typical.
+# On an overloaded machine the time between analyses exceeds ``FLICKER_S``. A person seen in two consecutive analyses is
+# then assumed to have stayed in view. The median of the last intervals is used, because a single long pause is not
+# typical.
 _LOOKS: Final = 6
 _USUAL_GAPS: Final = 1.5
 

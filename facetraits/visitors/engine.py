@@ -26,21 +26,21 @@ _CONNECT_S: Final = 5
 _WRITES: Final = "visits_written"
 _BEHIND_PAGES: Final = 64
 _LONGEST_REASON: Final = 200
-_DAMAGED: Final = "is damaged: put back a copy of it, or name another file."
-_FULL: Final = "cannot grow: the disk is full."
-_LACKING: Final = "lacks tables or columns of the visitors' log: put back a copy of it, or name another database."
+_DAMAGED: Final = "is damaged: restore a backup, or use another file."
+_FULL: Final = "cannot be written: the disk is full."
+_LACKING: Final = "lacks tables or columns of the visitors' log: restore a backup, or use another database."
 # Beginnings of SQLite's names for its errors, and what they mean.
 _SQLITE_FAILURES: Final = {
     "SQLITE_BUSY": "is in use: another program has been writing to it for too long.",
     "SQLITE_LOCKED": "is in use: another program has been writing to it for too long.",
     "SQLITE_READONLY": "cannot be written: the file or its folder is read-only.",
-    "SQLITE_CANTOPEN": "cannot be opened: it is no file, or this program may not write in its folder.",
+    "SQLITE_CANTOPEN": "cannot be opened: it is not a file, or this program may not write to its folder.",
     "SQLITE_PERM": "cannot be opened: this program may not read and write it.",
     "SQLITE_FULL": _FULL,
     "SQLITE_IOERR_SHM": _FULL,
     "SQLITE_IOERR": "could not be read or written: the disk failed.",
     "SQLITE_CORRUPT": _DAMAGED,
-    "SQLITE_NOTADB": "is not a database: name another file.",
+    "SQLITE_NOTADB": "is not a database: use another file.",
 }
 # PostgreSQL's codes, or what its library says before there is a code.
 _POSTGRESQL_FAILURES: Final = {
@@ -57,7 +57,7 @@ _POSTGRESQL_FAILURES: Final = {
     "42501": "does not let this user read and write there.",
     "3F000": "does not let this user read and write there.",
     "25006": "cannot be written: it is read-only.",
-    "53100": "cannot grow: the server's disk is full.",
+    "53100": "cannot be written: the server's disk is full.",
     "53300": "has too many connections.",
     "55P03": "is in use: another program has been writing to it for too long.",
     "57014": "took too long to answer.",
@@ -69,7 +69,7 @@ _POSTGRESQL_FAILURES: Final = {
 }
 # Errors that occur while a row is converted to a visit, if the row holds something else.
 _NO_SUCH_VALUE: Final = (ValueError, TypeError, AttributeError, ArithmeticError, LookupError)
-_IN_THE_WAY: Final = "holds tables of another program in the place of ours."
+_IN_THE_WAY: Final = "holds tables of another program under our names."
 
 
 class StoreError(UserError):
@@ -89,14 +89,14 @@ def parse(url: str) -> URL:
     try:
         parsed = make_url(url.strip())
     except (ArgumentError, ValueError):
-        raise StoreError(f"This is no address of a database; write {_FORMS}.") from None
+        raise StoreError(f"This is not a database address; write {_FORMS}.") from None
     if parsed.drivername in _SQLITE:
         if not parsed.database or parsed.database == ":memory:" or parsed.host or parsed.query:
             raise StoreError("The address of an SQLite database names one file: sqlite:///folder/visitors.db.")
         return parsed.set(drivername="sqlite+pysqlite")
     if parsed.drivername in _POSTGRESQL:
         return parsed.set(drivername="postgresql+psycopg")
-    raise StoreError(f"{parsed.drivername} is no database that can be used here; write {_FORMS}.")
+    raise StoreError(f"{parsed.drivername} cannot be used here; write {_FORMS}.")
 
 
 def shown_name(url: URL) -> str:
@@ -140,7 +140,7 @@ def _make_file(path: Path, name: str) -> None:
     except IsADirectoryError:
         raise StoreError(f"{name} cannot be opened: it is a folder.") from None
     except OSError as error:
-        raise StoreError(f"{name} cannot be opened: {(error.strerror or 'it is no file').lower()}.") from None
+        raise StoreError(f"{name} cannot be opened: {(error.strerror or 'it is not a file').lower()}.") from None
 
 
 def _prepare(raw: sqlite3.Connection, _: object) -> None:

@@ -128,7 +128,9 @@ class FileInput:
                 if source.stopped:
                     return
                 if self.began + timedelta(seconds=frame.time_s) > datetime.now(UTC) + _CLOCK_ERROR:
-                    raise VideoError("By its time stamps the video goes on in the future; what came before is counted.")
+                    raise VideoError(
+                        "The time stamps of the video continue into the future. Only the part before now is counted."
+                    )
                 yield frame
                 if video.duration_s is not None:
                     source.progressed(min(frame.time_s / video.duration_s, 1.0))

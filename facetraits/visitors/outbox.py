@@ -205,7 +205,7 @@ class VisitWriter:
                 _LOG.warning("the database of visits has failed: %s", error)
         except Exception:
             if what == "write":
-                self.trouble = "Visits cannot be written, because of a fault in this program; its log tells more."
+                self.trouble = "Visits cannot be written because of a bug in this program. See its log for details."
             if what not in self._failing:
                 _LOG.exception("the thread that writes visits has failed")
         else:

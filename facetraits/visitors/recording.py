@@ -213,7 +213,7 @@ class Recording:
             source.fail(str(error))
         except Exception:
             _LOG.exception("the source %s has failed", source.name)
-            source.fail("This program has failed on the source; its log tells more.")
+            source.fail("A bug in this program stopped the source. See its log for details.")
         finally:
             source.finish()
 

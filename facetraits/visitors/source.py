@@ -28,7 +28,7 @@ SourceKind = Literal["webcam", "file", "camera"]
 SourceState = Literal["connecting", "live", "lost", "ended", "failed"]
 
 _UPDATE_EVERY_S: Final = 2.0
-_ANALYSIS_FAILS: Final = "The analysis of the pictures fails, because of a fault in this program; its log tells more."
+_ANALYSIS_FAILS: Final = "The analysis of the pictures fails because of a bug in this program. See its log for details."
 _SILENT_S: Final = 3.0  # after this long without an analysis, a webcam counts as disconnected
 
 _SHORTEST_PERIOD_S: Final = 1 / 10  # more often does not help tracking

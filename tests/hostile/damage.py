@@ -74,7 +74,7 @@ def _broken_text(text: bytes, draw: random.Random) -> bytes:
     return {
         "empty": b"",
         "cut": text[:start],
-        "no text": text[:start] + bytes([draw.randrange(128, 256)]) + text[start:],
+        "not a text file": text[:start] + bytes([draw.randrange(128, 256)]) + text[start:],
         "other bytes": text[:start] + draw.randbytes(draw.randrange(1, 20)) + text[start + 4 :],
         "deep": b"[" * 100_000 + b"]" * draw.choice((0, 100_000)),
         "deep inside": text[:-1] + b', "x": ' + b'{"a":' * 50_000 + b"1" + b"}" * 50_001,
@@ -89,7 +89,7 @@ def _broken_text(text: bytes, draw: random.Random) -> bytes:
     }[
         draw.choice(
             (
-                *("empty", "cut", "no text", "other bytes", "deep", "deep inside", "twice", "twice inside"),
+                *("empty", "cut", "not a text file", "other bytes", "deep", "deep inside", "twice", "twice inside"),
                 *("not a number", "too large", "many digits", "other alphabet", "zeros", "twice over"),
             )
         )

@@ -84,5 +84,5 @@ def test_a_disk_without_any_room_is_a_sentence(disk: Path) -> None:
         store.add(VISITS)
     (disk / "visitors.db-spare").unlink()
     fill(disk)
-    with pytest.raises(StoreError, match="cannot grow: the disk is full"):
+    with pytest.raises(StoreError, match="cannot be written: the disk is full"):
         open_store(url)

@@ -88,7 +88,7 @@ def test_the_strongest_maps_are_a_choice_of_all(worker: InsideWorker) -> None:
 def test_a_request_that_fails_is_told_logged_and_the_next_one_is_answered(
     worker: InsideWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(InsideError, match="could not be looked into"):
+    with pytest.raises(InsideError, match="could not be examined"):
         worker.ask("forward", member="nobody", crop=CROP, count=4)
     assert "in _network" in caplog.text and "KeyError: 'nobody'" in caplog.text
     assert worker.ask("hello").count(".") == 2
@@ -114,9 +114,9 @@ def test_a_process_that_was_killed_is_started_again(worker: InsideWorker) -> Non
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("tensorflow", "This installation has no TensorFlow, which looking into the networks needs."),
-        ("keras.layers", "This installation has no TensorFlow, which looking into the networks needs."),
-        ("absl", "The networks could not be looked into (ModuleNotFoundError)."),
+        ("tensorflow", "This installation has no TensorFlow, which is needed to examine the networks."),
+        ("keras.layers", "This installation has no TensorFlow, which is needed to examine the networks."),
+        ("absl", "The networks could not be examined (ModuleNotFoundError)."),
     ],
 )
 def test_only_a_missing_tensorflow_is_called_so(name: str, word: str) -> None:
@@ -133,7 +133,7 @@ def test_the_trace_of_a_fault_holds_no_pixels() -> None:
         raise ValueError(f"cannot take {CROP[0, :8].tolist()} of shape (112, 112, 3)")
 
     _, said, trace = served(answer)
-    assert said == "The networks could not be looked into (ValueError)."
+    assert said == "The networks could not be examined (ValueError)."
     assert "in answer" in trace and trace.endswith("ValueError: cannot take [[… of shape (112, 112, 3)")
 
 
@@ -227,7 +227,7 @@ def test_an_answer_that_was_not_read_is_nobody_elses(standing_in, monkeypatch: p
 
 def test_what_cannot_be_sent_is_a_sentence(standing_in, caplog: pytest.LogCaptureFixture) -> None:
     worker, _ = standing_in()
-    with pytest.raises(InsideError, match="fault in this program"):
+    with pytest.raises(InsideError, match="bug in this program"):
         worker.ask("mine", value=lambda: None)
     assert "Traceback" in caplog.text
     assert worker.ask("mine", value=1) == 1
@@ -273,7 +273,7 @@ def test_closing_ends_at_once_what_still_answers(standing_in) -> None:
     worker.close()
     assert time.monotonic() - before < 1
     thread.join(5)
-    assert told == ["The networks could not be looked into: their process has ended."]
+    assert told == ["The networks could not be examined: their process has ended."]
     assert len(started) == 1, "closed is not failed: nothing is started again"
 
 

@@ -36,7 +36,7 @@ from tests.pages.inside_page import (
 
 class NoTensorFlow(FakeWorker):
     def ask(self, request: str, /, **arguments: Any) -> Any:
-        raise InsideError("This installation has no TensorFlow, which looking into the networks needs.")
+        raise InsideError("This installation has no TensorFlow, which is needed to examine the networks.")
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_a_fault_of_ours_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(analyzer, "analyze", analyze)
     page = upload(open_page(), ("odd.png", ONE), ("group.png", MANY))
-    assert "odd.png This picture could not be analysed because of a fault in this program." in text(page)
+    assert "odd.png This picture could not be analysed because of a bug in this program." in text(page)
     assert cards(page) == 5
 
 

@@ -104,7 +104,7 @@ def test_a_picture_too_large_for_memory_is_a_sentence(monkeypatch: pytest.Monkey
     session, one = PhotoSession(), picture("huge", png(photo_of_one()))
     session.analyze(one, TRAITS, Hungry())
     assert session.outcome(one, TRAITS).error == (
-        "This picture is too large for this machine's memory. Save it smaller and try again."
+        "This picture needs more memory than this machine has. Reduce its size and try again."
     )
 
 

@@ -64,12 +64,12 @@ class TestAddress:
     @pytest.mark.parametrize(
         ("url", "sentence"),
         [
-            ("", "no address of a database; write sqlite:///folder/visitors.db or postgresql://"),
-            ("visitors.db", "no address of a database; write sqlite:///"),
-            (f"postgresql://shop:{SECRET}@server:port/log", "no address of a database"),
-            (f"mysql://shop:{SECRET}@server/log", "mysql is no database that can be used here; write"),
-            (f"postgresql+asyncpg://shop:{SECRET}@server/log", "postgresql+asyncpg is no database that"),
-            (f"sqlite+pysqlcipher://:{SECRET}@/x.db", "sqlite+pysqlcipher is no database that"),
+            ("", "not a database address; write sqlite:///folder/visitors.db or postgresql://"),
+            ("visitors.db", "not a database address; write sqlite:///"),
+            (f"postgresql://shop:{SECRET}@server:port/log", "not a database address"),
+            (f"mysql://shop:{SECRET}@server/log", "mysql cannot be used here; write"),
+            (f"postgresql+asyncpg://shop:{SECRET}@server/log", "postgresql+asyncpg cannot be used here"),
+            (f"sqlite+pysqlcipher://:{SECRET}@/x.db", "sqlite+pysqlcipher cannot be used here"),
             ("sqlite://", "names one file"),
             ("sqlite:///:memory:", "names one file"),
             ("sqlite://folder/visitors.db", "names one file"),
@@ -95,7 +95,7 @@ class TestSqliteFile:
 
     def test_file_is_none_of_a_database(self, sqlite_url: str, sqlite_path: Path):
         sqlite_path.write_text("Milk, bread, butter\n" * 100)
-        assert failure(sqlite_url) == f"{sqlite_path} is not a database: name another file."
+        assert failure(sqlite_url) == f"{sqlite_path} is not a database: use another file."
         assert sqlite_path.read_text().startswith("Milk")
 
     def test_file_is_damaged(self, sqlite_url: str, sqlite_path: Path):
@@ -104,12 +104,12 @@ class TestSqliteFile:
         data = bytearray(sqlite_path.read_bytes())
         data[4096:] = b"\xa5" * (len(data) - 4096)
         sqlite_path.write_bytes(data)
-        assert "is damaged: put back a copy" in failure(sqlite_url)
+        assert "is damaged: restore a backup" in failure(sqlite_url)
 
     def test_tables_of_another_program(self, sqlite_url: str, sqlite_path: Path):
         with closing(sqlite3.connect(sqlite_path)) as connection:
             connection.execute("CREATE TABLE visits (hotel TEXT)")
-        assert failure(sqlite_url) == f"{sqlite_path} holds tables of another program in the place of ours."
+        assert failure(sqlite_url) == f"{sqlite_path} holds tables of another program under our names."
         with closing(sqlite3.connect(sqlite_path)) as connection:
             assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("visits",)]
 
@@ -158,7 +158,7 @@ class TestSqliteFile:
                 raw.execute("PRAGMA max_page_count = 1")  # no more than it has now
 
             event.listen(store._engine, "checkout", limit)
-            with pytest.raises(StoreError, match="cannot grow: the disk is full") as caught:
+            with pytest.raises(StoreError, match="cannot be written: the disk is full") as caught:
                 store.add([visit(i) for i in range(1000)])
             checked(caught.value)
             assert len(store.latest(2000)) == 1

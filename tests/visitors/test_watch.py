@@ -106,7 +106,7 @@ def test_video_of_unknown_time_has_ended_just_now(
 
     main(["watch", str(video), "--db", db])
 
-    assert "taken as having ended just now" in capsys.readouterr().err
+    assert "as if it had ended just now" in capsys.readouterr().err
     assert timedelta(seconds=-0.1) < taken[0] + timedelta(seconds=7) - before < timedelta(seconds=30)
 
 

@@ -1,4 +1,4 @@
-"""Covering the face piece by piece: the check on heat-maps."""
+"""Occlusion: covering the face patch by patch, as a check of the heat-maps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SURE: Final = 1e-6  # log-odds of 0 and 1 would be endless
 
 
 class Covered(NamedTuple):
-    """What covering a face piece by piece has shown.
+    """Result of covering a face patch by patch.
 
     Attributes:
         drop: (S, S) what covering a place costs on average: log-odds of a class, or years.
@@ -118,7 +118,7 @@ def _cover(subject: Subject, network: Network, question: Question, patch: int, f
 
 
 def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """What a heat-map explains as well: a probability of nearly 1 hides how much surer a network could be."""
+    """Log-odds, the quantity that heat-maps explain too. Probabilities near 1 hide differences in confidence."""
     held = np.clip(probabilities.astype(np.float64), _SURE, 1 - _SURE)
     return np.log(held / (1 - held))
 
@@ -160,7 +160,7 @@ def _heat_again(
 
 
 def correlation(drop: NDArray[np.floating], heat: NDArray[np.floating]) -> float | None:
-    """Of what covering costs and a heat-map, place by place, in [-1, 1]; None where one of them is even."""
+    """Correlation between the occlusion map and a heat-map, in [-1, 1]; None if one of them is constant."""
     if min(np.ptp(heat), np.ptp(drop)) < 1e-9:
         return None
     large = enlarged(np.asarray(heat, dtype=np.float32), drop.shape[0])
@@ -168,7 +168,7 @@ def correlation(drop: NDArray[np.floating], heat: NDArray[np.floating]) -> float
 
 
 def verdict(question: Question, found: Covered, heats: Sequence[NDArray[np.float32]] | None, method: str) -> str:
-    """Whether covering and the heat-maps say the same, in words; "" where there is nothing to say."""
+    """Whether occlusion and the heat-maps agree, in words; "" if they cannot be compared."""
     lines = []
     if heats is not None:
         heat = heats[0] - heats[1] if question.is_years else heats[0]

@@ -1,4 +1,4 @@
-"""How steady the ensemble's answers are when the face is varied as in training, or spoiled little by little."""
+"""How stable the ensemble's answers are when the face is augmented as in training, or degraded step by step."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def varied(
 ) -> Stacks:
     """The crops of a face, each with ``count`` variants as in training.
 
-    All geometries are varied alike, for they draw the same random numbers: else one network would see the face
-    mirrored and another would not.
+    All geometries get the same random variations; otherwise one network would see the face mirrored and another would
+    not.
     """
     stacks = {}
     for name, crop in crops.items():
@@ -71,7 +71,7 @@ def variants(
 
 
 class Steadiness(NamedTuple):
-    """How one trait stood the variants: a headline for tiles.
+    """Stability of one trait over the variants: a headline for tiles.
 
     Attributes:
         label: of the trait; value: in short; basis: what that means.
@@ -125,16 +125,16 @@ def variant_words(face: FaceTraits, answers: Answers, place: int) -> tuple[str, 
 
 
 class Course(NamedTuple):
-    """How one trait fares while the face gets worse.
+    """The answers for one trait while the face gets worse.
 
     Attributes:
         trait: which; answer: the class, or "31 years".
         values: (STEPS,) probability of that class, or years.
         gone: (STEPS,) whether the answer is another or unsure (for age: outside of the interval that was given for the
             face as it is) for as long as ``lasting`` asks for.
-        how: what happens where it is first gone; "" where it never is.
+        how: what happens where the answer first breaks; "" if it never does.
         start: what is to be known of the face as it is, such as "was hardly sure from the start"; mostly "".
-        judged: False where the answer cannot be said to hold or to break.
+        judged: False if the answer can neither hold nor break.
     """
 
     trait: TraitName
@@ -222,7 +222,9 @@ def held_at(found: Spoiled, place: int) -> tuple[int, int]:
 
 
 def lasting(gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Only the stretches of at least ``_LASTING`` steps or up to the end: near a threshold one step means nothing."""
+    """Keep only runs of at least ``_LASTING`` steps, or up to the end: near a threshold a single step is not
+    significant.
+    """
     kept = np.zeros_like(gone)
     edges = np.flatnonzero(np.diff(gone.astype(int), prepend=0, append=0))
     for first, end in zip(edges[::2], edges[1::2], strict=True):
@@ -261,7 +263,7 @@ def class_course(trait: TraitName, prediction: ClassPrediction, rows: NDArray[np
     """
     answer = int(rows[0].argmax())
     best, sure = rows.argmax(axis=1), rows.max(axis=1) >= prediction.unsure_below
-    # Who was unsure from the start cannot become so.
+    # An answer that was unsure from the start cannot become unsure.
     gone = lasting((best != answer) | (~sure & bool(sure[0])))
     course = Course(trait, prediction.classes[answer], rows[:, answer], gone, "", _start(rows[0], prediction))
     broke = course.broke

@@ -1,4 +1,4 @@
-"""Asking the process with Keras, with a word to the visitor while it loads."""
+"""Requests to the process with Keras, with a message while it loads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_MAPS: Final = 16
 
 
 def ask(request: str, **arguments: Any) -> Any:
-    """As of ``InsideWorker.ask``; says what is waited for.
+    """Like ``InsideWorker.ask``, with a message while waiting.
 
     Raises:
         InsideError: see there.
@@ -36,7 +36,7 @@ def forward(subject: Subject, network: Network) -> Forward:
     """What the network makes of the face, layer by layer; kept.
 
     Raises:
-        InsideError: the networks cannot be looked into here.
+        InsideError: the networks cannot be examined here.
     """
     first = network.layers.first_filters
     found: Forward = subject.kept(
@@ -64,7 +64,7 @@ def served(subject: Subject, network: Network) -> dict[str, NDArray[np.float32]]
 
 
 def cannot_look(error: InsideError) -> None:
-    """Say that and why the networks cannot be looked into."""
+    """Show why the networks cannot be examined."""
     notice(
         "hint",
         "Looking inside is not possible",
@@ -77,7 +77,7 @@ def served_line(subject: Subject, network: Network) -> None:
     """Whether what is shown is the network that is served: the largest difference between the two on this face.
 
     Raises:
-        InsideError: the networks cannot be looked into here.
+        InsideError: the networks cannot be examined here.
     """
     rebuilt, answers = forward(subject, network).outputs, served(subject, network)
     difference = max(float(np.abs(rebuilt[name] - values).max()) for name, values in answers.items())

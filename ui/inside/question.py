@@ -1,4 +1,4 @@
-"""What a heat-map is to explain."""
+"""The question that heat-maps explain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FER2013_CLASSES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise"
 
 
 class Question(NamedTuple):
-    """What the heat-maps are to explain.
+    """The question that the heat-maps explain.
 
     Attributes:
         trait: an output of the network; classes: of that output; probabilities: (C,) that the network gives.
@@ -31,7 +31,7 @@ class Question(NamedTuple):
 
     @property
     def rival(self) -> int:
-        """The class that came second, or the one that came first where the question is about another."""
+        """The class to compare with: the second, or the first if the question is about another class."""
         return next(int(i) for i in np.argsort(-self.probabilities, kind="stable") if i != self.target)
 
     @property

@@ -54,7 +54,7 @@ class InsideSession:
         return self._looked
 
     def kept(self, key: Hashable, make: Callable[[], _Result]) -> _Result:
-        """What ``make`` gives, made once for this key and picture."""
+        """The result of ``make``, cached for this key and picture."""
         if key not in self._results:
             self._results[key] = make()
             while len(self._results) > _KEPT:
@@ -64,7 +64,7 @@ class InsideSession:
         return result
 
     def has(self, key: Hashable) -> bool:
-        """Whether ``kept`` would answer at once."""
+        """Whether the result is cached."""
         return key in self._results
 
 

@@ -1,4 +1,4 @@
-"""What the pages that analyse faces begin with: which traits, and the networks."""
+"""Controls shared by the pages that analyse faces: choice of traits, and loading of the networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around every figure of the page "Model performance": words, numbers, origin, downloads."""
+"""Elements around every figure of the page "Model performance": text, numbers, origin, downloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that a page shows and a visitor takes home."""
+"""Tables that a page shows and offers as CSV."""
 
 from __future__ import annotations
 

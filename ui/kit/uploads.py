@@ -1,4 +1,4 @@
-"""How pages take files: the server takes none but those that a page asks for, and none that are larger."""
+"""Uploads: the server accepts only files that a page asks for, up to the size that it allows."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class UploadPermits:
             return self._largest.get(session_id, 0)
 
     def refuse(self, session_id: str, why: str) -> None:
-        """A file was not taken; the page says why, whenever it is drawn in the next half minute."""
+        """Note why a file was refused; the page shows it when drawn within the next half minute."""
         with self._lock:
             self._refused[session_id] = why, time.monotonic()
 
     def why_refused(self, session_id: str) -> str | None:
-        """Why a file was not taken just now; None where all were."""
+        """Why a file was refused just now; None if none was."""
         with self._lock:
             why, at_s = self._refused.get(session_id, (None, 0.0))
             return why if time.monotonic() - at_s < _REFUSAL_SHOWN_S else None

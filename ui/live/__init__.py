@@ -1,1 +1,1 @@
-"""The page Webcam, and live video wherever else it is shown."""
+"""The page Webcam, and live video on other pages."""

@@ -169,14 +169,14 @@ def connection_settings(secrets: Mapping[str, Any], environ: Mapping[str, str]) 
     viewers = source.read(settings.VIEWERS, _viewers, DEFAULT_VIEWERS)
 
     if bool(turn_urls) != bool(turn_secret):
-        source.problems.append("Of the connection settings turn_urls and turn_secret, one is missing.")
+        source.problems.append("Only one of the connection settings turn_urls and turn_secret is set; both are needed.")
         turn_urls, turn_secret = (), ""
     urls = [*turn_urls, *(url for server in ice_servers for url in server.urls)]
     if relay_only and not any(map(_is_turn, urls)):
-        source.problems.append("The connection setting relay_only needs a TURN server, and none is set.")
+        source.problems.append("The connection setting relay_only needs a TURN server, but none is set.")
         relay_only = False
     if server_behind_nat and not urls:
-        source.problems.append("The connection setting server_behind_nat needs ICE servers, and none are set.")
+        source.problems.append("The connection setting server_behind_nat needs ICE servers, but none are set.")
         server_behind_nat = False
     problem = source.problems[0] if source.problems else None
     return ConnectionSettings(ice_servers, turn_urls, turn_secret, relay_only, server_behind_nat, viewers, problem)

@@ -1,4 +1,4 @@
-"""How many visitors may stream at once."""
+"""Limit of visitors who stream at once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import streamlit as st
 if TYPE_CHECKING:
     from facetraits.video.live import LiveAnalysis
 
-_CONNECTING_S: Final = 20.0  # a place is kept so long for a visitor whose connection is not yet there
+_CONNECTING_S: Final = 20.0  # a place is reserved this long for a visitor who is still connecting
 
 
 class Viewers:
-    """Counts the streams of all visitors. A place becomes free by itself when a stream stops, however it stops."""
+    """Counts the streams of all visitors. A place becomes free automatically when a stream stops, for any reason."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class Viewers:
             return True
 
     def leave(self, stream: LiveAnalysis) -> None:
-        """Give the place back at once. Who forgets to loses it soon after the last frame."""
+        """Give the place back at once. Otherwise it becomes free soon after the last frame."""
         with self._lock:
             self._entered.pop(stream, None)
 

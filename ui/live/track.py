@@ -1,4 +1,4 @@
-"""The way of a frame from the visitor's camera back to the visitor, without a queue that could grow.
+"""The path of a frame from the visitor's camera back to the visitor, with a bounded queue.
 
 streamlit-webrtc's own way for ``video_frame_callback`` hands each frame to a thread and sends what that thread had
 finished one frame earlier: a frame's time is lost, and where two frames arrive together one is sent twice. Between its
@@ -109,7 +109,7 @@ class NoRelay:
 
 
 def without_relay() -> None:
-    """Make it so for all streams that begin from now on. May be called any number of times."""
+    """Use ``NoRelay`` for all streams that start from now on. May be called repeatedly."""
     # There is no setting for it, but streamlit-webrtc takes the relay that it finds on Streamlit's runtime.
     if exists() and not isinstance(getattr(Runtime.instance(), RELAY_ATTRIBUTE, None), NoRelay):
         setattr(Runtime.instance(), RELAY_ATTRIBUTE, NoRelay())

@@ -1,4 +1,4 @@
-"""What the page "Model performance" says of one model's answers: confusions, confidence, errors in years."""
+"""Texts and tables of the page "Model performance" about one model: confusions, confidence, errors in years."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MIN_NAMED: Final = 30
 
 
 def plain_words(report: EvaluationReport, trait: TraitName) -> str:
-    """The headline of a trait, for people who know nothing of statistics."""
+    """The headline of a trait, without statistical terms."""
     if trait != "age":
         right = report.classes[trait].accuracy
         return f"About {100 * right:.0f} of 100 faces get {_LABEL_OF[trait]}."
@@ -137,7 +137,7 @@ def reliability_bins(counts: ClassCounts) -> list[dict[str, Any]]:
 
 
 def confidence_sentence(counts: ClassCounts) -> str:
-    """Whether the confidence can be believed."""
+    """Whether the confidence is calibrated."""
     claimed = sum(counts.bin_confidence) / max(1, counts.n)
     right = sum(counts.bin_correct) / max(1, counts.n)
     if abs(claimed - right) < 0.01:

@@ -1,4 +1,4 @@
-"""What there is to show of the models' performance: reports, learning curves, data, and why something is left out."""
+"""The evidence about the models: reports, learning curves, data, and why something is left out."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def fingerprint(models_dir: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 def read_evidence(models_dir: Path, version: str = "") -> Evidence:
-    """Read all there is; what is missing, damaged or of other weights becomes a sentence instead."""
+    """Read all evidence; each missing, damaged or outdated part becomes a sentence in ``problems``."""
     problems: list[str] = []
     reports = _reports(models_dir, problems)
     manifest = _manifest(models_dir, problems if reports else [])
@@ -103,7 +103,7 @@ def read_evidence(models_dir: Path, version: str = "") -> Evidence:
 def _manifest(models_dir: Path, problems: list[str]) -> Manifest | None:
     try:
         return load_manifest(models_dir)
-    except ModelIntegrityError as error:  # then nobody can say of which networks a report tells
+    except ModelIntegrityError as error:  # without a manifest, reports cannot be matched with networks
         problems.append(str(error))
         return None
 
@@ -126,7 +126,7 @@ def _reports(models_dir: Path, problems: list[str]) -> list[EvaluationReport]:
 
 
 def _trusted(reports: list[EvaluationReport], manifest: Manifest, problems: list[str]) -> tuple[EvaluationReport, ...]:
-    """Those that tell of the installed weights, or of references as they were trained last; peers' as they are."""
+    """Reports of the installed weights, of references as last trained, and of other packages."""
     known: dict[str, str] = {}
     kept, refused = [], []
     for report in reports:

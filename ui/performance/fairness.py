@@ -1,4 +1,4 @@
-"""The views of the page "Model performance" that ask for whom it is worse: by age, and by groups of people."""
+"""The views of the page "Model performance" about age errors and fairness."""
 
 from __future__ import annotations
 

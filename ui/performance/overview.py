@@ -1,4 +1,4 @@
-"""Which networks are at work and how well they do, as their manifest, reports and cards say."""
+"""Overview of the served networks, from manifest, reports and cards."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ def _read_cell(counts: ClassCounts, norm: Norm, selected: Sequence[Mapping[str, 
 
 
 def show_confidence(evidence: Evidence, trait: TraitName) -> None:
-    """Whether "90% sure" means right in nine cases of ten."""
+    """The view on calibration: whether "90% sure" means right in nine of ten cases."""
     chosen = _choose_counts(evidence, trait)
     if chosen is None:
         return

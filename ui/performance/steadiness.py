@@ -73,7 +73,7 @@ def show_steadiness(evidence: Evidence, trait: TraitName) -> None:
 
 
 def steadiness_sentence(report: SteadinessReport, trait: TraitName) -> str:
-    """The headline, for people who know nothing of statistics."""
+    """The headline, without statistical terms."""
     if trait == "age":
         worst = max(report.versions, key=lambda version: abs(report.mean_shift(version)))
         return (

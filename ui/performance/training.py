@@ -1,4 +1,4 @@
-"""What the page "Model performance" says of training: learning curves, and the data behind them."""
+"""Texts and tables of the page "Model performance" about training: learning curves and data."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def metrics_of(run: TrainingRun, trait: TraitName) -> list[str]:
 
 
 def counterpart(metric: str, run: TrainingRun) -> str | None:
-    """The metric of another run that measures the same; None where it has none."""
+    """The same metric in another run; None if it has none."""
     if metric in run.metrics:
         return metric
     kind = next((kind for kind in _KINDS if metric.endswith(kind)), None)
@@ -80,7 +80,7 @@ def curve(run: TrainingRun, metric: str) -> Curve:
 
 
 def curve_sentence(run: TrainingRun) -> str:
-    """When training was at its best, and whether it went on for too long."""
+    """Describes the best epoch, and over-fitting after it."""
     losses, validation = run.columns["loss"], run.columns["val_loss"]
     best, last = run.best_epoch, run.epochs
     lowest = f"{validation[best - 1]:.3f}"

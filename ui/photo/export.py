@@ -1,4 +1,4 @@
-"""What a visitor may take home: the results as a table and as data."""
+"""Downloads of results, as CSV and JSON."""
 
 from __future__ import annotations
 

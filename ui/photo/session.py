@@ -31,8 +31,8 @@ _CROP_SIDE_PX: Final = 160
 _CROP_MARGIN: Final = 0.3  # of the face's size, on every side
 _PREVIEW_QUALITY: Final = 90
 _DOWNLOAD_QUALITY: Final = 93
-_OUT_OF_MEMORY: Final = "This picture is too large for this machine's memory. Save it smaller and try again."
-_FAULT: Final = "This picture could not be analysed because of a fault in this program. Its log tells more."
+_OUT_OF_MEMORY: Final = "This picture needs more memory than this machine has. Reduce its size and try again."
+_FAULT: Final = "This picture could not be analysed because of a bug in this program. See its log for details."
 
 
 @dataclass(frozen=True, slots=True)

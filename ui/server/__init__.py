@@ -1,4 +1,4 @@
-"""What stands between the network and Streamlit: uploads, media, and sessions that have ended."""
+"""Middleware between the network and Streamlit: uploads, media and ended sessions."""
 
 from __future__ import annotations
 

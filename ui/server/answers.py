@@ -1,4 +1,4 @@
-"""What the server's answers carry: pictures are kept by no browser and no proxy, and its state is not shown."""
+"""Response headers: browsers and proxies must not store pictures, and the server's metrics are hidden."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions whose page was closed end soon, and everything of them with them.
+"""Ends the sessions of closed pages soon, and deletes their data.
 
 Streamlit keeps such a session for a page whose connection broke, and forgets it only when others come and go: on an
 idle server its pictures would stay.

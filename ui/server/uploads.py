@@ -1,4 +1,4 @@
-"""Uploads that no page has asked for, that are too large, too many or too slow are refused while they come in."""
+"""Refuses uploads that no page asked for, and uploads that are too large, too many or too slow, while they arrive."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Who may see the visitor log, which all who open the page share.
+"""Access to the visitor log, which everybody with access shares.
 
-With a password the page asks for it, once per browser session. Without one it asks for a code that this program makes
-up and shows in its terminal: whoever can read that runs the machine. Where a browser seems to be counts for nothing:
-behind a proxy all of them seem to be on this machine.
+If a password is set, the page asks for it once per browser session. Otherwise it asks for a random code that this
+program shows in its terminal, which only the operator can read. The browser's address is not used, because behind a
+proxy every browser seems to be on this machine.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _SECONDS_PER_GUESS: Final = 10.0
 
 
 class Protection(NamedTuple):
-    """What stands before the log.
+    """How the log is protected.
 
     Attributes:
         password: "" where none is set.
-        problem: why the settings cannot be trusted, in one sentence; None if they can.
+        problem: why the settings are invalid, in one sentence; None if they are valid.
     """
 
     password: str
@@ -44,7 +44,7 @@ class Protection(NamedTuple):
 
 
 def protection(secrets: Mapping[str, Any], environ: Mapping[str, str]) -> Protection:
-    """Read the password. A setting that cannot be read is a problem and never an open door.
+    """Read the password. A setting that cannot be read keeps the log closed.
 
     Args:
         secrets: whose section "visitors" may hold ``password``; the page passes `load_secrets`.
@@ -53,7 +53,7 @@ def protection(secrets: Mapping[str, Any], environ: Mapping[str, str]) -> Protec
     password = environ.get(settings.PASSWORD.variable, "")
     if password:
         return _long_enough(password, settings.PASSWORD.in_environment)
-    if secrets.get(settings.CONNECTION, {}) is None:  # so load_secrets says that the file is there and broken
+    if secrets.get(settings.CONNECTION, {}) is None:  # load_secrets returns None for a file that cannot be read
         return Protection("", f"The file {settings.SECRETS_FILE} cannot be read.")
     reader = settings.SettingsReader(secrets, {})
     reader.check_section(settings.VISITORS)
@@ -70,7 +70,7 @@ def _long_enough(password: str, place: str) -> Protection:
 
 
 class Guesses:
-    """How many wrong passwords may still be given, by all browsers together: a few at once, then one in ten seconds."""
+    """Rate limit for wrong passwords from all browsers together: a few at once, then one in ten seconds."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class Guesses:
         self._at_s = time.monotonic()
 
     def wait_s(self) -> float:
-        """How long nobody may guess; 0 where somebody may now, which is taken as a guess."""
+        """Seconds to wait before the next guess; 0 uses up one guess now."""
         with self._lock:
             now_s = time.monotonic()
             self._left = min(_FREE_GUESSES, self._left + (now_s - self._at_s) / _SECONDS_PER_GUESS)
@@ -89,7 +89,7 @@ class Guesses:
             return 0.0
 
     def right(self) -> None:
-        """It was the password: who knows it does not count."""
+        """Give the guess back, because the password was right."""
         with self._lock:
             self._left = min(_FREE_GUESSES, self._left + 1)
 
@@ -109,7 +109,7 @@ def opening_code() -> str:
 
 
 def admitted() -> bool:
-    """Whether this browser session may see the log; where it may not (yet), the page says what to do."""
+    """Whether this browser session may see the log; if not, the page says what to do."""
     found = protection(load_secrets(), os.environ)
     if found.problem is not None:
         notice(
@@ -124,7 +124,7 @@ def admitted() -> bool:
     code = opening_code()
     given = st.query_params.get(CODE_PARAMETER)
     if given is not None:
-        del st.query_params[CODE_PARAMETER]  # so that it stays in no history and no bookmark
+        del st.query_params[CODE_PARAMETER]  # so that it does not stay in history or bookmarks
         if _is_right(given, code):
             st.session_state["visitors_opened"] = _mark(code)
     if _knows(code, "Code", "code"):
@@ -143,12 +143,12 @@ def admitted() -> bool:
 
 
 def _mark(secret: str) -> str:
-    """What a session remembers: not the password itself, and who knew an older one is asked again."""
+    """Hash kept in the session instead of the password; after a change of password it no longer matches."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _is_right(given: str, secret: str) -> bool:
-    """Whether it is the password; where it is not, all browsers together may guess less often."""
+    """Check a password; a wrong one uses up a guess for all browsers together."""
     wait_s = _guesses().wait_s()
     if wait_s > 0:
         notice("error", "Too many wrong attempts", f"Wait {wait_s:.0f} seconds, then try again.")

@@ -75,9 +75,9 @@ def summary_tiles(found: Summary) -> list[tuple[str, str, str]]:
 
 
 def usual_unknown(counts: Mapping[Outcome, int]) -> Unknown:
-    """How visits count of which nobody said whether something was bought, unless the owner says otherwise.
+    """How visits with unknown outcome count by default.
 
-    Where only buyers are marked, whoever is not marked has not bought: a share of the others would always be 100%.
+    If only buyers are marked, unmarked visitors count as not having bought; otherwise the share would always be 100%.
     """
     return "not bought" if counts["yes"] and not counts["no"] else "leave out"
 
@@ -321,7 +321,7 @@ def mood_rows(moods: Sequence[MoodRow]) -> tuple[list[dict[str, Any]], list[str]
 
 
 def mood_sentence(moods: Sequence[MoodRow]) -> str:
-    """How everybody's mood is made up, and that of buyers beside the others' where both are known."""
+    """Shares of moods, for everybody and, if known, for buyers compared with others."""
     everybody = {row.mood: row for row in moods if row.outcome == "all"}
     total = sum(row.visits for row in everybody.values())
     parts = [f"{everybody[mood].share:.0%} {mood}" for mood in MOOD.classes]
@@ -346,7 +346,7 @@ def mood_table(moods: Sequence[MoodRow]) -> Table:
 
 
 def rate_dots(rates: Sequence[Rate]) -> list[Dot]:
-    """Groups with their share of buyers, the highest first; those that are too few last and grey."""
+    """Groups with their share of buyers, the highest first; groups that are too small come last, in grey."""
     ranked = sorted(rates, key=lambda rate: (not rate.enough, -rate.rate))
     return [
         Dot(
@@ -364,13 +364,13 @@ def rate_dots(rates: Sequence[Rate]) -> list[Dot]:
 
 
 def rate_name(rate: Rate) -> str:
-    """Of a group, as in "21-40, female"."""
+    """Name of a group, as in "21-40, female"."""
     name = ", ".join(rate.names)
     return name[:1].upper() + name[1:]
 
 
 def rates_sentence(rates: Sequence[Rate]) -> str:
-    """The ends of what can be compared."""
+    """The lowest and highest rate among the groups that are compared."""
     enough = sorted((rate for rate in rates if rate.enough), key=lambda rate: rate.rate)
     if len(enough) < 2:
         return f"A comparison needs two groups with at least {ENOUGH} visits each."

@@ -37,7 +37,7 @@ def _store(url: str) -> VisitStore:
 
 
 def get_recording() -> Recording:
-    """Whatever records into the visitor log; it writes who is in view when the server ends.
+    """The recording that writes to the visitor log; when the server ends, it writes the visitors in view.
 
     Raises:
         StoreError: the log cannot be opened.
@@ -56,12 +56,12 @@ def _recording(url: str) -> Recording:
 
 @st.cache_resource(show_spinner=False)
 def _recordings() -> list[Recording]:
-    """Those that were asked for: to look whether anything records must not open a database on every page."""
+    """Recordings opened so far: checking whether anything records must not open a database on every page."""
     return []
 
 
 def sources_at_work() -> tuple[SourceStatus, ...]:
-    """The sources of this server that record at the moment; costs nothing where nobody has begun to."""
+    """The active sources of this server; cheap if there are none."""
     statuses = [status for recording in _recordings() for status in recording.statuses()]
     return tuple(status for status in statuses if status.at_work)
 
@@ -76,7 +76,7 @@ def get_visits(store: VisitStore, chosen: Selection = EVERYTHING) -> pd.DataFram
 
 
 def forget_visits() -> None:
-    """What was deleted must not stay in memory until something else takes its place."""
+    """Clear the cache, so that deleted visits do not stay in memory."""
     _visits.clear()
 
 

@@ -1,4 +1,4 @@
-"""The view "Data": import of sales, files to take home, how long visits are kept, and the end of them all."""
+"""The view "Data": import of sales, export, retention period, and deletion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Visits as rows of a table, and what a change of a cell means for a visit."""
+"""Visits as rows of an editable table, and the effect of an edited cell on a visit."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def visit_rows(
 def edited(visit: Visit, changes: Mapping[str, Any]) -> Visit:
     """The visit with changed cells.
 
-    A trait put in by hand has no confidence, and an age group no years. A basket means that something was bought,
-    unless it is said otherwise at the same time; only who bought has a basket and a time of sale.
+    A trait entered by hand has no confidence, and an age group entered by hand has no years. A basket marks the visitor
+    as a buyer, unless the same edit says otherwise. Only buyers have a basket and a time of sale.
 
     Args:
         visit: as it is in the log.
         changes: title of a column to the value that the table holds.
 
     Raises:
-        ValueError: a value cannot be; the message is one sentence for the owner.
+        ValueError: a value is invalid; the message is one sentence for the owner.
     """
     for title, value in changes.items():
         if title in TRAIT_COLUMNS:
@@ -92,7 +92,7 @@ def edited(visit: Visit, changes: Mapping[str, Any]) -> Visit:
 
 
 def shows(cells: Mapping[str, Any], visit: Visit) -> bool:
-    """Whether the cells of a row, title of the column to value, say what the visit says."""
+    """Whether the cells of a row (column title to value) match the visit."""
     stored: dict[str, Any] = {title: getattr(visit, trait) for title, trait in TRAIT_COLUMNS.items()}
     stored |= {BOUGHT: visit.bought, BASKET: None if visit.basket is None else float(visit.basket)}
     return all(stored[title] == (None if value == "" else value) for title, value in cells.items())

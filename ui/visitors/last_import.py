@@ -1,4 +1,4 @@
-"""The last import of sales of a browser session, and how it is taken back."""
+"""The last import of sales in a browser session, and its undo."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _IMPORT: Final = "visitors_import"
 
 @dataclass(frozen=True, slots=True)
 class SoldVisit:
-    """A visit that an import gave a sale to.
+    """A visit that got a sale from an import.
 
     Attributes:
         id: of the visit.
@@ -44,7 +44,7 @@ class SoldVisit:
 
 @dataclass(frozen=True, slots=True)
 class SalesImport:
-    """What an import has changed, and how that was before.
+    """The changes of an import, with the values before it.
 
     Attributes:
         sold: visits with a sale.
@@ -58,7 +58,7 @@ class SalesImport:
 
 
 def import_of(store: VisitStore, found: Matching, others: bool, frame: pd.DataFrame) -> SalesImport:
-    """What writing a matching will change.
+    """The changes that writing a matching will make.
 
     Args:
         store: where it will be written.
@@ -82,7 +82,7 @@ def import_of(store: VisitStore, found: Matching, others: bool, frame: pd.DataFr
 
 
 def take_back(store: VisitStore, done: SalesImport) -> tuple[int, int]:
-    """Put back what an import has changed, where nobody has changed it since.
+    """Undo an import, except for visits that were changed since.
 
     Returns:
         How many visits are as they were before, and how many were changed or deleted since and stay so.
@@ -130,17 +130,17 @@ def _amount(basket: float) -> Decimal | None:
 
 
 def keep_import(done: SalesImport) -> None:
-    """Have ``show_undo`` offer to take it back, instead of the one before."""
+    """Make this the import that ``show_undo`` offers to undo."""
     st.session_state[_IMPORT] = done
 
 
 def forget_import() -> None:
-    """There is nothing to take back any more."""
+    """Forget the last import, so that no undo is offered."""
     st.session_state.pop(_IMPORT, None)
 
 
 def show_undo(store: VisitStore) -> None:
-    """The button that takes the last import back; nothing where there was none."""
+    """The undo button for the last import, if there is one."""
     done: SalesImport | None = st.session_state.get(_IMPORT)
     if done is None or not (done.sold or done.others):
         return

@@ -1,4 +1,4 @@
-"""What the views of the page "Visitors" share: failures of the log in words, messages that outlive a run, filters."""
+"""Shared by the views of the page "Visitors": errors of the log, messages that survive a rerun, filters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PERIODS: Final[dict[str, int | None]] = {"Today": 0, "7 days": 6, "30 days": 29,
 
 @contextmanager
 def store_errors_as_notices() -> Iterator[None]:
-    """A failing log becomes a sentence on the page."""
+    """Show errors of the log as notices on the page."""
     try:
         yield
     except StoreError as error:
@@ -47,7 +47,7 @@ def show_later(kind: Literal["error", "hint"], title: str, text: str, advice: Se
 
 
 def show_messages() -> None:
-    """What was said since the last time."""
+    """Show the messages queued since the last run."""
     for kind, title, text, advice in st.session_state.pop(_MESSAGES, []):
         notice(kind, title, text, advice)
 

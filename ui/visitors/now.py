@@ -1,4 +1,4 @@
-"""The view "Now": who is here at the moment, what today has brought, and who has just bought something."""
+"""The view "Now": current visitors, today's figures, and marking buyers."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _unmark(store: VisitStore) -> None:
             if newest is not None and newest.bought == "yes":
                 if newest.sold_at is None and newest.basket is None:
                     ids[visit.bought].append(visit.id)
-                else:  # it was entered or imported meanwhile, and would be lost
+                else:  # a basket entered or imported meanwhile would be lost
                     sold += 1
         for outcome, visits in ids.items():
             store.mark(visits, outcome)

@@ -238,12 +238,12 @@ def _offer_example() -> None:
 
 
 def began_at(recorded_at: datetime | None, duration_s: float | None, now: datetime) -> datetime:
-    """When a video begins, as far as the file says; else as if it had ended just now. Never later than ``now``."""
+    """Start of a video, from the file if it has one, else as if it had ended just now. Never later than ``now``."""
     if recorded_at is not None:
         return min(recorded_at, now)
     try:
         return now - timedelta(seconds=duration_s or 0.0)
-    except OverflowError:  # what a broken file says
+    except OverflowError:  # a broken file may hold any value
         return now
 
 

@@ -1,4 +1,4 @@
-"""Import of sales: the till's file is read, matched with visits in time, shown, and written when the owner says so."""
+"""Import of sales: read the file, match it with visits by time, show the result, write it when confirmed."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _read_once(
 
 
 def sources_meanwhile(frame: pd.DataFrame, sales: Sequence[Sale], rule: MatchRule) -> tuple[tuple[str, int], ...]:
-    """The sources that have visits to which the sales could belong by their time, and how many; most first."""
+    """Sources with visits at the time of the sales, with the number of visits; the largest first."""
     times = [sale.time for sale in sales]
     could = (frame["started"] >= min(times) - timedelta(seconds=rule.longest_s)) & (frame["started"] <= max(times))
     counts = Counter(frame.loc[could, "source"].tolist())
@@ -155,9 +155,9 @@ def sources_meanwhile(frame: pd.DataFrame, sales: Sequence[Sale], rule: MatchRul
 
 
 def visits_of_entrance(frame: pd.DataFrame, entrance: str) -> pd.DataFrame:
-    """The visits that sales may be given to where several sources see the same people.
+    """The visits that sales may be matched with if several sources see the same people.
 
-    Those of other sources that have a sale already stay among them, so that the sale is not written a second time.
+    Visits of other sources that already have a sale are included, so that no sale is written twice.
     """
     return frame[(frame["source"] == entrance) | frame["sold_at"].notna()]
 
@@ -186,7 +186,7 @@ def _matched(sales: SalesFile, frame: pd.DataFrame, rule: MatchRule, state: tupl
 
 
 def _chosen_matches(found: Matching, file_id: str) -> Matching:
-    """The matches that are written: sales that are far from every visit are among them where the owner says so."""
+    """The matches that will be written; guessed ones only if the owner chooses so."""
     guesses = found.certainty.count("guessed")
     if not guesses:
         return found

@@ -31,7 +31,7 @@ STATES: Final = {
 
 
 def show_sign(store: VisitStore) -> None:
-    """Whether anything records, on every view; what is stored, and for how long."""
+    """On every view: whether anything records, what is stored, and for how long."""
     view = st.session_state[VIEW_KEY]
     recording = bool(cached.sources_at_work())
     st.fragment(run_every=EVERY_S)(_sign)(store, view, recording)
@@ -45,7 +45,7 @@ def _sign(store: VisitStore, view: str, was_recording: bool) -> None:
         if mine is not None:
             mine.follow(store.settings())
         statuses = cached.sources_at_work()
-        if bool(statuses) != was_recording:  # it has begun or ended by itself: the whole page says something else now
+        if bool(statuses) != was_recording:  # recording started or ended by itself, so the whole page must be redrawn
             st.rerun()
         with st.container(horizontal=True, gap="small", vertical_alignment="center", key="visitors_sign"):
             if statuses:
@@ -76,10 +76,10 @@ def _sign_of_others(store: VisitStore) -> None:
 
 
 def late_visits(recording: Recording, at_work: bool) -> int:
-    """How many visits the log does not take, also of sources that are over; 0 while all goes well.
+    """Number of visits that cannot be written, including those of ended sources; 0 while writing works.
 
-    What is new waits for a moment also where all goes well. Sources say by themselves whether it is more than that;
-    where none is left it is if it waits still at the next look.
+    New visits always wait for a moment. Active sources report a failure themselves. Without an active source, visits
+    that still wait at the next check count as failed.
     """
     number = recording.unwritten()
     if not number or at_work:

@@ -1,8 +1,8 @@
-"""The view "Visits": a table in which the owner puts right what was counted. What is changed there is saved at once.
+"""The view "Visits": a table in which the owner corrects visits. Changes are saved at once.
 
-The table shows what was in the log when it was opened, so that no row moves under the owner's hands; "Refresh" and the
-filters read it anew. Only where one cell has changed another (who did not buy has no basket) the same rows are drawn
-afresh: the editor would go on showing what was typed into it.
+The table shows the log as it was when the view was opened, so that rows do not move while the owner edits. "Refresh"
+and the filters reload it. If a change of one cell changes another (a visitor who did not buy has no basket), the same
+rows are redrawn, because the editor would keep showing the typed value.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ROW_PX: Final = 35
 
 @dataclass
 class VisitTable:
-    """What the editor shows; lives in ``st.session_state``.
+    """Content of the editor; lives in ``st.session_state``.
 
     Attributes:
         chosen: the filters that it was read with.
@@ -46,7 +46,7 @@ class VisitTable:
         number: makes the editor a new one when the table is read anew.
         saved: by row, the changes that were saved; problems: those that could not be.
         ticked: rows that were ticked to be deleted before the editor was drawn afresh.
-        stale: the editor shows something else than was saved.
+        stale: the editor shows values that differ from the saved ones.
     """
 
     chosen: Selection
@@ -106,7 +106,7 @@ def _table(store: VisitStore, chosen: Selection) -> VisitTable:
 
 def _read_anew() -> None:
     table: VisitTable = st.session_state[_TABLE]
-    table.chosen = Selection(sources=())  # what nobody can choose
+    table.chosen = Selection(sources=())  # a selection that no filter can produce, so the table is reloaded
 
 
 def forget_table() -> None:
@@ -168,7 +168,7 @@ def _save(store: VisitStore, table: VisitTable) -> None:
 
 
 def save_changes(store: VisitStore, table: VisitTable, edits: Mapping[int, Mapping[str, Any]]) -> None:
-    """Save the cells that were changed since the last time; what cannot be saved becomes a problem of its row.
+    """Save the cells changed since the last time; an invalid value becomes a problem of its row.
 
     Args:
         edits: by row, all cells that differ from what the table was read with.
@@ -176,7 +176,7 @@ def save_changes(store: VisitStore, table: VisitTable, edits: Mapping[int, Mappi
     Raises:
         StoreError: the database fails; what was not saved is tried again with the next change.
     """
-    for place in table.problems.keys() - edits.keys():  # it was in an editor that is gone, and is said once
+    for place in table.problems.keys() - edits.keys():  # its editor is gone, so the problem is shown only once
         del table.problems[place]
     for place, cells in edits.items():
         changes = {title: value for title, value in cells.items() if title != DELETE}
@@ -194,7 +194,7 @@ def _save_row(
     store: VisitStore, table: VisitTable, place: int, fresh: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> None:
     known = table.visits[place]
-    newest = store.get(known.id)  # its source may have learned more since the table was read
+    newest = store.get(known.id)  # its source may have updated it since the table was read
     table.problems.pop(place, None)
     if newest is None:
         table.problems[place] = "It was deleted meanwhile."

@@ -26,7 +26,7 @@ _SOURCE: Final = "visitors_webcam"
 
 
 class BrowserCamera:
-    """The camera of one browser session and the visits counted from it; lives in ``st.session_state``.
+    """The webcam of one browser session, with the visits counted from it; lives in ``st.session_state``.
 
     Args:
         recording: that lists the source while frames come.
@@ -35,7 +35,7 @@ class BrowserCamera:
         settings: of the log.
 
     Raises:
-        ValueError: the name cannot be; the message is one sentence for the owner.
+        ValueError: the name is invalid; the message is one sentence for the owner.
     """
 
     def __init__(self, recording: Recording, analyzer: Analyzer, name: str, settings: Settings) -> None:
@@ -51,7 +51,7 @@ class BrowserCamera:
         self.follow(settings)
 
     def follow(self, settings: Settings) -> None:
-        """Estimate what is stored by now, and remember faces as long as a visit may be interrupted by now."""
+        """Apply the current settings: which traits to estimate, and how long to remember faces."""
         self.stream.analysis.traits = stored_traits(settings)
         self.stream.analysis.keep_s = settings.away_s
 
@@ -66,7 +66,7 @@ class BrowserCamera:
         return any((s.name, s.kind) == (self.name, "webcam") for s in cached.sources_at_work())
 
     def put_away(self) -> None:
-        """Record no more, also not the frames that come until the browser has closed the camera."""
+        """Stop recording, also for frames that arrive before the browser has closed the camera."""
         self._visits.close()
         self.stream.on_ended()
 
@@ -87,7 +87,7 @@ def set_up(store: VisitStore, recording: Recording, name: str) -> None:
     """Have ``show_camera`` offer this browser's webcam as a source.
 
     Raises:
-        ValueError: the name cannot be; the message is one sentence for the owner.
+        ValueError: the name is invalid; the message is one sentence for the owner.
     """
     analyzer = loaded_analyzer("fast")
     if analyzer is not None:
@@ -109,8 +109,8 @@ def is_playing() -> bool:
 def show_camera() -> None:
     """The camera of ``my_source`` with its buttons; nothing where there is none.
 
-    It must stand at the same place of the page whatever else is shown: a browser ends the video of a camera that is
-    taken from the page.
+    It must be at the same place on the page in every view, because a browser ends the video of a camera that is removed
+    from the page.
     """
     source = my_source()
     if source is None:

@@ -1,4 +1,4 @@
-"""Things in front of a face, drawn: masks, scarves, sunglasses, hands, microphones, phones.
+"""Synthetic coverings of a face: masks, scarves, sunglasses, hands, microphones, phones.
 
 Networks learn from them what a covered face looks like, and to answer age and gender from what is left.
 """
@@ -27,7 +27,7 @@ _CLOTHS: Final = (
 
 
 def cover(crop: _Crop, rng: np.random.Generator, spec: CropSpec) -> tuple[_Crop, bool]:
-    """Draw something that hides a good part of an aligned face.
+    """Draw something that covers a large part of an aligned face.
 
     Args:
         crop: (S, S, 3) RGB.

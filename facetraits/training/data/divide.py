@@ -1,7 +1,7 @@
-"""Divide the data sets that come without a fixed split of ours: `python -m facetraits splits`.
+"""Create the splits of All-Age-Faces and RAF-DB: `python -m facetraits splits`.
 
-Near-duplicates are looked for across all sets, so that no network is judged on a picture that it learned from under
-another name. The files that this writes are part of the code: later runs read them.
+Near-duplicates are searched across all sets, so that no network is evaluated on a picture that it was trained on under
+another name. The resulting files are committed: later runs read them.
 """
 
 from __future__ import annotations

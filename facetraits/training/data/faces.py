@@ -1,4 +1,4 @@
-"""The faces of one split with their labels, as every judged model gets them."""
+"""The faces of one split with their labels, the same for every evaluated model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FER2013_ENLARGEMENT: Final = 4  # the detector is not made for faces that fill 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
-    """One split of one data set, ready to be judged.
+    """One split of one data set, ready for evaluation.
 
     Attributes:
         pictures: N RGB arrays as ``analyze`` gets them.
@@ -73,7 +73,7 @@ def load_faces(
 
 
 def output_of(label: str) -> str:
-    """The output of a network that answers a label: of some labels the answer follows from another one."""
+    """The network output for a label; some labels are derived from another output."""
     if label in ("mood", "smile", "expression_raf_db"):
         return "expression"
     return "age" if label.startswith("age_") else label

@@ -20,7 +20,8 @@ RAF_DB_SPLIT: Final = SPLITS / "raf_db_split.csv"
 ALL_AGE_FACES_TEST: Final = 2_000
 ALL_AGE_FACES_VALIDATION: Final = 700
 _RAF_DB_VALIDATION_PERCENT: Final = 10
-LEFT_OUT: Final = "left out"  # like a picture that another set holds back: neither trained on nor counted
+# Similar to a held-out picture of another set: used neither for training nor for evaluation.
+LEFT_OUT: Final = "left out"
 DUPLICATE_CROP: Final = CropSpec("duplicates", side_px=32, margin=1.1)
 # Correlation of two aligned grey crops from which they count as the same picture. Above it 70-80% of the pairs have
 # equal gender and ethnicity; below, the share falls quickly towards the 21% of unrelated pairs.
@@ -91,7 +92,7 @@ def all_age_faces_splits(
     members: dict[int, list[int]] = {}
     for i, group in enumerate(groups):
         members.setdefault(int(group), []).append(i)
-    # What another set shows in training cannot be held back here, and a group goes to one side as a whole.
+    # A picture used for training in another set cannot be held out here, and groups are never divided.
     free = [rows for rows in members.values() if held_back[rows].all() and not (elsewhere[rows] != "").any()]
     free.sort(key=lambda rows: _digest(str(names[rows[0]])))
     for split, wanted in (("test", ALL_AGE_FACES_TEST), ("validation", ALL_AGE_FACES_VALIDATION)):
@@ -194,8 +195,8 @@ def ferplus_majority(data: Fer2013) -> NDArray[np.int64]:
 def ferplus_targets(data: Fer2013) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Votes as probabilities: (N, 8), and (N,) True where there are any.
 
-    Single votes count as slips and are dropped, as Barsoum et al. 2016 do; a row on which more people voted "unknown"
-    or "not a face" than for any expression has no target.
+    Single votes are dropped as outliers, as in Barsoum et al. 2016. A row with more votes for "unknown" or "not a face"
+    than for any expression has no target.
     """
     votes = np.where(data.votes > 1, data.votes, 0)
     sums = votes.sum(axis=1)

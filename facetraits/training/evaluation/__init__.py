@@ -1,1 +1,1 @@
-"""Judging the exported files through the code that serves."""
+"""Evaluation of the exported files with the serving code."""

@@ -1,4 +1,4 @@
-"""From a model's answers on labelled faces to the counts of a report: the same for ours, references and peers."""
+"""Counts of a report from a model's answers on labelled faces; the same for our networks, references and peers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facetraits.training.recipe import COUNTED_CLASSES
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What a model says of the M faces of a ``Faces`` that it was asked about or found.
+    """A model's answers for the M faces of a ``Faces`` that were given to it or that it found.
 
     Attributes:
         seen: (N,) True for those M.
@@ -46,7 +46,7 @@ class Counted:
 
 
 def with_derived(probabilities: Mapping[str, NDArray[np.floating]]) -> dict[str, NDArray[np.floating]]:
-    """The same with what follows from it: age groups from years; mood, smile and RAF-DB's classes from expressions."""
+    """Adds derived outputs: age groups from years; mood, smile and RAF-DB's classes from expressions."""
     out = dict(probabilities)
     if (years := out.pop("age", None)) is not None:
         out["age_group"] = group_probabilities(years)

@@ -1,4 +1,4 @@
-"""Judge the exported files through the code that serves: `python -m facetraits evaluate`."""
+"""Evaluate the exported files with the serving code: `python -m facetraits evaluate`."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def evaluate(
     names: Collection[str] = (),
     references: Path = REFERENCE_NETWORKS,
 ) -> Iterator[Path]:
-    """Judge every profile, member and reference on one split: `crops` for all; on test, `photos` for the profiles.
+    """Evaluate every profile, member and reference on one split: `crops` for all; on test, `photos` for the profiles.
 
-    Of the profiles it is also measured how steady they are.
+    For the profiles, steadiness is measured as well.
 
     Args:
         data: folder of the data sets.
@@ -142,7 +142,7 @@ def _outputs(faces: Faces) -> list[str]:
 
 
 def _members(manifest: Manifest, names: Sequence[str], faces: Mapping[str, Faces], split: str) -> Iterator[Path]:
-    """Each member alone, with mirrored faces averaged in where its profile does so, uncalibrated."""
+    """Each member alone, uncalibrated, with test-time augmentation if its profile uses it."""
     done: set[str] = set()
     for profile in manifest.profiles.values():
         members = {member for trait in profile.traits.values() for member in trait.weights} & set(names) - done

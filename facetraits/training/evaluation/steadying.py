@@ -1,4 +1,4 @@
-"""Ask for the same faces in many versions: part of `python -m facetraits evaluate`."""
+"""Measures steadiness on many versions of the same faces: part of `python -m facetraits evaluate`."""
 
 from __future__ import annotations
 

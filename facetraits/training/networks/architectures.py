@@ -285,7 +285,7 @@ def build_transfer_network(
 
 
 def _freeze_before(model: keras.Model, name: str) -> None:
-    """Training leaves all layers before the named one as they are, their batch statistics too."""
+    """Freeze all layers before the named one, including their batch statistics."""
     for layer in model.layers[: model.layers.index(model.get_layer(name))]:
         layer.trainable = False
 

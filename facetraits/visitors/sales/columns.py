@@ -216,10 +216,10 @@ def _no_time(
 ) -> str:
     name = header[named[0]].strip()
     if not below:
-        return "The file has names of columns, but no sales below them."
+        return "The file has column names, but no sales below them."
     if (day := next((i for i in named if kinds[i] == "day"), None)) is not None:
         name = header[day].strip()
-        return f'The column "{name}" has days but no time of day, without which sales cannot be matched to visits'
+        return f'The column "{name}" has dates but no time of day, which is needed to match sales with visits'
     if any(kinds[i] == "clock" for i in named):
         return f'The column "{name}" has times of day, but the file has no column with the date'
     return f'The column "{name}" holds no dates and times that can be read'

@@ -22,7 +22,7 @@ _MOST_MENDED: Final = 1000
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _OLD_WORKBOOK: Final = b"\xd0\xcf\x11\xe0"
 _SEPARATOR_LINE: Final = re.compile(r"\s*\"?sep=([;,\t|])\"?\s*", re.IGNORECASE)
-_NO_TEXT: Final = "This is no text file; export the sales as CSV."
+_NO_TEXT: Final = "This is not a text file; export the sales as CSV."
 
 
 class SalesError(UserError):
@@ -116,8 +116,7 @@ def _refuse_other_formats(text: str) -> None:
     begin = text[:1000].lstrip().casefold()
     if begin.startswith("<"):
         raise SalesError(
-            "This is a web page (HTML or XML), whatever its name says; open it in a spreadsheet program and save it as "
-            "CSV or XLSX."
+            "This is a web page (HTML or XML); open it in a spreadsheet program and save it as CSV or XLSX."
         )
     if re.match(r"\{\s*[\"}]|\[\s*[\[{\]]", begin):
         raise SalesError("This is JSON; export the sales as CSV or XLSX instead.")
@@ -153,8 +152,8 @@ def _csv_rows(lines: Sequence[str], delimiter: str) -> Iterator[Row]:
             mended += 1
             if mended > _MOST_MENDED:
                 raise SalesError(
-                    f"The file is no CSV: quotation marks are not closed in more than {_MOST_MENDED:,} lines; one is "
-                    f"line {feed.row + 1}."
+                    f"The file is not valid CSV: more than {_MOST_MENDED:,} lines have unclosed quotation marks; "
+                    f"one is line {feed.row + 1}."
                 ) from None
             if lines[feed.row].strip():
                 yield _unquoted(lines[feed.row], feed.row + 1, delimiter)
@@ -194,7 +193,7 @@ def _sheets(data: bytes) -> list[Cut]:
     with _workbook_errors():
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             if sum(member.file_size for member in packed.infolist()) > _LARGEST_UNPACKED:
-                raise SalesError("The workbook is too large; export a shorter time.")
+                raise SalesError("The workbook is too large; export a shorter period.")
         # Read-only, one row after the other: a cell far away in an empty sheet takes no memory.
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         return [_sheet(sheet) for sheet in book.worksheets]
@@ -221,7 +220,7 @@ def _workbook_errors() -> Iterator[None]:
     except (SalesError, GeneratorExit):
         raise
     except Exception as error:
-        raise SalesError("This is no workbook that can be read; save it as CSV or XLSX first.") from error
+        raise SalesError("This workbook cannot be read; save it as CSV or XLSX first.") from error
 
 
 def _cell_of(value: object) -> str:

@@ -44,7 +44,7 @@ def _cents_note(cells: Cells, table: Table) -> str:
     if not amounts or not all(map(str.isdigit, amounts)) or not all(map(_CENTS.fullmatch, behind)):
         return ""
     return (
-        f'Amounts such as "{amounts[0]}" have no cents, and the cells behind them two digits each '
+        f'Amounts such as "{amounts[0]}" have no cents, and the next cells have two digits each '
         f'("{behind[0]}"): if these are cents, export the file with semicolons between the columns.'
     )
 
@@ -63,8 +63,8 @@ def _mended_note(lines: Sequence[int]) -> str:
     if not lines:
         return ""
     if len(lines) == 1:
-        return f"Line {lines[0]} has quotation marks that are not as in CSV; it was cut at every separator."
+        return f"Line {lines[0]} has invalid quotation marks; it was split at every separator."
     return (
-        f"{len(lines):,} lines have quotation marks that are not as in CSV, the first is line {lines[0]}; they were "
-        "cut at every separator."
+        f"{len(lines):,} lines have invalid quotation marks, the first is line {lines[0]}; they were split at every "
+        "separator."
     )

@@ -150,7 +150,7 @@ def _read(data: bytes, zone: tzinfo, day_first: bool | None, choice: ColumnChoic
     table = find_table(cuts_of(data), choice)
     cells = read_cells(table, table.columns)
     if not cells.lines and not cells.refused:
-        raise SalesError("The file has names of columns, but no sales below them.")
+        raise SalesError("The file has column names, but no sales below them.")
     moments = _moments(cells, table)
     first, order_note = _order(moments, day_first)
     amounts = AmountReader(filter(None, _column(cells, table.columns.amount, ())))

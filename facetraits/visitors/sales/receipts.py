@@ -63,8 +63,8 @@ def merged(lines: Sequence[Line], names_totals: bool) -> tuple[list[Line], str]:
         sales.append(receipt[0]._replace(amount=amount))
     at_once = all(line.time == receipt[0].time for receipt in several for line in receipt)
     which = "and time" if at_once else "within 10 minutes"
-    how = "which all name its total" if totals else "whose amounts were added"
-    return sales, f"Lines with the same receipt number {which} are one sale, {how}."
+    how = "each line repeats its total" if totals else "with the sum of their amounts"
+    return sales, f"Lines with the same receipt number {which} were merged into one sale, {how}."
 
 
 def take_back(sales: Sequence[Line], refunds: Sequence[Line]) -> tuple[list[Line], list[tuple[int, str]]]:
@@ -99,7 +99,7 @@ def take_back(sales: Sequence[Line], refunds: Sequence[Line]) -> tuple[list[Line
         rest = Decimal(0) if refund.amount is None or sale.amount is None else sale.amount - abs(refund.amount)
         if rest > 0:
             left[sale.number] = sale._replace(amount=rest)
-            skipped.append((refund.number, f"a refund, taken off the sale of line {sale.number}"))
+            skipped.append((refund.number, f"a refund, subtracted from the sale of line {sale.number}"))
         else:
             del left[sale.number]
             skipped.append((refund.number, f"a refund of the sale of line {sale.number}"))

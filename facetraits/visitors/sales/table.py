@@ -80,7 +80,7 @@ def find_table(cuts: Sequence[Cut], choice: ColumnChoice | None = None) -> Table
             table = _table_of(cut, rows, choice)
             # Else "2026-05-04 14:05:00,5" would be a time with tenths of a second.
             if width == 1 and any(sign in table.header[0] for sign in DELIMITERS):
-                raise SalesError("The columns of the file are not separated as its first line says.")
+                raise SalesError("The first line of the file names another separator than its columns use.")
             found.append((width, table))
         except SalesError as error:
             problems.append((width, str(error)))
@@ -184,6 +184,6 @@ def _has_swallowed(row: Row, table: Table, columns: Columns) -> bool:
 def _too_wide(row: Row, table: Table) -> str:
     end = short(table.cut.delimiter.join(row.cells[-2:]))
     return (
-        f'it has {len(row.cells)} cells for {len(table.header)} names of columns; it ends with "{end}", and a cell '
+        f'it has {len(row.cells)} cells for {len(table.header)} column names; it ends with "{end}", and a cell '
         "with a separator in it needs quotation marks"
     )

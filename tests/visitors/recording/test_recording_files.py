@@ -75,7 +75,7 @@ def test_a_video_that_leaps_into_the_future_keeps_what_came_before(
     wait_for(is_over(recording))
 
     assert status(recording).state == "failed"
-    assert status(recording).detail.startswith("By its time stamps the video goes on in the future")
+    assert status(recording).detail.startswith("The time stamps of the video continue into the future")
     wait_for(lambda: recording.unwritten() == 0)
     (kept,) = store.visits()
     assert kept.ended and 2 < kept.duration_s < 8

@@ -156,7 +156,7 @@ def test_amounts(cell: str, amount: str) -> None:
     [
         ("2,50", "1234.00", ""),
         ("2.50", "1.23", ""),
-        ("7", "1234.00", 'Amounts such as "1.234" were read with thousands, not with decimals.'),
+        ("7", "1234.00", 'Amounts such as "1.234" were read with thousands separators, not with decimals.'),
     ],
 )
 def test_the_column_says_whether_three_digits_are_thousands(others: str, amount: str, note: str) -> None:
@@ -275,21 +275,22 @@ def test_lines_of_one_receipt_are_one_sale() -> None:
     file = read("Bon-Nr;Datum;Betrag\n7;04.05.2026 14:00;5,00\n7;04.05.2026 14:00;-1,50\n8;04.05.2026 14:00;2,00\n")
 
     assert [(str(sale.amount), sale.line) for sale in file.sales] == [("3.50", 2), ("2.00", 4)]
-    assert file.note == "Lines with the same receipt number and time are one sale, whose amounts were added."
+    merged = "Lines with the same receipt number and time were merged into one sale"
+    assert file.note == f"{merged}, with the sum of their amounts."
 
 
 def test_total_that_all_lines_of_a_receipt_repeat_counts_once() -> None:
     file = read("Order,Time,Item,Total\n7,2026-05-04 14:00,tea,9\n7,2026-05-04 14:00,cake,9\n")
 
     assert amounts(file) == ["9.00"]
-    assert "name its total" in file.note
+    assert "repeats its total" in file.note
 
 
 def test_two_articles_of_one_price_are_added() -> None:
     file = read("Receipt;Date;Price\n1;04.05.2026 10:00:05;3,50\n1;04.05.2026 10:00:05;3,50\n2;04.05.2026 10:05;4\n")
 
     assert amounts(file) == ["7.00", "4.00"]
-    assert "were added" in file.note
+    assert "the sum of their amounts" in file.note
 
 
 @pytest.mark.parametrize(
@@ -322,7 +323,8 @@ def test_lines_of_a_receipt_that_were_typed_one_after_the_other_are_one_sale() -
 
     assert amounts(file) == ["6.50", "4.00", "6.00"]
     assert (file.sales[0].time.second, file.sales[0].line) == (5, 3)
-    assert file.note == "Lines with the same receipt number within 10 minutes are one sale, whose amounts were added."
+    merged = "Lines with the same receipt number within 10 minutes were merged into one sale"
+    assert file.note == f"{merged}, with the sum of their amounts."
 
 
 def test_what_stays_the_same_all_day_is_no_number_of_a_receipt() -> None:
@@ -341,12 +343,12 @@ def test_sales_of_the_same_time_without_receipts_stay_apart() -> None:
         (b"", "empty"),
         (b" \r\n\n", "empty"),
         (b"\xef\xbb\xbf\n", "empty"),
-        (b"PK\x03\x04rest of a workbook", "no workbook that can be read"),
+        (b"PK\x03\x04rest of a workbook", "workbook cannot be read"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old workbook"),
         (b"%PDF-1.7\n", "PDF"),
-        (bytes(range(256)) * 4, "no text"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "no text"),
-        (b"\xff\xfeodd", "no text"),
+        (bytes(range(256)) * 4, "not a text file"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "not a text file"),
+        (b"\xff\xfeodd", "not a text file"),
         (b"2026-05-04 14:05,12.50\n2026-05-04 14:06,1\n", "must name the columns"),
         (b"hello\n", "must name the columns"),
         (b"name,amount\nx,1\n", "must name the columns"),
@@ -354,7 +356,7 @@ def test_sales_of_the_same_time_without_receipts_stay_apart() -> None:
         (b"date,amount\n2026-05-04,1\n", "no time of day"),
         (b"date,amount\n2026-05-04 00:00:00,1\n2026-05-05 00:00:00,1\n", "no time of day"),
         (b"time,amount\n14:05,1\n", "no column with the date"),
-        (b"sep=;\ntime,amount\n2026-05-04 14:05:00,1\n", "not separated"),
+        (b"sep=;\ntime,amount\n2026-05-04 14:05:00,1\n", "another separator"),
         (b"time,amount\nsoon,1\n", "no dates and times"),
         (b"time,amount\n2026-05-04 14:05,-1\n", "line 2: a refund"),
         (b'time,amount\n"' + b"x" * 200_000 + b'",1\n', 'line 2: "xxx'),

@@ -115,7 +115,7 @@ def test_refund_reduces_the_sale_with_its_receipt(amount: str) -> None:
     )
 
     assert sold(file) == {2: "6.00", 3: "3.00"}
-    assert file.skipped == ((4, "a refund, taken off the sale of line 2"),)
+    assert file.skipped == ((4, "a refund, subtracted from the sale of line 2"),)
 
 
 def test_refund_of_all_takes_the_sale_away() -> None:
@@ -132,7 +132,7 @@ def test_refund_names_its_sale_in_a_column_of_its_own() -> None:
     )
 
     assert sold(file) == {2: "10.00", 3: "15.00"}
-    assert file.skipped == ((4, "a refund, taken off the sale of line 3"), (5, "a refund"))
+    assert file.skipped == ((4, "a refund, subtracted from the sale of line 3"), (5, "a refund"))
 
 
 def test_numbers_that_begin_anew_name_nobody() -> None:
