@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facetraits.faces.tiles import OVERLAP_PX, tiles
+from facetraits.faces.tiles import scales as tile_scales
 from facetraits.types import FaceDetection
 
 # From its version 1.29 on ONNX Runtime reports home, and it reads this when it is imported.
@@ -34,16 +36,17 @@ _ENLARGE_TO_PX: Final = 640  # small pictures are enlarged to this at most
 _MAX_ENLARGEMENT: Final = 2.0
 _SMALLEST_STEP: Final = 1.5  # two sizes of a picture that differ by less find the same faces
 
-# Faces of 24 to 40 px score too low in one case of four, depending on how they lie on the network's grid, but 19 of 20
-# leave a weak trace. Seen again, alone and larger, 19 of 20 are sure, with better landmarks; non-faces stay weak.
+# Faces of 24 to 40 px score too low in one case of four, depending on how they lie on the network's grid, but nearly
+# all leave a weak trace. Seen again, alone and larger, 19 of 20 are sure, with better landmarks; non-faces stay weak.
+# So every face that is small or doubtful is looked at, and what the looks do not confirm is none.
 _WEAK_SCORE: Final = 0.15
+_WEAK_SCORE_IN_TILES: Final = 0.1
 _SMALL_FACE_PX: Final = 48.0
-_LOOK_AGAIN_AT_PX: Final = 128.0
-_LOOK_AGAIN_AROUND: Final = 2.0  # side of what is shown over the side of the box
-
-_TINY_FACE_PX: Final = 24.0  # where there is one, there may be others too small to leave a trace
-_TILE_PX: Final = 1280
-_TILE_OVERLAP_PX: Final = 256
+_SURE_SCORE: Final = 0.85
+_LOOKS_PX: Final = (128.0, 96.0)  # sizes at which a face is looked at, the second where the first leaves doubts
+_LOOK_AROUND: Final = 2.0  # side of what is shown over the side of the box
+_WORTH_A_SECOND_LOOK: Final = 0.25
+_LEAST_MEAN: Final = 0.45  # of the scores of all looks; real faces keep above 0.48, others stay under 0.42
 
 
 class FaceDetector:
@@ -56,8 +59,8 @@ class FaceDetector:
         network: ``centerface.onnx`` with free input sides: its path, or what it holds.
         long_sides_px: the picture is searched once at each of these sizes of its longer side (a small picture is
             enlarged, twice and to 640 px at most); the smaller sizes find the large faces, the larger ones the small.
-        tile_small_faces: look again, closer, at small and doubtful faces, and search large pictures that hold tiny
-            faces in full-resolution tiles; without it the time for a picture does not depend on what it shows.
+        tile_small_faces: search large pictures in tiles too, and look again, closer, at small and doubtful faces;
+            without it the time for a picture does not depend on what it shows.
         min_score: faces that the detector trusts less are dropped; in (0, 1).
         threads: processor threads for one call; 0 lets the runtime choose.
 
@@ -108,9 +111,7 @@ class FaceDetector:
         for scale in scales[1:]:
             faces = _merged(faces, self._search(image, scale), scale)
         if self._tile_small_faces:
-            faces = self._look_again(image, faces, scales[-1])
-            if scales[-1] < 1.0 and bool((_sides(self._trusted(faces)) * scales[-1] < _TINY_FACE_PX).any()):
-                faces = self._look_again(image, _merged(faces, self._search_tiles(image), 1.0), 1.0)
+            faces = self._look_again(image, *self._with_tiles(image, faces, scales[-1]))
         return _detections(_largest(self._trusted(faces)))
 
     def search(self, image: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
@@ -133,58 +134,95 @@ class FaceDetector:
     def _trusted(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         return rows[rows[:, 4] > self.min_score]
 
+    def _with_tiles(
+        self, image: NDArray[np.uint8], rows: NDArray[np.float32], scale: float
+    ) -> tuple[NDArray[np.float32], float]:
+        """``rows``, found up to ``scale``, and what a search in tiles adds; with the finest scale of all."""
+        well_seen = self._trusted(rows)
+        well_seen = well_seen[_sides(well_seen) * scale >= _SMALL_FACE_PX]
+        for finer in tile_scales((image.shape[1], image.shape[0]), scale):
+            found = self._search_tiles(image, finer)
+            for face in well_seen:
+                found = found[overlaps(found, face) <= _NMS_IOU]
+            rows, scale = _merged(rows, found, finer), finer
+        return rows, scale
+
     def _look_again(self, image: NDArray[np.uint8], rows: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-        """``rows``, those doubtful or small at ``scale`` replaced by what a closer look shows if it confirms them."""
-        rows = np.concatenate([_largest(self._trusted(rows)), _largest(rows[rows[:, 4] <= self.min_score])])
+        """``rows`` without those that a closer look does not confirm, the small and weak ones as it shows them.
+
+        Args:
+            image: the picture.
+            rows: what was found in it.
+            scale: of the finest pass; what is small there, or doubtful, is looked at.
+        """
+        weak = rows[rows[:, 4] <= self.min_score]
+        rows = np.concatenate([_largest(self._trusted(rows)), weak[np.argsort(-weak[:, 4], kind="stable")]])
         rows = rows[:MOST_FACES]
-        sides = _sides(rows)
-        for i in np.flatnonzero((rows[:, 4] <= self.min_score) | (sides * scale < _SMALL_FACE_PX)):
-            middle = (rows[i, :2] + rows[i, 2:4]) / 2
-            reach = sides[i] * _LOOK_AGAIN_AROUND / 2
-            left, top = np.clip(middle - reach, 0, None).astype(int)
-            right, bottom = np.ceil(np.clip(middle + reach, 1, None)).astype(int)
-            region = image[top:bottom, left:right]
-            if region.size == 0:
-                continue
-            seen = _shifted(self._search(region, float(_LOOK_AGAIN_AT_PX / sides[i])), left, top)
-            seen = seen[overlaps(seen, rows[i]) > _NMS_IOU]
-            if len(seen) and seen[:, 4].max() > min(rows[i, 4], self.min_score):
-                rows[i] = seen[seen[:, 4].argmax()]
-        return _non_maximum_suppression(rows)
+        small = _sides(rows) * scale < _SMALL_FACE_PX
+        for i in np.flatnonzero(small | (rows[:, 4] <= _SURE_SCORE)):
+            trusted = rows[i, 4] > self.min_score
+            looks = [self._look(image, rows[i], _LOOKS_PX[0])]
+            if looks[0][4] <= self.min_score and (trusted or looks[0][4] > _WORTH_A_SECOND_LOOK):
+                looks.append(self._look(image, rows[i], _LOOKS_PX[1]))
+            best = max(looks, key=lambda row: float(row[4]))
+            if best[4] > self.min_score:
+                if small[i] or not trusted:
+                    rows[i] = best
+            elif not trusted or np.mean([row[4] for row in (rows[i], *looks)]) < _LEAST_MEAN:
+                rows[i, 4] = 0
+        return _non_maximum_suppression(self._trusted(rows))
 
-    def _search_tiles(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """As ``_search`` at full resolution, without the faces that are larger than the tiles' overlap."""
+    def _look(self, image: NDArray[np.uint8], row: NDArray[np.float32], face_px: float) -> NDArray[np.float32]:
+        """The surest face where ``row`` is, seen alone and ``face_px`` large; of score 0 where none is seen."""
+        side = float(_sides(row[None])[0])
+        middle, reach = (row[:2] + row[2:4]) / 2, side * _LOOK_AROUND / 2
+        left, top = np.clip(middle - reach, 0, None).astype(int)
+        right, bottom = np.ceil(np.clip(middle + reach, 1, None)).astype(int)
+        region = image[top:bottom, left:right]
+        seen = row[None].copy()
+        seen[0, 4] = 0
+        if region.size:
+            found = _shifted(self._search(region, face_px / side), left, top)
+            seen = np.concatenate([seen, found[overlaps(found, row) > _NMS_IOU]])
+        surest: NDArray[np.float32] = seen[seen[:, 4].argmax()]
+        return surest
+
+    def _search_tiles(self, image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
+        """As ``_search``, in tiles and for weaker traces, without faces larger than the tiles' overlap."""
         height, width = image.shape[:2]
-        step = _TILE_PX - _TILE_OVERLAP_PX
+        small = _resized(image, scale)
+        size_wh = small.shape[1], small.shape[0]
         found = []
-        for top in range(0, max(1, height - _TILE_OVERLAP_PX), step):
-            for left in range(0, max(1, width - _TILE_OVERLAP_PX), step):
-                tile = image[top : top + _TILE_PX, left : left + _TILE_PX]
-                rows = _shifted(self._search(tile, 1.0), left, top)
-                # A face that a tile's edge cuts lies whole in the next tile.
-                whole = (left == 0) | (rows[:, 0] > left)
-                whole &= (top == 0) | (rows[:, 1] > top)
-                whole &= (left + _TILE_PX >= width) | (rows[:, 2] < left + _TILE_PX)
-                whole &= (top + _TILE_PX >= height) | (rows[:, 3] < top + _TILE_PX)
-                found.append(rows[whole & (_sides(rows) < _TILE_OVERLAP_PX)])
-        return np.concatenate(found)
+        for tile in tiles(size_wh):
+            part = small[tile.top : tile.bottom, tile.left : tile.right]
+            rows = _shifted(self._search(part, 1.0, _WEAK_SCORE_IN_TILES), tile.left, tile.top)
+            # A face that a tile's edge cuts lies whole in the next tile.
+            whole = (tile.left == 0) | (rows[:, 0] > tile.left)
+            whole &= (tile.top == 0) | (rows[:, 1] > tile.top)
+            whole &= (tile.right == size_wh[0]) | (rows[:, 2] < tile.right)
+            whole &= (tile.bottom == size_wh[1]) | (rows[:, 3] < tile.bottom)
+            found.append(rows[whole & ((rows[:, 2:4] - rows[:, :2]).max(axis=1) < OVERLAP_PX)])
+        return _stretched(np.concatenate(found), width / size_wh[0], height / size_wh[1])
 
-    def _search(self, image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
-        """Faces at one scale, the weak ones too: rows of box (4), score, landmarks (10) in px of ``image``."""
+    def _search(self, image: NDArray[np.uint8], scale: float, weak: float = _WEAK_SCORE) -> NDArray[np.float32]:
+        """Faces at one scale, those of scores over ``weak`` too: rows of box (4), score, landmarks (10) in px."""
         height, width = image.shape[:2]
-        small_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-        shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        small = image if small_wh == (width, height) else cv2.resize(image, small_wh, interpolation=shrink)
+        small = _resized(image, scale)
+        small_wh = small.shape[1], small.shape[0]
         padded_wh = tuple(-(-side // _MULTIPLE) * _MULTIPLE for side in small_wh)
         blob = np.zeros((1, 3, padded_wh[1], padded_wh[0]), dtype=np.float32)
         blob[0, :, : small_wh[1], : small_wh[0]] = small.transpose(2, 0, 1)
         heat, log_sizes, offsets, points = self._session.run(_OUTPUTS, {"input.1": blob})
-        rows = _decode(heat[0, 0], log_sizes[0], offsets[0], points[0], min(_WEAK_SCORE, self.min_score))
-        rows = _non_maximum_suppression(rows)
-        ratios = np.array([width / small_wh[0], height / small_wh[1]], dtype=np.float32)
-        rows[:, :4] *= np.tile(ratios, 2)
-        rows[:, 5:] *= np.tile(ratios, 5)
-        return rows
+        rows = _decode(heat[0, 0], log_sizes[0], offsets[0], points[0], min(weak, self.min_score))
+        return _stretched(_non_maximum_suppression(rows), width / small_wh[0], height / small_wh[1])
+
+
+def _resized(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if wh == (width, height):
+        return image
+    return cv2.resize(image, wh, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _detections(rows: Iterable[NDArray[np.float32]]) -> tuple[FaceDetection, ...]:
@@ -209,6 +247,14 @@ def _shifted(rows: NDArray[np.float32], left: int, top: int) -> NDArray[np.float
     """``rows`` of a part of a picture that begins at ``left``, ``top``, moved in place to px of the picture."""
     rows[:, [0, 2, 5, 7, 9, 11, 13]] += left
     rows[:, [1, 3, 6, 8, 10, 12, 14]] += top
+    return rows
+
+
+def _stretched(rows: NDArray[np.float32], across: float, down: float) -> NDArray[np.float32]:
+    """``rows``, moved in place to a picture that is so many times as wide and as high."""
+    ratios = np.array([across, down], dtype=np.float32)
+    rows[:, :4] *= np.tile(ratios, 2)
+    rows[:, 5:] *= np.tile(ratios, 5)
     return rows
 
 

@@ -26,7 +26,7 @@ from facetraits.faces.incomplete import cut_jpeg, cut_png, show_missing, written
 
 # 108-megapixel phones pass. A picture of the limit takes 360 MB, and 1.2 GB while it is decoded.
 MAX_PIXELS: Final = 120_000_000
-# A JPEG cannot have longer sides. Of 50 megapixels in one row the search for faces takes five seconds.
+# A JPEG cannot have longer sides.
 MAX_SIDE_PX: Final = 65_535
 # A progressive JPEG of 50 megapixels may take 20 passes, twice as many as cameras and browsers make of one.
 _MAX_PIXELS_OF_ALL_SCANS: Final = 1_000_000_000
