@@ -191,7 +191,7 @@ def _read_jpeg(data: bytes, max_pixels: int) -> _Read:
         return _read(data, "JPEG", max_pixels)
     probe = zlib.crc32(_read(cut.probe, "JPEG", max_pixels)[0].data)
     pixels, orientation, _ = _read(cut.ended, "JPEG", max_pixels)
-    incomplete = zlib.crc32(pixels.data) != probe
+    incomplete = cut.more_to_come or zlib.crc32(pixels.data) != probe
     if incomplete and (pixels == pixels[0, 0]).all():
         raise ImageDecodeError("The JPEG picture is incomplete: the file breaks off before its first pixel.")
     return pixels, orientation, incomplete

@@ -20,6 +20,7 @@ _MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 # Read as pixels where some are missing, and skipped where none are.
 _NOISE: Final = bytes(random.Random(0).choices(range(255), k=256))
 
+_TAIL_BYTES: Final = 1 << 17  # of a JPEG: a segment that is cut begins there, and to walk through it takes no time
 _NEVER_WRITTEN_BYTES: Final = 64  # fewer zeros may be pixels
 
 # Top, left, steps down and right, and height and width of the block that a pixel stands for, of Adam7's seven passes.
@@ -40,10 +41,12 @@ class CutJpeg(NamedTuple):
     Attributes:
         ended: with an end marker behind the last of what is whole; a reader shows grey where pixels are missing.
         probe: the same with noise before the end marker: it shows another picture where pixels are missing.
+        more_to_come: what breaks off belongs to another pass over the picture.
     """
 
     ended: bytes
     probe: bytes
+    more_to_come: bool
 
 
 def written(data: bytes) -> bytes:
@@ -63,14 +66,14 @@ def cut_jpeg(data: bytes, first_scan: int) -> CutJpeg | None:
         return None
     whole = written(data)
     end = len(whole)
-    place = first_scan
+    place = max(first_scan, end - _TAIL_BYTES)
     while (found := _MARKER.search(whole, place)) is not None:
         place = found.end() + int.from_bytes(whole[found.end() : found.end() + 2], "big")
         if place > len(whole) or place < found.end() + 2:
             end = found.start()
             break
     kept = whole[:end]
-    return CutJpeg(kept + _END_OF_IMAGE, kept + _NOISE + _END_OF_IMAGE)
+    return CutJpeg(kept + _END_OF_IMAGE, kept + _NOISE + _END_OF_IMAGE, more_to_come=end < len(whole))
 
 
 class CutPng(NamedTuple):

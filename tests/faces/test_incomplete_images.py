@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +20,7 @@ from facetraits.faces.images import (
     decode,
     decode_image,
 )
+from facetraits.faces.incomplete import cut_jpeg
 from facetraits.registry import load_manifest
 from tests.builders import ROOT
 from tests.faces.encoded import (
@@ -88,6 +90,25 @@ def test_zeros_where_a_file_was_never_written_are_no_pixels() -> None:
         half = data[: len(data) // 2]
 
         np.testing.assert_array_equal(decode_image(half + bytes(len(half))), decode_image(half))
+
+
+def test_a_jpeg_that_breaks_off_within_a_table_shows_the_passes_before() -> None:
+    data = saved("JPEG", progressive=True)
+    table = data.rindex(b"\xff\xc4")
+
+    before, within = decode(data[:table]), decode(data[: table + 9])
+
+    assert within.incomplete
+    np.testing.assert_array_equal(within.pixels, before.pixels)
+
+
+def test_millions_of_segments_do_not_keep_the_reader_busy() -> None:
+    data = saved("JPEG")
+    started = time.process_time()
+    cut = cut_jpeg(data[:-2] + b"\xff\xfe\0\2" * 10_000_000 + b"\xff", data.index(b"\xff\xda"))
+
+    assert cut is not None
+    assert time.process_time() - started < 2
 
 
 def test_the_case_of_a_copy_that_broke_off_is_shown() -> None:
