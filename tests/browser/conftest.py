@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -173,6 +174,11 @@ def running_app(
             process.terminate()
             process.wait(timeout=20)
     assert "Traceback" not in log.read_text(encoding="utf-8", errors="replace")
+
+
+def no_file_can_grow() -> None:
+    """For ``before``: the app's process can write no byte to any file, on a disk or in memory."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

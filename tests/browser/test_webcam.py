@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facetraits.faces.images import decode_image
-from tests.browser.conftest import Watched, running_app
+from tests.browser.conftest import Watched, no_file_can_grow, running_app
 from tests.browser.webcam_visitor import ARGUMENTS, FAKE, SHOWS_VIDEO, Visitor
 from tests.camera import Scene, five_faces, moving_face, still_face, write_mjpeg
 from tests.drawn_boxes import best_overlap, drawn_boxes
@@ -42,8 +42,9 @@ def chromium(
 
 @pytest.fixture(scope="module")
 def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An app with a place for everybody: tests that follow each other quickly are no crowd."""
-    with running_app(tmp_path_factory.mktemp("app") / "log.txt", {"FACETRAITS_VIEWERS": "50"}) as url:
+    """An app with a place for everybody: tests that follow each other quickly are no crowd. It can write no file."""
+    log = tmp_path_factory.mktemp("app") / "log.txt"
+    with running_app(log, {"FACETRAITS_VIEWERS": "50"}, before=no_file_can_grow) as url:
         yield url
 
 

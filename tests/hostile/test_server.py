@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 from starlette.types import Message, Scope
 
-from tests.browser.conftest import running_app
+from tests.browser.conftest import no_file_can_grow, running_app
 from tests.builders import ROOT, photo_of_one, png
 from tests.hostile.visitor import Visitor
 from ui.kit.uploads import UploadPermits
@@ -58,10 +57,6 @@ def status_of(url: str) -> int:
 def text_of(url: str) -> str:
     with urllib.request.urlopen(url, timeout=20) as answer:
         return answer.read().decode()
-
-
-def no_file_can_grow() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 def eventually(holds: Callable[[], bool], within_s: float = 30) -> bool:

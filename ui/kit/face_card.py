@@ -95,7 +95,7 @@ def _card(number: int, face: FaceResult, crop: bytes, opened: bool) -> str:
         f"<details{' open' if opened else ''}><summary>"
         f"{crop_picture(crop, f'Crop of face {number}')}"
         f'<span class="ft-head"><span class="ft-number">Face {number}</span>{flag}'
-        f'<span class="ft-headline">{escape(headline(face)) or "Found"}</span></span>'
+        f'<span class="ft-headline">{escape(headline(face)) or "Choose above what to estimate."}</span></span>'
         f"</summary><div class='ft-body'>{warnings(face.quality)}{trait_sections(face)}{_everything(face)}</div>"
         "</details>"
     )

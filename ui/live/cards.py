@@ -59,7 +59,7 @@ def _card(person: Person, crop: bytes | None, full: bool) -> str:
     return (
         f'<li class="ft-card{state}" data-track="{number}"><div class="ft-live-head">{picture}'
         f'<span class="ft-head"><span class="ft-number">Face {number}</span>{gone}'
-        f'<span class="ft-headline">{escape(headline(face)) or "Found"}</span></span></div>'
+        f'<span class="ft-headline">{escape(headline(face)) or "Choose above what to estimate."}</span></span></div>'
         f"{body}</li>"
     )
 
