@@ -46,7 +46,7 @@ _SURE_SCORE: Final = 0.85
 _LOOKS_PX: Final = (128.0, 96.0)  # sizes at which a face is looked at, the second where the first leaves doubts
 _LOOK_AROUND: Final = 2.0  # side of what is shown over the side of the box
 _WORTH_A_SECOND_LOOK: Final = 0.25
-_LEAST_MEAN: Final = 0.45  # of the scores of all looks; real faces keep above 0.48, others stay under 0.42
+_LEAST_MEAN: Final = 0.45  # of the first score and those of the looks; chosen on few non-faces
 
 
 class FaceDetector:
