@@ -28,7 +28,7 @@ run: $(RUN_STAMP) ## start the app on http://localhost:8501 (PORT=... for anothe
 test: $(DEV_STAMP) chromium coturn postgresql ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-hostile: $(DEV_STAMP) ## read 10,000 damaged files, as the app would (half an hour), and bear many visitors at once
+hostile: $(DEV_STAMP) ## stress tests: 10,000 damaged files (half an hour), and many visitors at once
 	$(BIN)/python -m tests.hostile.corpus $(ARGS)
 	$(BIN)/python -m benchmarks.server
 
@@ -37,7 +37,7 @@ check: $(DEV_STAMP) ## lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(DEV_STAMP) ## mend what ruff can mend
+format: $(DEV_STAMP) ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -50,13 +50,13 @@ evaluate: $(TRAIN_STAMP) ## measure ours, the references and other packages on t
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m facetraits report
 
-benchmark: $(DEV_STAMP) ## measure time and memory, beside other packages
+benchmark: $(DEV_STAMP) ## measure time and memory, compared with other packages
 	$(BIN)/python -m benchmarks.photo $(ARGS)
 
-benchmark-webcam: $(DEV_STAMP) chromium ## measure the Webcam page in a browser, beside one that only passes video through (40 minutes)
+benchmark-webcam: $(DEV_STAMP) chromium ## measure the Webcam page in a browser, compared with a page that only passes video through (40 minutes)
 	$(BIN)/python -m benchmarks.webcam $(ARGS)
 
-benchmark-visitors: $(DEV_STAMP) ## measure video files against their length, a log of 100,000 visits and sales files
+benchmark-visitors: $(DEV_STAMP) ## measure the speed of video files, a log of 100,000 visits, and sales files
 	$(BIN)/python -m benchmarks.video $(ARGS)
 	$(BIN)/python -m benchmarks.visitors $(ARGS)
 	$(BIN)/python -m benchmarks.sales $(ARGS)
@@ -82,7 +82,7 @@ $(TRAIN_STAMP): requirements-train.txt $(RUN_STAMP)
 
 # Each from pyproject.toml, for all systems and versions of Python at once; the same version of a package in all of them.
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
-lock: $(DEV_STAMP) ## write requirements*.txt anew from pyproject.toml
+lock: $(DEV_STAMP) ## regenerate requirements*.txt from pyproject.toml
 	$(LOCK) --generate-hashes --extra serve --extra gradients --extra dev -o requirements-dev.txt
 	$(LOCK) --generate-hashes --extra serve --extra gradients -c requirements-dev.txt -o requirements.txt
 	$(LOCK) --generate-hashes --extra serve -c requirements-dev.txt -o requirements-serving.txt

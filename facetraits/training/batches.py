@@ -91,7 +91,7 @@ class Batches(keras.utils.PyDataset):
         targets = {head: values[rows] for head, values in self._samples.targets.items()}
         weights = {head: values[rows] for head, values in self._samples.weights.items()}
         if VIEW in recipe.heads:
-            crops, targets, weights = with_views(crops, targets, weights, rng, self._spec)
+            crops, targets, weights = with_view_targets(crops, targets, weights, rng, self._spec)
         if recipe.augmentation == "online":
             crops = augment(crops, rng, recipe.strength, recipe.variations, self._spec)
         elif recipe.augmentation == "tenfold":  # created on demand, always the same: 150,000 crops are 5.6 GB
@@ -122,7 +122,7 @@ def times_shown(samples: Samples, recipe: Recipe) -> NDArray[np.float64] | None:
     return often
 
 
-def with_views(
+def with_view_targets(
     crops: NDArray[np.uint8], targets: _ByHead, weights: _ByHead, rng: np.random.Generator, spec: CropSpec
 ) -> tuple[NDArray[np.uint8], _ByHead, _ByHead]:
     """Some of the faces covered, some upside down, with a target for the head "view".
@@ -171,9 +171,9 @@ def _mixed(
     )
 
 
-def held_back(samples: Samples, recipe: Recipe) -> tuple[NDArray[np.uint8], _ByHead, _ByHead]:
+def validation_data(samples: Samples, recipe: Recipe) -> tuple[NDArray[np.uint8], _ByHead, _ByHead]:
     """Validation samples; with the head "view", some faces are covered or upside down, the same ones every epoch."""
     crops, targets, weights = samples.crops, dict(samples.targets), dict(samples.weights)
     if VIEW not in recipe.heads:
         return crops, targets, weights
-    return with_views(crops, targets, weights, np.random.default_rng(recipe.seed), CROPS[recipe.crop])
+    return with_view_targets(crops, targets, weights, np.random.default_rng(recipe.seed), CROPS[recipe.crop])

@@ -41,7 +41,7 @@ def uniform_trait(trait: str, members: Sequence[str]) -> TraitEntry:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class LabelledAnswers:
     """Answers of the members for the labelled validation faces of one data set.
 
     Attributes:
@@ -62,12 +62,12 @@ class Judged:
         return probabilities
 
 
-def judged(
+def labelled_answers(
     trait: str,
     members: Sequence[str],
     answers: Mapping[str, Mapping[str, Mapping[str, NDArray[np.float32]]]],
     faces: Mapping[str, Faces],
-) -> list[Judged]:
+) -> list[LabelledAnswers]:
     """The data sets that label a trait, with the members' answers for it.
 
     Args:
@@ -85,11 +85,11 @@ def judged(
             order = np.array([CLASS_NAMES[trait].index(name) for name in RAF_DB_CLASSES])
             truth, asked = order[truth], np.isin(np.arange(classes), order)
         by_member = {member: answers[dataset][member][trait][known] for member in members}
-        parts.append(Judged(by_member, truth[known], asked))
+        parts.append(LabelledAnswers(by_member, truth[known], asked))
     return parts
 
 
-def fit_trait(trait: str, parts: Sequence[Judged], varied: Sequence[Judged] = ()) -> TraitEntry:
+def fit_trait(trait: str, parts: Sequence[LabelledAnswers], varied: Sequence[LabelledAnswers] = ()) -> TraitEntry:
     """Weights, temperature and (age) interval of one trait, from its members' answers on validation.
 
     Args:
@@ -115,10 +115,10 @@ def fit_trait(trait: str, parts: Sequence[Judged], varied: Sequence[Judged] = ()
     return replace(fitted, interval_mass=mass, unsure_wider_than=_unsure_width(parts, weights, temperature, mass))
 
 
-def mean_loss(parts: Sequence[Judged], weights: Mapping[str, float], temperature: float) -> float:
+def mean_loss(parts: Sequence[LabelledAnswers], weights: Mapping[str, float], temperature: float) -> float:
     """Mean over data sets of the mean absolute error for years, or of the log-loss for classes."""
 
-    def loss(part: Judged) -> float:
+    def loss(part: LabelledAnswers) -> float:
         probabilities = part.mixed(weights, temperature)
         if probabilities.shape[1] == AGE_BINS:
             return float(np.abs(median_years(probabilities) - part.truth).mean())
@@ -132,7 +132,7 @@ def _log_loss(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -
     return float(-np.log(np.maximum(of_truth, 1e-12)).mean())
 
 
-def _best_weights(parts: Sequence[Judged], temperature: float) -> dict[str, float]:
+def _best_weights(parts: Sequence[LabelledAnswers], temperature: float) -> dict[str, float]:
     """Shares in steps of 0.05 with the lowest loss, found by moving one step at a time between two members."""
     names = list(parts[0].by_member)
     steps = dict.fromkeys(names, 20 // len(names))
@@ -153,14 +153,14 @@ def _best_weights(parts: Sequence[Judged], temperature: float) -> dict[str, floa
     return {name: n / 20 for name, n in steps.items() if n}
 
 
-def _best_temperature(parts: Sequence[Judged], weights: Mapping[str, float]) -> float:
+def _best_temperature(parts: Sequence[LabelledAnswers], weights: Mapping[str, float]) -> float:
     """The temperature with the lowest log-loss, in steps of 1%."""
     grid = np.exp(np.arange(-110, 110) / 100)
     losses = [np.mean([_log_loss(part.mixed(weights, t), part.truth) for part in parts]) for t in grid]
     return round(float(grid[int(np.argmin(losses))]), 4)
 
 
-def _interval_mass(parts: Sequence[Judged], weights: Mapping[str, float], temperature: float) -> float:
+def _interval_mass(parts: Sequence[LabelledAnswers], weights: Mapping[str, float], temperature: float) -> float:
     """Smallest central mass, in steps of 0.005, whose interval covers ``INTERVAL_COVERAGE`` of the labels."""
     answers = [(part.mixed(weights, temperature), part.truth) for part in parts]
     for mass in np.arange(0.4, 0.996, 0.005):
@@ -174,7 +174,7 @@ def _interval_mass(parts: Sequence[Judged], weights: Mapping[str, float], temper
 
 
 def _unsure_width(
-    parts: Sequence[Judged], weights: Mapping[str, float], temperature: float, mass: float
+    parts: Sequence[LabelledAnswers], weights: Mapping[str, float], temperature: float, mass: float
 ) -> float | None:
     """Width of the interval from which the mean error is at least ``_UNSURE_ERROR_YEARS``; None if there is none.
 

@@ -26,7 +26,7 @@ from facetraits.training.batches import load_samples
 from facetraits.training.build import finished_network, served_network
 from facetraits.training.data.faces import Faces, load_faces
 from facetraits.training.evaluation.evaluate import REFERENCE_NETWORKS
-from facetraits.training.fitting import fit_trait, judged, uniform_trait
+from facetraits.training.fitting import fit_trait, labelled_answers, uniform_trait
 from facetraits.training.networks.export import Precision, export
 from facetraits.training.networks.served_weights import served_file
 from facetraits.training.recipe import Recipe
@@ -84,14 +84,14 @@ def release(data: Path, models_dir: Path, runs: Path = RUNS) -> None:
         faces = load_faces(data, at.detector, "validation")
         members = [_export(recipe, recipe.name, faces, at) for recipe in recipes]
         members += [_export(r, f"{r.name}-int8", faces, at) for r in recipes if r.fast and r.serve != "int8"]
-        manifest = _fitted(_unfitted(members, at), faces)
-        _put_in_place(manifest, at)
+        manifest = _fitted(_uniform_manifest(members, at), faces)
+        _install(manifest, at)
     for entry in members:
         if entry.name not in manifest.members:
             print(f"{entry.name}: no trait needs it; models/{entry.name} can go")
 
 
-def _unfitted(members: Sequence[MemberEntry], at: _Places) -> Manifest:
+def _uniform_manifest(members: Sequence[MemberEntry], at: _Places) -> Manifest:
     return Manifest(
         models_dir=at.models_dir,
         detector=at.detector,
@@ -125,7 +125,7 @@ def _fitted(manifest: Manifest, faces: Mapping[str, Faces]) -> Manifest:
         of_varied = {dataset: ensemble.member_answers(crops) for dataset, crops in varied.items()}
         traits = dict(profile.traits)
         for trait in traits.keys() - {VIEW}:  # drawn in training: no pictures are labelled
-            parts = [judged(trait, list(traits[trait].weights), said, faces) for said in (answers, of_varied)]
+            parts = [labelled_answers(trait, list(traits[trait].weights), said, faces) for said in (answers, of_varied)]
             traits[trait] = fit_trait(trait, *parts)
         profiles[name] = replace(profile, traits=traits)
     used = {name for profile in profiles.values() for trait in profile.traits.values() for name in trait.weights}
@@ -149,7 +149,7 @@ def _varied(faces: Faces) -> dict[str, NDArray[np.uint8]]:
     }
 
 
-def _put_in_place(manifest: Manifest, at: _Places) -> None:
+def _install(manifest: Manifest, at: _Places) -> None:
     """Last step: move the new files into the models folder and write the manifest."""
     members = {}
     for name, member in manifest.members.items():

@@ -58,7 +58,7 @@ class _Means:
         return means, count > 0
 
 
-def taught(samples: Samples, teachers: Mapping[str, Answers], faces_of: FacesOf) -> Samples:
+def distilled(samples: Samples, teachers: Mapping[str, Answers], faces_of: FacesOf) -> Samples:
     """Distillation: targets become half label, half the teachers' mean answer to the face and its mirror image.
 
     A teacher answers for the pictures of the data sets that it was trained on, and for the heads that it has and they
@@ -91,7 +91,7 @@ def pseudo_labelled(
         samples: as labelled.
         pairs: a data set, and the name of a recipe whose network answers there.
         networks: those names, and what they answer.
-        faces_of: as of ``taught``.
+        faces_of: as of ``distilled``.
 
     Returns:
         The same samples; what had weight 0 in the loss and was answered has the mean of the answers as its target,

@@ -24,7 +24,7 @@ from facetraits.ensemble import Member
 from facetraits.errors import TrainingError
 from facetraits.faces.alignment import CROPS
 from facetraits.registry import MemberEntry, sha256_of
-from facetraits.training.batches import Batches, held_back, load_samples, samples_of
+from facetraits.training.batches import Batches, load_samples, samples_of, validation_data
 from facetraits.training.build import build, compiled, finished_network, fit_heads, set_first_weights
 from facetraits.training.data.samples import (
     data_version,
@@ -34,7 +34,7 @@ from facetraits.training.networks.served_weights import served_file
 from facetraits.training.provenance import code_commit
 from facetraits.training.recipe import FACE_NETWORK, Recipe, same_recipe
 from facetraits.training.recipes import RECIPES, learned_from
-from facetraits.training.teachers import Answers, pseudo_labelled, taught
+from facetraits.training.teachers import Answers, distilled, pseudo_labelled
 
 RUNS: Final = Path("build/runs")
 
@@ -127,7 +127,7 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
             held = [name for name in recipe.datasets if name in datasets]
             return samples_of(held, "train", data, detector_network, CROPS[crop]).crops
 
-        training = taught(training, {name: networks[name] for name in recipe.teachers}, faces_of)
+        training = distilled(training, {name: networks[name] for name in recipe.teachers}, faces_of)
         training = pseudo_labelled(training, recipe.pseudo_labels, networks, faces_of)
     batches = Batches(training, recipe, first_epoch=len(rows))
 
@@ -143,7 +143,7 @@ def train(recipe: Recipe, data: Path, models_dir: Path, runs: Path = RUNS) -> Pa
     model.fit(
         batches,
         epochs=recipe.epochs,
-        validation_data=held_back(validation, recipe),
+        validation_data=validation_data(validation, recipe),
         validation_batch_size=256,
         verbose=0,
         callbacks=[

@@ -156,17 +156,17 @@ class LiveAnalysis:
         """Whether a worker is at work or about to be; not any more once ``end`` has been called."""
         return self._run is not None
 
-    def add_frame(self, image: NDArray[np.uint8], going_on: Callable[[], bool] = lambda: True) -> NumberedFaces:
+    def add_frame(self, image: NDArray[np.uint8], still_connected: Callable[[], bool] = lambda: True) -> NumberedFaces:
         """Take the newest frame, and return at once the positions of known faces in it.
 
         Args:
             image: (H, W, 3) RGB; it is kept until the next one comes and must not be changed any more.
-            going_on: whether the frame's connection still is; a frame of one that has ended starts nothing afresh, if
-                ``end`` is called after it has become False.
+            still_connected: whether the frame's connection is still open. A frame of a closed connection starts no new
+                run, if ``end`` is called after this has become False.
         """
         frame = _Frame(image, _small_grey(image), self._clock())
         with self._changed:
-            if not going_on():
+            if not still_connected():
                 return _faces_now(None, frame)
             run = self._run
             if run is None:
@@ -301,15 +301,15 @@ class _Run:
         self.analyses.count(now_s)
         self.delays_s.append(now_s - answer.frame.time_s)
         for tracked in answer.tracked:
-            for number in tracked.formerly:
-                self._give_back(number, tracked.track_id)
+            for number in tracked.merged_numbers:
+                self._merge_person(number, tracked.track_id)
             self._seen[tracked.track_id] = tracked
             self._remember_expression(tracked, answer.frame.time_s)
         for gone in [n for n, t in self._seen.items() if answer.frame.time_s - t.last_seen_s > _REMEMBERED_S]:
             del self._seen[gone]
             self._expressions.pop(gone, None)
 
-    def _give_back(self, number: int, owner: int) -> None:
+    def _merge_person(self, number: int, owner: int) -> None:
         """Merge the listed person of a withdrawn number into the person with the other number."""
         self._seen.pop(number, None)
         give_back(self._expressions, owner, number, deque.extend)

@@ -46,7 +46,7 @@ _MIDDLE: Final = np.outer(
 _MIDDLE_ROOT: Final = np.sqrt(_MIDDLE)
 
 
-def trait_likeness(known: FaceTraits, seen: FaceTraits) -> float:
+def trait_evidence(known: FaceTraits, seen: FaceTraits) -> float:
     """Evidence, in log odds, of the traits that both have; 0 where they share none.
 
     Traits that change, such as the expression, are not used.
@@ -69,12 +69,12 @@ def _class_likeness(known: ClassPrediction | None, seen: ClassPrediction | None,
     return _EQUAL_TRAIT - slope * float(np.abs(known.probabilities - seen.probabilities).sum()) / 2
 
 
-def look_likeness(similarity: float) -> float:
+def appearance_evidence(similarity: float) -> float:
     """Evidence, in log odds, of two looks' similarity in [-1, 1]."""
     return max(-_MOST_LOOK, min(_MOST_LOOK, _LOOK_SLOPE * (similarity - _NEUTRAL_SIMILARITY)))
 
 
-def look_of(crop: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+def appearance_of(crop: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     """Appearance vector of length 1; the dot product of two vectors is their similarity.
 
     Half of it is the grey picture, the other half is edge strength by place and direction.

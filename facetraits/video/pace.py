@@ -9,7 +9,7 @@ RATE_OVER_S: Final = 3.0  # a rate is the mean over the last seconds
 
 _REST: Final = 0.5
 _REST_AFTER_FAILURE_S: Final = 0.5
-_FAILURES_TO_TELL: Final = 2  # in a row: a single bad frame is not reported
+_FAILURES_TO_LOG: Final = 2  # in a row: a single bad frame is not reported
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
 
@@ -49,12 +49,12 @@ class Pace:
     @property
     def failing(self) -> bool:
         """Whether the last analyses have all failed."""
-        return self.in_a_row >= _FAILURES_TO_TELL
+        return self.in_a_row >= _FAILURES_TO_LOG
 
     @property
     def begins_to_fail(self) -> bool:
         """Whether to log a failure now: a source that keeps failing must not fill the log."""
-        return self.in_a_row == _FAILURES_TO_TELL
+        return self.in_a_row == _FAILURES_TO_LOG
 
 
 class RateCounter:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facetraits.faces.alignment import align_faces
 from facetraits.types import AnalysisResult, FaceResult, QualityIssue
-from facetraits.video.looks import LOOK_CROP, look_of
+from facetraits.video.looks import LOOK_CROP, appearance_of
 
 # What is left of a face in such a view looks like somebody else's: a portrait of which half was hidden was called 53
 # years old and female, whole 16 and male, and the similarity of the two looks was 0.04. Blur, noise, darkness and a
@@ -58,7 +58,7 @@ def sightings_of(result: AnalysisResult, time_s: float, image: NDArray[np.uint8]
     looks: Sequence[NDArray[np.float32] | None] = [None] * len(result.faces)
     if image is not None:
         crops = align_faces(image, [face.detection for face in result.faces], LOOK_CROP)
-        looks = [look_of(crop) for crop in crops]
+        looks = [appearance_of(crop) for crop in crops]
     boxes = np.array([face.detection.box_xyxy for face in result.faces], dtype=np.float32).reshape(-1, 4)
     sightings = []
     for face, look, hidden in zip(result.faces, looks, behind_heads(boxes), strict=True):

@@ -52,7 +52,7 @@ def person_records(
     for frame in frames:
         result = analyzer.analyze(frame.image, traits)
         for tracked in tracker.update(result, frame.time_s, frame.image):
-            for number in tracked.formerly:
+            for number in tracked.merged_numbers:
                 give_back(people, tracked.track_id, number, _Person.go_on_with)
             people.setdefault(tracked.track_id, _Person(tracked)).add_sighting(tracked)
             anybody = True

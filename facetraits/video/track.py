@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from facetraits.types import FaceTraits
-from facetraits.video.looks import look_likeness, trait_likeness
+from facetraits.video.looks import appearance_evidence, trait_evidence
 from facetraits.video.sightings import Sighting
 from facetraits.video.smoothing import TraitSmoother
 from facetraits.video.tracked import TrackedFace
@@ -61,7 +61,7 @@ _RETURNING: Final = -1.0  # least evidence for a face that appears where a perso
 
 RECOGNISED: Final = 2.0  # evidence that identifies a known person at any position
 
-BLIP_S: Final = 0.5  # an unconfirmed face that is missing for longer is dropped as a false detection
+UNCONFIRMED_GAP_S: Final = 0.5  # an unconfirmed face that is missing for longer is dropped as a false detection
 _HIDDEN_S: Final = 2.5  # a face missing for less than this may be hidden by a neighbour
 _HIDING_WIDTHS: Final = 0.9  # that is closer than this to the expected position
 
@@ -71,8 +71,8 @@ class Track:
 
     def __init__(self, sighting: Sighting) -> None:
         self.number: int | None = None
-        self.formerly: tuple[int, ...] = ()
-        self.met: set[int] = set()  # numbers that were in view together with this face
+        self.merged_numbers: tuple[int, ...] = ()
+        self.seen_with: set[int] = set()  # numbers that were in view together with this face
         self.in_view = True
         self.first_seen_s = self.last_seen_s = sighting.time_s
         self.sightings = 0
@@ -94,29 +94,29 @@ class Track:
         assert self.number is not None
         face = replace(self.last.face, traits=self._traits)
         analyses = self._smoother.analyses
-        return TrackedFace(self.number, face, self.first_seen_s, self.last_seen_s, analyses, self.formerly)
+        return TrackedFace(self.number, face, self.first_seen_s, self.last_seen_s, analyses, self.merged_numbers)
 
     def score(self, sighting: Sighting) -> float:
         """Evidence that ``sighting`` shows this person rather than somebody new."""
-        place = self._place_evidence(sighting)
+        place = self._position_evidence(sighting)
         if place == -inf:
             return place
         likeness = self.likeness(sighting)
-        if likeness < _RETURNING and sighting.time_s - self.last.time_s > BLIP_S:
+        if likeness < _RETURNING and sighting.time_s - self.last.time_s > UNCONFIRMED_GAP_S:
             return -inf
         return place + likeness + (_KNOWN_BONUS if self.number is not None else 0.0)
 
-    def _place_evidence(self, sighting: Sighting) -> float:
+    def _position_evidence(self, sighting: Sighting) -> float:
         x, y = self._expected(sighting.time_s)
         width = (self.last.size * sighting.size) ** 0.5
         walked_on = hypot(sighting.x - x, sighting.y - y) / width
         stayed = hypot(sighting.x - self.last.x, sighting.y - self.last.y) / width
         off_size = _WIDTHS_PER_LOG_SIZE * log(sighting.size / self.last.size)
         gap_s = sighting.time_s - self._place.time_s
-        evidence = _near(min(walked_on, stayed + _STOPPED_WIDTHS), off_size, gap_s)
+        evidence = _position_score(min(walked_on, stayed + _STOPPED_WIDTHS), off_size, gap_s)
         if self.last is self._place:
             return evidence
-        return max(evidence, _near(stayed, off_size, sighting.time_s - self.last.time_s) - _SWAPPED)
+        return max(evidence, _position_score(stayed, off_size, sighting.time_s - self.last.time_s) - _SWAPPED)
 
     def _expected(self, time_s: float) -> tuple[float, float]:
         walking_s = min(time_s - self._place.time_s, _COAST_S)
@@ -140,18 +140,18 @@ class Track:
             sighting: the face.
             clear: negative evidence counts in full.
         """
-        evidence = trait_likeness(self._traits, sighting.face.traits)
+        evidence = trait_evidence(self._traits, sighting.face.traits)
         known = [look for look in (self._trusted.look, self._usual_look) if look is not None]
         if known and sighting.look is not None:
-            evidence += look_likeness(max(float(look @ sighting.look) for look in known))
+            evidence += appearance_evidence(max(float(look @ sighting.look) for look in known))
         if evidence < 0 and not clear and (sighting.poor or not self._seen_whole):
             evidence *= _POOR_VIEW_FACTOR
         return evidence
 
-    def goes_on_as(self, sighting: Sighting) -> bool:
+    def is_continued_by(self, sighting: Sighting) -> bool:
         """Whether ``sighting`` continues this visible face, whoever the person turns out to be."""
         alike = not self._seen_whole or self.likeness(sighting) >= 0
-        return alike and self._place_evidence(sighting) > 0
+        return alike and self._position_evidence(sighting) > 0
 
     def recognition(self, other: Track) -> float:
         """Evidence from appearance and traits that ``other`` is this person, who is out of view."""
@@ -172,8 +172,8 @@ class Track:
             likeness = self.likeness(sighting, clear=True)
             gain = likeness
         else:
-            gain = self._gain(likeness, sighting)
-        self.belief = min(_MOST_BELIEF, min(self.belief, self._place_evidence(sighting)) + gain)
+            gain = self._belief_gain(likeness, sighting)
+        self.belief = min(_MOST_BELIEF, min(self.belief, self._position_evidence(sighting)) + gain)
         if likeness >= 0 or self.number is None or self._is_first_whole(sighting):
             self._take_in(sighting)
             return
@@ -190,7 +190,7 @@ class Track:
         """Whether this is the first full view of the face; its appearance is then learned from scratch."""
         return not (self._seen_whole or sighting.in_part)
 
-    def _gain(self, likeness: float, sighting: Sighting) -> float:
+    def _belief_gain(self, likeness: float, sighting: Sighting) -> float:
         """Change of the belief that this is still the same person."""
         if likeness >= 0:
             return max(likeness, _LEAST_GAIN)
@@ -200,13 +200,13 @@ class Track:
         self._poor_evidence = max(before + likeness, -_MOST_POOR_EVIDENCE)
         return self._poor_evidence - before
 
-    def see_uncertainly(self, sighting: Sighting) -> None:
+    def add_uncertain(self, sighting: Sighting) -> None:
         """Add a sighting that may show this face or one in front of it. Nothing is learned from it."""
         self._forget_missing(sighting)
         self.last = sighting
         self.last_seen_s = sighting.time_s
 
-    def part(self) -> Track:
+    def split_off_rival(self) -> Track:
         """Mark this person as out of view and return the track of the person who replaced them."""
         assert self.rival is not None
         other, self.rival = self.rival, None
@@ -219,7 +219,7 @@ class Track:
     def resume(self, other: Track) -> None:
         """Bring this person back into view: ``other`` turned out to be the same person."""
         self._place, self._velocity = other._place, other._velocity
-        self.formerly += other.formerly if other.number is None else (*other.formerly, other.number)
+        self.merged_numbers += other.merged_numbers if other.number is None else (*other.merged_numbers, other.number)
         self.in_view = True
         self.belief = _MOST_BELIEF
         self._take_in(other.last)
@@ -261,7 +261,7 @@ class Track:
         self._traits = self._smoother.traits()
 
 
-def _near(off: float, off_size: float, gap_s: float) -> float:
+def _position_score(off: float, off_size: float, gap_s: float) -> float:
     """Evidence from position: ``off`` widths from the expected place of a face last seen ``gap_s`` ago."""
     if off > _REACH + _REACH_PER_S * gap_s:
         return -inf

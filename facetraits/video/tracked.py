@@ -21,7 +21,7 @@ class TrackedFace:
         first_seen_s: when the person was first seen.
         last_seen_s: when the person was last seen; earlier than now while it is in doubt who this is.
         analyses: number of single-frame answers in the traits.
-        formerly: numbers under which the person was shown before it was clear who it is; nobody has them any more.
+        merged_numbers: earlier numbers of the person, given before they were recognised; no longer in use.
     """
 
     track_id: int
@@ -29,11 +29,11 @@ class TrackedFace:
     first_seen_s: float
     last_seen_s: float
     analyses: int
-    formerly: tuple[int, ...] = ()
+    merged_numbers: tuple[int, ...] = ()
 
 
 def give_back(kept: dict[int, _Kept], number: int, taken_back: int, go_on_with: Callable[[_Kept, _Kept], None]) -> bool:
-    """What is kept under a number that was taken back (``TrackedFace.formerly``) goes to the number that it belongs to.
+    """Merge what is kept under a withdrawn number (``TrackedFace.merged_numbers``) into its owner's.
 
     Args:
         kept: number to what is kept of the person.

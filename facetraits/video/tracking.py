@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from facetraits.types import AnalysisResult
 from facetraits.video.sightings import Sighting, sightings_of
-from facetraits.video.track import BLIP_S, RECOGNISED, Track
+from facetraits.video.track import RECOGNISED, UNCONFIRMED_GAP_S, Track
 from facetraits.video.tracked import TrackedFace
 
 # A person who reappears from behind somebody is half covered at first. During this time a new number is withdrawn if
@@ -78,21 +78,23 @@ class FaceTracker:
         self._tracks = [track for track in self._tracks if not self._is_over(track, time_s)]
         sightings = sightings_of(result, time_s, image)
         self._match(sightings)
-        self._settle()
+        self._split_and_number()
         shown = [track.shown() for track in self._tracks if track.in_view and track.number is not None]
         return tuple(sorted(shown, key=lambda face: face.track_id))
 
     def _is_over(self, track: Track, time_s: float) -> bool:
         unseen_s = time_s - track.last.time_s  # a person in doubt still counts as present
+        if track.number is not None:
+            return unseen_s > self._keep_s
         # With slow analyses, a new face must be missed once before it is dropped.
-        return unseen_s > self._keep_s if track.number is not None else unseen_s > BLIP_S and not track.in_view
+        return unseen_s > UNCONFIRMED_GAP_S and not track.in_view
 
     def _match(self, sightings: Sequence[Sighting]) -> None:
         """Give every sighting to the track that explains it best, or start one."""
         scores = np.array([[track.score(s) for s in sightings] for track in self._tracks])
         pairs = best_pairs(scores.reshape(len(self._tracks), len(sightings)))
         matched = [(self._tracks[i], sightings[j]) for i, j in pairs]
-        self._take_back_numbers(matched)
+        self._merge_returned_people(matched)
         for track in self._tracks:
             track.in_view = False
         for track, _ in matched:
@@ -101,7 +103,7 @@ class FaceTracker:
         missing = [track for track in known if not track.in_view]
         for track, sighting in matched:
             if any(other.may_be_behind(track, sighting) for other in missing):
-                track.see_uncertainly(sighting)
+                track.add_uncertain(sighting)
             else:
                 track.add(
                     sighting, [other for other in self._tracks if other is not track and other.number is not None]
@@ -109,27 +111,29 @@ class FaceTracker:
         taken = {j for _, j in pairs}
         self._tracks += [Track(s) for j, s in enumerate(sightings) if j not in taken]
 
-    def _take_back_numbers(self, matched: Sequence[tuple[Track, Sighting]]) -> None:
+    def _merge_returned_people(self, matched: Sequence[tuple[Track, Sighting]]) -> None:
         """Merge a recent track into a lost person's track if it shows the same person."""
         kept = {id(track) for track, _ in matched}
         for track, sighting in matched:
             if track.in_view or track.number is None:
                 continue
             for young in [t for t in self._tracks if id(t) not in kept and self._is_young(t)]:
-                if track.number not in young.met and young.goes_on_as(sighting):
+                if track.number not in young.seen_with and young.is_continued_by(sighting):
                     track.resume(young)
                     self._tracks.remove(young)
                     break
 
-    def _settle(self) -> None:
+    def _split_and_number(self) -> None:
         """Split off the tracks of people who replaced others, and number new people."""
         parted = [t for t in self._tracks if t.belief <= 0 and t.rival and t.rival.sightings >= self._confirm_after]
-        self._tracks += [track.part() for track in parted]
+        self._tracks += [track.split_off_rival() for track in parted]
         shown = [t for t in self._tracks if t.number is not None and t.in_view]
         for track in self._tracks:
-            track.met |= {other.number for other in shown if other is not track and other.number is not None}
+            track.seen_with |= {other.number for other in shown if other is not track and other.number is not None}
         for track in sorted(filter(self._is_young, self._tracks), key=lambda t: t.first_seen_s):
-            known = [t for t in self._tracks if t.number is not None and not t.in_view and t.number not in track.met]
+            known = [
+                t for t in self._tracks if t.number is not None and not t.in_view and t.number not in track.seen_with
+            ]
             best = max(known, key=lambda t: t.recognition(track), default=None)
             if best is not None and best.recognition(track) >= RECOGNISED:
                 best.resume(track)

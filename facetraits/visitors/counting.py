@@ -88,7 +88,10 @@ class VisitCounter:
         left = self._leave(time_s)
         known = {visit for visit, _ in self._entered.values()}
         withdrawn = [
-            pair for face in tracked for number in face.formerly if (pair := self._unite(face.track_id, number))
+            pair
+            for face in tracked
+            for number in face.merged_numbers
+            if (pair := self._merge_visits(face.track_id, number))
         ]
         for face in tracked:
             self._add_face(face)
@@ -141,7 +144,7 @@ class VisitCounter:
     def _add_face(self, face: TrackedFace) -> None:
         number = face.track_id
         if number not in self._stays:
-            self._stays[number] = Stay(self._since(face))
+            self._stays[number] = Stay(self._stay_start(face))
         stay = self._stays[number]
         stay.add_sighting(face, self._flicker_s)
         if number not in self._entered and stay.in_view_s >= self.settings.enter_s:
@@ -152,7 +155,7 @@ class VisitCounter:
         self._entered[number] = visit, self.began + timedelta(seconds=self._stays[number].first_s)
         return visit
 
-    def _unite(self, number: int, taken_back: int) -> tuple[UUID, UUID] | None:
+    def _merge_visits(self, number: int, taken_back: int) -> tuple[UUID, UUID] | None:
         """Merge the visit of a withdrawn number into its owner's visit.
 
         Returns:
@@ -172,7 +175,7 @@ class VisitCounter:
         owner = self._entered[number][0] if number in self._entered else self._enter(number)
         return counted[0], owner
 
-    def _since(self, face: TrackedFace) -> float:
+    def _stay_start(self, face: TrackedFace) -> float:
         """Start of the stay of a number that is not in view yet: never before the end of its last stay."""
         known_from_s = self._gone.pop(face.track_id, self._first_s)
         return face.first_seen_s if known_from_s is None or face.first_seen_s >= known_from_s else face.last_seen_s

@@ -80,7 +80,7 @@ class DiskFullError(StoreError):
     """The database could not write, most likely because the disk is full."""
 
 
-def parse(url: str) -> URL:
+def parse_url(url: str) -> URL:
     """Parse a database URL and set the driver.
 
     Raises:
@@ -107,7 +107,7 @@ def shown_name(url: URL) -> str:
     return f"{url.database or url.username or 'PostgreSQL'} on {url.host or 'this machine'}{port}"
 
 
-def connected(url: URL) -> Engine:
+def engine_for(url: URL) -> Engine:
     """An engine that opens connections on demand, for any number of threads.
 
     Errors do not contain the written values, so logs do not either.
@@ -186,7 +186,7 @@ def transaction(engine: Engine, name: str, *, writes: bool) -> Iterator[Connecti
     Raises:
         StoreError: the database failed.
     """
-    with sentences(engine.url, name), engine.connect() as connection, _begun(connection, writes):
+    with errors_as_sentences(engine.url, name), engine.connect() as connection, _begun(connection, writes):
         yield connection
 
 
@@ -203,13 +203,13 @@ def lock_schema(connection: Connection) -> None:
 def forget_deleted(engine: Engine, name: str) -> None:
     """Also remove deleted rows from the files beside an SQLite database. PostgreSQL does this by itself."""
     if engine.dialect.name == "sqlite":
-        with sentences(engine.url, name), engine.connect() as connection:
+        with errors_as_sentences(engine.url, name), engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @contextmanager
-def sentences(url: URL, name: str) -> Iterator[None]:
+def errors_as_sentences(url: URL, name: str) -> Iterator[None]:
     """Convert database errors to ``StoreError``."""
     try:
         yield
@@ -224,7 +224,7 @@ def sentences(url: URL, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def readable(name: str) -> Iterator[None]:
+def row_errors_as_sentences(name: str) -> Iterator[None]:
     """Convert the errors of invalid rows to ``StoreError``. Put only the conversion of rows inside.
 
     Another program or a failing disk may have put anything into them.

@@ -67,11 +67,11 @@ def findings(frame: pd.DataFrame, unknown: Unknown, zone: tzinfo = UTC) -> tuple
     compared = [(group, *_fisher_of(group, cells)) for group in _distinct(_groups(cells), cells)]
     corrected = holm([p for _, p, _ in compared])
     ranked = sorted(zip(corrected, compared, strict=True), key=lambda found: (found[0], found[1][1]))
-    told: list[_Group] = []
+    reported: list[_Group] = []
     answers = []
     for p, (group, _, more) in ranked:
-        if p <= ALPHA and _still_differs(group, more, told, cells):
-            told.append(group)
+        if p <= ALPHA and _differs_given_found(group, more, reported, cells):
+            reported.append(group)
             answers.append(_finding(group, cells, p))
     return tuple(answers)
 
@@ -181,7 +181,7 @@ def _distinct(groups: Iterator[_Group], cells: _Cells) -> Iterator[_Group]:
     yield from seen.values()
 
 
-def _tallies(group: _Group, cells: _Cells) -> tuple[int, int, int, int]:
+def _purchase_counts(group: _Group, cells: _Cells) -> tuple[int, int, int, int]:
     """Purchases and visits of the group, then of the others."""
     return (
         int(cells.bought[group.inside].sum()),
@@ -192,24 +192,24 @@ def _tallies(group: _Group, cells: _Cells) -> tuple[int, int, int, int]:
 
 
 def _bought_more(group: _Group, cells: _Cells) -> bool:
-    bought, n, other_bought, other_n = _tallies(group, cells)
+    bought, n, other_bought, other_n = _purchase_counts(group, cells)
     return bought * other_n > other_bought * n
 
 
 def _fisher_of(group: _Group, cells: _Cells) -> tuple[float, bool]:
-    return fisher(*_tallies(group, cells)), _bought_more(group, cells)
+    return fisher(*_purchase_counts(group, cells)), _bought_more(group, cells)
 
 
-def _still_differs(group: _Group, more: bool, told: Sequence[_Group], cells: _Cells) -> bool:
+def _differs_given_found(group: _Group, more: bool, reported: Sequence[_Group], cells: _Cells) -> bool:
     """The group differs in the same direction also among visits that are alike in what was told already.
 
     Source: the test of N. Mantel and W. Haenszel, "Statistical aspects of the analysis of data ...", 1959, without
     correction for continuity. It only ever takes findings away, so that the error of all together stays as it is.
     """
-    if not told:
+    if not reported:
         return True
-    # Inside, among the others, or not known: what each told group says about a cell.
-    alike = np.array([other.inside + 2 * other.others for other in told])
+    # Inside, among the others, or not known: what each reported group says about a cell.
+    alike = np.array([other.inside + 2 * other.others for other in reported])
     _, strata = np.unique(alike, axis=1, return_inverse=True)
     excess = variance = 0.0
     for stratum in range(int(strata.max()) + 1):
@@ -231,9 +231,9 @@ def _still_differs(group: _Group, more: bool, told: Sequence[_Group], cells: _Ce
 
 
 def _finding(group: _Group, cells: _Cells, p: float) -> Finding:
-    bought, n, other_bought, other_n = _tallies(group, cells)
+    bought, n, other_bought, other_n = _purchase_counts(group, cells)
     inside, others = rate_of(group.names, bought, n), rate_of((), other_bought, other_n)
-    whom = _whom(dict(zip(group.traits, group.names, strict=True)))
+    whom = _describe_group(dict(zip(group.traits, group.names, strict=True)))
     how = "more often" if inside.rate > others.rate else "less often"
     digits = 0 if f"{inside.rate:.0%}" != f"{others.rate:.0%}" else 1
     sentence = (
@@ -243,7 +243,7 @@ def _finding(group: _Group, cells: _Cells, p: float) -> Finding:
     return Finding(sentence, group.traits, inside, others, p)
 
 
-def _whom(classes: dict[str, str]) -> str:
+def _describe_group(classes: dict[str, str]) -> str:
     """E.g. "Visitors of apparent age 21-40 and apparent gender female"."""
     if "weekday" in classes:
         return f"Visitors who came on a {classes['weekday']}"

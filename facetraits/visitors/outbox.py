@@ -139,7 +139,7 @@ class VisitWriter:
         self._try("settings", self._read)
         return self.settings
 
-    def know_settings(self) -> None:
+    def ensure_settings(self) -> None:
         """Read the settings if they were never read."""
         if self._settings_at == 0.0:
             self.refresh()

@@ -19,7 +19,7 @@ from facetraits.video.tracked import TrackedFace
 from facetraits.visitors.identity import RecordingIds
 from facetraits.visitors.inputs import FrameSource
 from facetraits.visitors.outbox import Outbox, VisitWriter
-from facetraits.visitors.retention import keep_short
+from facetraits.visitors.retention import start_retention
 from facetraits.visitors.source import Source, SourceKind, SourceStatus, Watch
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
 
@@ -63,7 +63,7 @@ class Recording:
         self._outbox = Outbox()
         self._writer: VisitWriter | None = None
         atexit.register(_stop_all, weakref.ref(self))
-        keep_short(store)
+        start_retention(store)
 
     def start(self, name: str, frames: FrameSource) -> int:
         """Watch a source in a thread of its own until it ends or is stopped.
@@ -146,13 +146,13 @@ class Recording:
         """Number of unwritten visits, including those of ended sources."""
         return len(self._outbox)
 
-    def register_webcam(self, webcam: WebcamSource, going_on: Callable[[], bool]) -> None:
+    def register_webcam(self, webcam: WebcamSource, still_connected: Callable[[], bool]) -> None:
         """List a webcam that starts to send, unless it was stopped. If its name is taken, it gets another one."""
         if webcam.over:
             return
-        self._look_after().know_settings()
+        self._look_after().ensure_settings()
         with self._lock:  # whoever stops it holds the lock too, so that it is listed before that or not at all
-            if webcam.over or not going_on():
+            if webcam.over or not still_connected():
                 return
             free = webcam.name
             number = 2
@@ -267,17 +267,17 @@ class WebcamSource:
         self._recording = recording
         self._lock = threading.Lock()
 
-    def on_started(self, going_on: Callable[[], bool] = lambda: True) -> None:
+    def on_started(self, still_connected: Callable[[], bool] = lambda: True) -> None:
         """Numbers begin anew.
 
         Args:
-            going_on: whether the stream still is; it has to be over before ``finish`` is called.
+            still_connected: whether the stream still is; it has to be over before ``finish`` is called.
         """
         with self._lock:
             if self.source is not None and not self.source.over:
                 self.source.restart()
             else:
-                self._recording.register_webcam(self, going_on)
+                self._recording.register_webcam(self, still_connected)
 
     def on_tracked(self, tracked: Sequence[TrackedFace], time_s: float) -> None:
         """A frame was analysed; ``time_s`` is on ``time.monotonic``."""

@@ -19,10 +19,10 @@ _EVERY_S: Final = 3600.0
 _AGAIN_S: Final = 60.0  # where the database has failed
 
 _lock: Final = threading.Lock()
-_kept_short: Final[weakref.WeakSet[VisitStore]] = weakref.WeakSet()
+_with_retention: Final[weakref.WeakSet[VisitStore]] = weakref.WeakSet()
 
 
-def keep_short(store: VisitStore) -> None:
+def start_retention(store: VisitStore) -> None:
     """Delete expired visits and end abandoned ones, now and every hour.
 
     This continues until the store is no longer used or the program ends.
@@ -32,9 +32,9 @@ def keep_short(store: VisitStore) -> None:
         store: an open store; only a weak reference is kept.
     """
     with _lock:
-        if store in _kept_short:
+        if store in _with_retention:
             return
-        _kept_short.add(store)
+        _with_retention.add(store)
     over = threading.Event()
     weakref.finalize(store, over.set)  # at the program's end too
     keeper = _Keeper(weakref.ref(store), over)

@@ -16,9 +16,9 @@ from sqlalchemy import Engine
 SPARE_BYTES: Final = 1 << 20
 
 
-def keep_spare(engine: Engine) -> None:
+def reserve_space(engine: Engine) -> None:
     """Reserve the space if there is enough and it is not reserved yet; SQLite only."""
-    path = _spare_of(engine)
+    path = _reserve_file(engine)
     if path is None:
         return
     try:
@@ -29,12 +29,12 @@ def keep_spare(engine: Engine) -> None:
             stream.write(os.urandom(SPARE_BYTES))  # some file systems store zeros without using space
             os.fsync(stream.fileno())
     except OSError:
-        give_spare(engine)
+        release_space(engine)
 
 
-def give_spare(engine: Engine) -> bool:
+def release_space(engine: Engine) -> bool:
     """Release the reserved space; False if there was none."""
-    path = _spare_of(engine)
+    path = _reserve_file(engine)
     if path is not None:
         with suppress(OSError):
             path.unlink()
@@ -42,5 +42,5 @@ def give_spare(engine: Engine) -> bool:
     return False
 
 
-def _spare_of(engine: Engine) -> Path | None:
+def _reserve_file(engine: Engine) -> Path | None:
     return Path(f"{engine.url.database}-spare") if engine.dialect.name == "sqlite" else None

@@ -30,11 +30,11 @@ from facetraits.visitors import migrations
 from facetraits.visitors.engine import (
     DiskFullError,
     StoreError,
-    connected,
+    engine_for,
     forget_deleted,
     lock_schema,
-    parse,
-    readable,
+    parse_url,
+    row_errors_as_sentences,
     shown_name,
     transaction,
 )
@@ -42,7 +42,7 @@ from facetraits.visitors.frames import visits_frame
 from facetraits.visitors.identity import RecordingIds
 from facetraits.visitors.sales.columns import ColumnChoice
 from facetraits.visitors.schema import changes, metadata, sales_columns, settings, visits
-from facetraits.visitors.spare import give_spare, keep_spare
+from facetraits.visitors.spare import release_space, reserve_space
 from facetraits.visitors.statements import (
     Writer,
     conditions_of,
@@ -83,18 +83,18 @@ def open_store(url: str) -> VisitStore:
     Raises:
         StoreError: the address is none, or the database cannot be used.
     """
-    parsed = parse(url)
-    engine, name = connected(parsed), shown_name(parsed)
+    parsed = parse_url(url)
+    engine, name = engine_for(parsed), shown_name(parsed)
     with ExitStack() as undo:
         undo.callback(engine.dispose)
         try:
             _bring_up_to_date(engine, name)
         except DiskFullError:
-            if not give_spare(engine):
+            if not release_space(engine):
                 raise
             _bring_up_to_date(engine, name)
         undo.pop_all()
-    keep_spare(engine)
+    reserve_space(engine)
     return VisitStore(engine, name)
 
 
@@ -102,7 +102,7 @@ def _bring_up_to_date(engine: Engine, name: str) -> None:
     try:
         with transaction(engine, name, writes=True) as connection:
             lock_schema(connection)
-            with readable(name):
+            with row_errors_as_sentences(name):
                 migrations.upgrade(connection)
             for table in metadata.sorted_tables:
                 connection.execute(select(table).limit(0))
@@ -225,8 +225,8 @@ class VisitStore:
         since = now - timedelta(seconds=away_s + _WRITTEN_EVERY_S)
         # The database only preselects rows, because its sums are less exact than Python's.
         seen = last_seen(self._engine.dialect.name) >= since.timestamp() - 1
-        going_on = visits.c.ended == false(), visits.c.started <= now, seen
-        statement = select(visits).where(*going_on).order_by(visits.c.started.desc(), visits.c.id)
+        still_connected = visits.c.ended == false(), visits.c.started <= now, seen
+        statement = select(visits).where(*still_connected).order_by(visits.c.started.desc(), visits.c.id)
         return tuple(v for v in self._visits(statement) if v.started + timedelta(seconds=v.duration_s) >= since)
 
     def end_abandoned(self, now: datetime) -> int:
@@ -335,7 +335,7 @@ class VisitStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with transaction(self._engine, self.name, writes=False) as connection, readable(self.name):
+        with transaction(self._engine, self.name, writes=False) as connection, row_errors_as_sentences(self.name):
             yield connection
 
     @contextmanager
@@ -369,9 +369,9 @@ class VisitStore:
             deleted += gone
             forget_deleted(self._engine, self.name)
         except DiskFullError:
-            give_spare(self._engine)
+            release_space(self._engine)
             deleted += sum(self._delete_in_no_room(conditions) for conditions in chosen)
-        keep_spare(self._engine)
+        reserve_space(self._engine)
         return deleted
 
     def _delete_in_no_room(self, conditions: Sequence[ColumnElement[bool]]) -> int:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from facetraits.visitors import store as module
-from facetraits.visitors.retention import keep_short
+from facetraits.visitors.retention import start_retention
 from facetraits.visitors.store import VisitStore, open_store
 from facetraits.visitors.visit import Settings, Visit
 from tests.visitors.conftest import NOON, visit
@@ -93,7 +93,7 @@ def test_they_are_ended_when_a_program_opens_the_log(store: VisitStore) -> None:
 def test_whoever_opens_the_log_ends_them(store: VisitStore) -> None:
     store.save_settings(Settings(retention_days=None))
 
-    keep_short(store)  # by today's calendar, by which all of them are long over or to come
+    start_retention(store)  # by today's calendar, by which all of them are long over or to come
 
     assert store.frame()["ended"].all()
 

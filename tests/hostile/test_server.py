@@ -184,9 +184,9 @@ def test_an_upload_that_grows_beyond_the_limit_ends_while_it_comes_in():
 def test_a_stuck_upload_ends():
     upload = Upload(UploadLimits(silence_s=0.05))
     assert played(upload, [10]) == (408, "The upload stopped.")
-    assert upload.permits.why_refused("me") == "The upload stopped.", "which the page says"
+    assert upload.permits.refusal_reason("me") == "The upload stopped.", "which the page says"
     upload.permits.open_page("me", "another")
-    assert upload.permits.why_refused("me") is None
+    assert upload.permits.refusal_reason("me") is None
 
 
 def test_a_trickling_upload_ends():

@@ -110,7 +110,7 @@ def test_a_worker_that_is_about_to_say_that_it_has_begun(
     recording: Recording, camera: BrowserCamera, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate, really = Gate(), camera._visits.on_started
-    monkeypatch.setattr(camera._visits, "on_started", lambda *going_on: (gate(), really(*going_on)))
+    monkeypatch.setattr(camera._visits, "on_started", lambda *still_connected: (gate(), really(*still_connected)))
     send(camera)
 
     gate.passed_after(lambda: ENDS[end](camera, recording))
@@ -124,7 +124,7 @@ def test_a_source_that_is_being_registered(
     recording: Recording, camera: BrowserCamera, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate()
-    monkeypatch.setattr(VisitWriter, "know_settings", lambda self: gate())
+    monkeypatch.setattr(VisitWriter, "ensure_settings", lambda self: gate())
     send(camera)
 
     gate.passed_after(

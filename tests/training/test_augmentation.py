@@ -6,7 +6,7 @@ import pytest
 
 from facetraits.faces.alignment import CROPS
 from facetraits.faces.augmentation import VARIATIONS, augment, face_oval
-from facetraits.training.batches import with_views
+from facetraits.training.batches import with_view_targets
 from facetraits.training.data.covers import cover
 
 
@@ -93,7 +93,7 @@ def test_views_are_learned_from_covered_and_turned_faces():
     crops = np.random.default_rng(3).integers(0, 256, (1000, 112, 112, 3), dtype=np.uint8)
     weights = {head: np.ones(1000, np.float32) for head in ("gender", "expression")}
     targets = {head: np.ones((1000, 2), np.float32) for head in weights}
-    seen, told, weighed = with_views(crops, targets, weights, np.random.default_rng(1), spec)
+    seen, told, weighed = with_view_targets(crops, targets, weights, np.random.default_rng(1), spec)
     view = told["view"].argmax(axis=1)
     clear, covered, turned = (view == i for i in range(3))
     assert clear.mean() == pytest.approx(0.85, abs=0.04) and turned.mean() == pytest.approx(0.03, abs=0.015)

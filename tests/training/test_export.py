@@ -57,7 +57,7 @@ def test_a_served_network_is_rounded_to_integers_once(crops, tmp_path, monkeypat
 
     assert entry.in_integers
     assert served.read_bytes() == before, "what is served stays until all is ready"
-    release._put_in_place(release._unfitted([entry], places), places)
+    release._install(release._uniform_manifest([entry], places), places)
     record = json.loads((served.parent / "record.json").read_text())
     assert record["export"]["weights"] == "int8"
     assert record["export"]["calibration_crops"] == 16

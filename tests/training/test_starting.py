@@ -17,7 +17,7 @@ from facetraits.training.networks.architectures import build_network
 from facetraits.training.networks.export import export
 from facetraits.training.networks.served_weights import load_served_weights
 from facetraits.training.recipes import RECIPES, learned_from
-from facetraits.training.teachers import pseudo_labelled, taught
+from facetraits.training.teachers import distilled, pseudo_labelled
 from tests.training.drawn import drawn_samples, one_after_another
 
 
@@ -116,7 +116,7 @@ def test_a_taught_target_is_half_label_half_answer(crops, monkeypatch):
     labels = np.eye(2, dtype=np.float32)[np.arange(16) % 2]
     samples = Samples(crops, {"gender": labels}, {"gender": np.ones(16, np.float32)}, np.full(16, "utkface 1"))
     answers = [teacher.predict(faces, verbose=0)["gender"] for faces in (crops, crops[:, :, ::-1])]
-    learned = taught(samples, {"teacher": lambda faces: teacher.predict(faces, verbose=0)}, lambda *asked: crops)
+    learned = distilled(samples, {"teacher": lambda faces: teacher.predict(faces, verbose=0)}, lambda *asked: crops)
     assert np.allclose(learned.targets["gender"], 0.5 * labels + 0.25 * (answers[0] + answers[1]), atol=1e-5)
     assert np.array_equal(samples.targets["gender"], labels)
 
@@ -161,7 +161,9 @@ def test_a_teacher_answers_from_its_run_until_it_is_served(short, tmp_path, monk
         training.train(second, tmp_path, tmp_path, runs=tmp_path)
     training.train(first, tmp_path, tmp_path, runs=tmp_path)
     seen = []
-    monkeypatch.setattr(training, "taught", lambda samples, *others: seen.append(others[0]) or taught(samples, *others))
+    monkeypatch.setattr(
+        training, "distilled", lambda samples, *others: seen.append(others[0]) or distilled(samples, *others)
+    )
 
     def teachers_of_second(runs):
         record = training.train(second, tmp_path, tmp_path / "models", runs=runs) / "record.json"

@@ -20,9 +20,9 @@ from ui.inside.fool import (
     STEPS,
     Course,
     Spoiled,
+    answers_held_at,
     class_course,
-    held_at,
-    lasting,
+    only_lasting,
     spoil,
     spoiled_words,
     steadiness,
@@ -123,8 +123,8 @@ def test_how_sure_it_was_at_first_is_said(first, start) -> None:
 
 def test_only_stretches_last() -> None:
     gone = np.array([1, 1, 0, 1, 1, 1, 0, 1, 0, 1, 1], bool)
-    assert lasting(gone).tolist() == [False] * 3 + [True] * 3 + [False] * 3 + [True] * 2
-    assert not lasting(np.zeros(5, bool)).any() and lasting(np.ones(2, bool)).all()
+    assert only_lasting(gone).tolist() == [False] * 3 + [True] * 3 + [False] * 3 + [True] * 2
+    assert not only_lasting(np.zeros(5, bool)).any() and only_lasting(np.ones(2, bool)).all()
 
 
 def ages(*years: int) -> NDArray[np.float32]:
@@ -161,7 +161,7 @@ def test_what_gives_way_first_is_said_first() -> None:
         "Facial expression breaks first: at 1.5 px the answer becomes unsure. "
         "Apparent gender: at 3.5 px the answer becomes unsure. Apparent age holds to the end."
     )
-    assert [held_at(found, place) for place in (0, 4, 9)] == [(3, 3), (2, 3), (1, 3)]
+    assert [answers_held_at(found, place) for place in (0, 4, 9)] == [(3, 3), (2, 3), (1, 3)]
     courses = {trait: course(trait, None) for trait in ("age", "gender", "ethnicity", "expression")}
     held = found._replace(courses=courses)
     assert spoiled_words(held) == "Nothing breaks: all four answers hold up to 12 px."
@@ -182,12 +182,12 @@ def test_an_answer_that_comes_back_is_said_to_and_counted_again() -> None:
         "Apparent gender breaks first: at 1.5 px the answer becomes unsure, at 3.1 px it is back. "
         "Apparent age holds to the end."
     )
-    assert [held_at(found, place)[0] for place in (3, 4, 7, 8)] == [2, 1, 1, 2]
+    assert [answers_held_at(found, place)[0] for place in (3, 4, 7, 8)] == [2, 1, 1, 2]
 
 
 def test_an_age_that_cannot_be_judged_is_not_counted() -> None:
     strange = course("age", None)._replace(start="lay outside of its own interval", judged=False)
     found = Spoiled("blur", np.linspace(0, 12, STEPS), np.empty(0), {"age": strange, "gender": course("gender", None)})
-    assert held_at(found, 0) == (1, 1)
+    assert answers_held_at(found, 0) == (1, 1)
     said = spoiled_words(found)
     assert said == "Nothing breaks: apparent gender holds up to 12 px. Apparent age lay outside of its own interval."

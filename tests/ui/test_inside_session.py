@@ -26,21 +26,21 @@ def test_results_are_kept_for_a_picture_and_forgotten_with_it() -> None:
     session.look(one, analyzer)
     for _ in range(2):
         session.look(one, analyzer)
-        assert session.kept(("a",), lambda: made.append(1) or len(made)) == 1
+        assert session.cached(("a",), lambda: made.append(1) or len(made)) == 1
     assert len(analyzer.calls) == 1
     crops = session.look(many, analyzer).crops
     assert {name: stack.shape for name, stack in crops.items()} == {
         name: (2, spec.side_px, spec.side_px, 3) for name, spec in CROPS.items()
     }
-    assert not session.has(("a",))
+    assert not session.is_cached(("a",))
 
 
 def test_the_session_stays_small() -> None:
     session = InsideSession()
     for i in range(200):
-        session.kept(i, lambda i=i: i)
-    assert sum(session.has(i) for i in range(200)) < 60
-    assert session.has(199) and not session.has(0)
+        session.cached(i, lambda i=i: i)
+    assert sum(session.is_cached(i) for i in range(200)) < 60
+    assert session.is_cached(199) and not session.is_cached(0)
 
 
 def test_a_picture_without_faces_or_sense_is_an_outcome() -> None:

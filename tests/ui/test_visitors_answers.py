@@ -78,7 +78,7 @@ def test_the_share_of_today_leaves_out_what_patterns_leave_out(
     counts = {"yes": yes, "no": no, "unknown": unknown}
     assert answers.share_today(counts) == (value, basis)
     visits = [make_visit(bought=outcome) for outcome, n in counts.items() for _ in range(n)]
-    rate = patterns.summary(frame_of(visits), answers.usual_unknown(counts), BERLIN).rate
+    rate = patterns.summary(frame_of(visits), answers.default_unknown(counts), BERLIN).rate
     assert value == ("–" if rate is None else f"{rate.rate:.0%}")
 
 

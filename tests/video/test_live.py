@@ -340,8 +340,8 @@ def test_number_that_is_taken_back_is_listed_no_more(monkeypatch: pytest.MonkeyP
         def update(self, result: AnalysisResult, time_s: float, image: object) -> tuple[TrackedFace, ...]:
             nonlocal updates
             updates += 1
-            number, formerly = (2, ()) if updates in (3, 4) else (1, (2,) if updates > 4 else ())
-            return tuple(TrackedFace(number, face, time_s, time_s, 1, formerly) for face in result.faces)
+            number, merged_numbers = (2, ()) if updates in (3, 4) else (1, (2,) if updates > 4 else ())
+            return tuple(TrackedFace(number, face, time_s, time_s, 1, merged_numbers) for face in result.faces)
 
     monkeypatch.setattr(live, "FaceTracker", Doubting)
     monkeypatch.setattr(live, "_HISTORY_STEP_S", 0.0)

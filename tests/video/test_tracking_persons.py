@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from facetraits.traits import TRAITS
-from facetraits.video.looks import look_of
+from facetraits.video.looks import appearance_of
 from facetraits.video.tracking import FaceTracker
 from tests.builders import FakeAnalyzer, make_result, photo_of_one
 from tests.video.faces import MAN, PEOPLE, WOMAN, Scene, drawn_numbers, empty, face_at, numbers_of
@@ -166,7 +166,7 @@ def test_most_of_a_hundred_people_are_told_from_the_next_when_they_replace_each_
 
 def test_a_picture_without_detail_says_nothing_about_looks():
     tracker, grey = FaceTracker(), np.full((480, 640, 3), 90, dtype=np.uint8)
-    assert look_of(np.full((32, 32, 3), 90, dtype=np.uint8)) is None
+    assert appearance_of(np.full((32, 32, 3), 90, dtype=np.uint8)) is None
     numbers = {t.track_id for i in range(20) for t in tracker.update(make_result(face_at(300, 200)), i / 10, grey)}
     assert numbers == {1}
 

@@ -42,7 +42,7 @@ def test_who_comes_in_or_out_from_behind_somebody_is_nobody_new(name, from_s, to
     for time_s in np.arange(from_s, to_s, 0.1):
         image = scene.frame(round(time_s * scene.fps))
         shown += tracker.update(analyzer.analyze(image), time_s, image)
-    taken_back = {number for face in shown for number in face.formerly}
+    taken_back = {number for face in shown for number in face.merged_numbers}
     assert {face.track_id for face in shown} - taken_back == set(range(1, people + 1))
 
 
@@ -102,7 +102,7 @@ def test_a_number_given_to_poor_views_of_somebody_lost_is_taken_back(portraits):
         result, image = scene.frame((person, 300, 200, {"quality": issues}), **(MAN if issues else WOMAN))
         shown += tracker.update(result, i / 10, image)
     assert 2 in {face.track_id for face in shown}
-    assert shown[-1].track_id == 1 and shown[-1].formerly == (2,)
+    assert shown[-1].track_id == 1 and shown[-1].merged_numbers == (2,)
 
 
 @pytest.mark.parametrize("person", PEOPLE)
@@ -132,9 +132,9 @@ def test_a_number_that_was_taken_back_is_told_with_the_right_one(portraits):
             elif 20 <= i < 34:
                 image = half_covered(image, x, 240)
             shown += tracker.update(result, i / 10, image)
-        assert all(face.formerly == () for face in shown if face.track_id == 2 or face.last_seen_s < 3)
-        assert shown[-1].formerly == ((2,) if any(face.track_id == 2 for face in shown) else ())
-        told.append(shown[-1].formerly)
+        assert all(face.merged_numbers == () for face in shown if face.track_id == 2 or face.last_seen_s < 3)
+        assert shown[-1].merged_numbers == ((2,) if any(face.track_id == 2 for face in shown) else ())
+        told.append(shown[-1].merged_numbers)
     assert (2,) in told and () in told
 
 

@@ -227,7 +227,7 @@ class TestPostgresql:
             assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("theirs",)]
 
     def test_password_is_in_no_message(self, postgresql: Server):
-        url = engine.parse(postgresql.url("visitors"))
+        url = engine.parse_url(postgresql.url("visitors"))
         for form in (postgresql.password, quote(postgresql.password), quote_plus(postgresql.password)):
             message = engine._without_password(f"could not use '{form}' \n more", url)
             assert message == "could not use '***'."

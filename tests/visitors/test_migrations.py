@@ -17,7 +17,7 @@ from sqlalchemy import JSON, Connection, Engine, LargeBinary, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from facetraits.visitors import migrations
-from facetraits.visitors.engine import connected, parse
+from facetraits.visitors.engine import engine_for, parse_url
 from facetraits.visitors.schema import metadata, visits
 from facetraits.visitors.store import StoreError, VisitStore, open_store
 from facetraits.visitors.visit import Visit
@@ -29,7 +29,7 @@ OURS = {"visits", "visit_settings", "visit_sales_columns", "visit_changes"}
 @pytest.fixture
 def database(store_url: str) -> Iterator[Engine]:
     """An empty database of each kind."""
-    engine = connected(parse(store_url))
+    engine = engine_for(parse_url(store_url))
     yield engine
     engine.dispose()
 

@@ -13,7 +13,7 @@ import pytest
 
 from facetraits.visitors import retention
 from facetraits.visitors.recording import Recording
-from facetraits.visitors.retention import keep_short
+from facetraits.visitors.retention import start_retention
 from facetraits.visitors.store import StoreError, VisitStore, open_store
 from facetraits.visitors.visit import Settings, Visit
 from tests.videos import Bright
@@ -73,7 +73,7 @@ def test_it_goes_on_every_hour_while_nothing_records(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(retention, "_EVERY_S", 0.1)
     store = MemoryStore()
 
-    keep_short(store)  # type: ignore[arg-type]
+    start_retention(store)  # type: ignore[arg-type]
 
     assert len(store.expired_at) == 1
     wait_for(lambda: len(store.expired_at) >= 3)
@@ -83,7 +83,7 @@ def test_one_log_is_looked_after_once() -> None:
     store = MemoryStore()
     before = set(keepers())
     for _ in range(3):
-        keep_short(store)  # type: ignore[arg-type]
+        start_retention(store)  # type: ignore[arg-type]
     recording = Recording(store, Bright())  # type: ignore[arg-type]
 
     assert len(store.expired_at) == 1
@@ -94,7 +94,7 @@ def test_one_log_is_looked_after_once() -> None:
 def test_it_ends_with_the_store() -> None:
     store = MemoryStore()
     before = set(keepers())
-    keep_short(store)  # type: ignore[arg-type]
+    start_retention(store)  # type: ignore[arg-type]
     (keeper,) = set(keepers()) - before
     del store
     gc.collect()
@@ -110,6 +110,6 @@ def test_fault_of_the_program_is_logged_and_stops_nothing(caplog: pytest.LogCapt
             raise RuntimeError("a fault")
 
     store = Faulty(Settings())
-    keep_short(store)  # type: ignore[arg-type]
+    start_retention(store)  # type: ignore[arg-type]
 
     assert [entry.message for entry in caplog.records] == ["old visits could not be deleted"]

@@ -72,12 +72,12 @@ def show_covering(
             icon=":material/grid_on:",
             type="primary",
             key="inside_cover",
-            disabled=subject.has(key),
+            disabled=subject.is_cached(key),
         )
-    if not pressed and not subject.has(key):
+    if not pressed and not subject.is_cached(key):
         return
     frame = st.empty()
-    found = subject.kept(key, lambda: _cover(subject, network, question, patch, frame))
+    found = subject.cached(key, lambda: _cover(subject, network, question, patch, frame))
     crop = subject.crops[network.entry.crop]
     again = [] if heats is None else [_heat_again(crop, question, heats, method)]
     frame.html(figures([*again, *_drop_figures(crop, question, found)], "middle"))

@@ -19,7 +19,7 @@ from ui.inside.words import SPOILING_WORDS
 from ui.kit.components import listed
 
 STEPS: Final = 32  # two whole batches of the ensemble: another number of pictures costs a network half a second
-_LASTING: Final = 3  # steps in a row
+_MIN_STEPS: Final = 3  # steps in a row
 _HARDLY: Final = 0.05  # above the threshold
 CLASS_TRAITS: Final[tuple[TraitName, ...]] = ("gender", "ethnicity", "expression")
 Stacks = Mapping[str, NDArray[np.uint8]]
@@ -215,20 +215,20 @@ def spoiled_words(found: Spoiled) -> str:
     return " ".join(lines)
 
 
-def held_at(found: Spoiled, place: int) -> tuple[int, int]:
+def answers_held_at(found: Spoiled, place: int) -> tuple[int, int]:
     """How many answers hold at a step, and how many could."""
     judged = [course for course in found.courses.values() if course.judged]
     return sum(not course.gone[place] for course in judged), len(judged)
 
 
-def lasting(gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep only runs of at least ``_LASTING`` steps, or up to the end: near a threshold a single step is not
+def only_lasting(gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep only runs of at least ``_MIN_STEPS`` steps, or up to the end: near a threshold a single step is not
     significant.
     """
     kept = np.zeros_like(gone)
     edges = np.flatnonzero(np.diff(gone.astype(int), prepend=0, append=0))
     for first, end in zip(edges[::2], edges[1::2], strict=True):
-        kept[first:end] = end - first >= _LASTING or end == len(gone)
+        kept[first:end] = end - first >= _MIN_STEPS or end == len(gone)
     return kept
 
 
@@ -243,7 +243,7 @@ def years_course(face: FaceTraits, rows: NDArray[np.float32]) -> Course:
     years = median_years(rows)
     low, high = age.interval
     outside = (years < low) | (years > high)
-    course = Course("age", f"{age.years:.0f} years", years, lasting(outside), "")
+    course = Course("age", f"{age.years:.0f} years", years, only_lasting(outside), "")
     if outside[0]:
         start = "lay outside of its own interval from the start, and so cannot leave it"
         return course._replace(gone=np.zeros_like(outside), start=start, judged=False)
@@ -264,7 +264,7 @@ def class_course(trait: TraitName, prediction: ClassPrediction, rows: NDArray[np
     answer = int(rows[0].argmax())
     best, sure = rows.argmax(axis=1), rows.max(axis=1) >= prediction.unsure_below
     # An answer that was unsure from the start cannot become unsure.
-    gone = lasting((best != answer) | (~sure & bool(sure[0])))
+    gone = only_lasting((best != answer) | (~sure & bool(sure[0])))
     course = Course(trait, prediction.classes[answer], rows[:, answer], gone, "", _start(rows[0], prediction))
     broke = course.broke
     if broke is None:

@@ -11,7 +11,16 @@ from facetraits.faces.augmentation import VARIATIONS
 from facetraits.inside.probing import SPOILINGS, Spoiling
 from facetraits.traits import TRAITS
 from ui.inside.charts import SpoilingLine, spoiled_years, spoiling_curves
-from ui.inside.fool import CLASS_TRAITS, Spoiled, held_at, spoil, spoiled_words, steadiness, variant_words, variants
+from ui.inside.fool import (
+    CLASS_TRAITS,
+    Spoiled,
+    answers_held_at,
+    spoil,
+    spoiled_words,
+    steadiness,
+    variant_words,
+    variants,
+)
 from ui.inside.pictures import Figure, figures, jpeg_address
 from ui.inside.session import Subject
 from ui.inside.words import SPOILING_WORDS, VARIATION_WORDS
@@ -71,7 +80,7 @@ def _show_variants(subject: Subject) -> None:
     seed = st.session_state.get("inside_seed", 0)
     chosen = tuple(kinds)
     with st.spinner("Asking the ensemble …"):
-        found = subject.kept(
+        found = subject.cached(
             ("variants", chosen, strength, seed), lambda: variants(subject, chosen, strength, _VARIANTS, seed, _SHOWN)
         )
     tiles(steadiness(subject.face.traits, found.answers))
@@ -99,7 +108,7 @@ def _show_spoiling(subject: Subject) -> None:
     )
     words = SPOILING_WORDS[kind]
     with st.spinner("Asking the ensemble …"):
-        found = subject.kept(("spoiled", kind), lambda: spoil(subject, kind, _SHOWN))
+        found = subject.cached(("spoiled", kind), lambda: spoil(subject, kind, _SHOWN))
     explain(words.does)
     _strip(found)
     said = spoiled_words(found)
@@ -133,7 +142,7 @@ def _strip(found: Spoiled) -> None:
     items = []
     for place in places:
         amount = words.written(float(found.amounts[place])) if place else "As it is"
-        held, judged = held_at(found, int(place))
+        held, judged = answers_held_at(found, int(place))
         text = f"{held} of {judged} hold"
         items.append(Figure(jpeg_address(found.crops[place]), amount, text, f"{words.name}, {amount}: {text}."))
     st.html(figures(items, "small"))

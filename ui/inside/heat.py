@@ -15,7 +15,7 @@ from facetraits.inside.layers import NetworkLayers
 from facetraits.inside.requests import YEARS
 from facetraits.inside.worker import InsideError
 from ui.inside.cover import show_covering
-from ui.inside.lab import ask, cannot_look, served, served_line
+from ui.inside.lab import ask, served, served_line, show_unavailable
 from ui.inside.pictures import Figure, enlarged, figures, heat_by_part, jpeg_address, over_face, scale_html
 from ui.inside.question import FER2013_CLASSES, Question
 from ui.inside.session import Network, Subject
@@ -39,13 +39,13 @@ def default_layer(network: NetworkLayers) -> str:
 
 def show_heat(subject: Subject, network: Network) -> None:
     """The whole view."""
-    question = _ask_what(subject, network)
-    method, layer = _ask_how(network)
+    question = _choose_question(subject, network)
+    method, layer = _choose_method(network)
     crop = subject.crops[network.entry.crop]
     try:
         heats = _heats(subject, network, question, layer, method)
     except InsideError as error:
-        cannot_look(error)
+        show_unavailable(error)
         show_covering(subject, network, question, None, METHOD_NAMES[method])
         return
     _show_heats(crop, network, question, heats)
@@ -56,13 +56,13 @@ def show_heat(subject: Subject, network: Network) -> None:
     try:
         served_line(subject, network)
     except InsideError as error:
-        cannot_look(error)
+        show_unavailable(error)
 
 
 # ------------------------------------------------------------------------------------------------------------ questions
 
 
-def _ask_what(subject: Subject, network: Network) -> Question:
+def _choose_question(subject: Subject, network: Network) -> Question:
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         trait = st.segmented_control(
             "Trait",
@@ -106,7 +106,7 @@ def _option(trait: str, classes: Sequence[str], probabilities: NDArray[np.float3
     return f"{name} ({sure(float(probabilities[int(option)]))})"
 
 
-def _ask_how(network: Network) -> tuple[HeatMethod, str]:
+def _choose_method(network: Network) -> tuple[HeatMethod, str]:
     names = [layer.name for layer in network.layers.maps]
     by_name = network.layers.by_name
     method: HeatMethod = st.segmented_control(
@@ -138,7 +138,7 @@ def _heats(
     subject: Subject, network: Network, question: Question, layer: str, method: HeatMethod
 ) -> tuple[NDArray[np.float32], ...]:
     """Two maps: of the class and its rival, or of what makes older and what younger."""
-    found: tuple[NDArray[np.float32], ...] = subject.kept(
+    found: tuple[NDArray[np.float32], ...] = subject.cached(
         (network.name, "heat", question.trait, question.targets, layer, method),
         lambda: ask(
             "heat",

@@ -39,7 +39,7 @@ def forward(subject: Subject, network: Network) -> Forward:
         InsideError: the networks cannot be examined here.
     """
     first = network.layers.first_filters
-    found: Forward = subject.kept(
+    found: Forward = subject.cached(
         (network.name, "forward"),
         lambda: ask(
             "forward",
@@ -60,10 +60,10 @@ def served(subject: Subject, network: Network) -> dict[str, NDArray[np.float32]]
         answers = cached.get_member(network.entry).predict(crop[None])
         return {name: values[0] for name, values in answers.items()}
 
-    return subject.kept((network.name, "served"), predict)
+    return subject.cached((network.name, "served"), predict)
 
 
-def cannot_look(error: InsideError) -> None:
+def show_unavailable(error: InsideError) -> None:
     """Show why the networks cannot be examined."""
     notice(
         "hint",

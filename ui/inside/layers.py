@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facetraits.inside.layers import Layer, NetworkLayers
 from facetraits.inside.requests import Forward, StrongestMaps
 from facetraits.inside.worker import InsideError
-from ui.inside.lab import MOST_MAPS, cannot_look, forward, served_line
+from ui.inside.lab import MOST_MAPS, forward, served_line, show_unavailable
 from ui.inside.pictures import (
     Figure,
     blended,
@@ -53,7 +53,7 @@ def show_layers(subject: Subject, network: Network) -> None:
     _first_filters(network.layers, seen)
     if seen is None:
         if problem is not None:
-            cannot_look(problem)
+            show_unavailable(problem)
         return
     _feature_maps(crop, network, seen)
     served_line(subject, network)

@@ -53,7 +53,7 @@ class InsideSession:
             self._looked = _look(picture, analyzer)
         return self._looked
 
-    def kept(self, key: Hashable, make: Callable[[], _Result]) -> _Result:
+    def cached(self, key: Hashable, make: Callable[[], _Result]) -> _Result:
         """The result of ``make``, cached for this key and picture."""
         if key not in self._results:
             self._results[key] = make()
@@ -63,7 +63,7 @@ class InsideSession:
         result: _Result = self._results[key]
         return result
 
-    def has(self, key: Hashable) -> bool:
+    def is_cached(self, key: Hashable) -> bool:
         """Whether the result is cached."""
         return key in self._results
 
@@ -87,13 +87,13 @@ class Subject(NamedTuple):
     face: FaceResult
     crops: Mapping[str, NDArray[np.uint8]]
 
-    def kept(self, key: tuple[Hashable, ...], make: Callable[[], _Result]) -> _Result:
+    def cached(self, key: tuple[Hashable, ...], make: Callable[[], _Result]) -> _Result:
         """As of the session, for this face."""
-        return self.session.kept((self.number, *key), make)
+        return self.session.cached((self.number, *key), make)
 
-    def has(self, key: tuple[Hashable, ...]) -> bool:
+    def is_cached(self, key: tuple[Hashable, ...]) -> bool:
         """As of the session, for this face."""
-        return self.session.has((self.number, *key))
+        return self.session.is_cached((self.number, *key))
 
 
 class Network(NamedTuple):

@@ -55,7 +55,7 @@ class UploadPermits:
         with self._lock:
             self._refused[session_id] = why, time.monotonic()
 
-    def why_refused(self, session_id: str) -> str | None:
+    def refusal_reason(self, session_id: str) -> str | None:
         """Why a file was refused just now; None if none was."""
         with self._lock:
             why, at_s = self._refused.get(session_id, (None, 0.0))
@@ -89,7 +89,7 @@ def upload_one(label: str, largest_mb: int, types: Sequence[str], **options: Any
     """
     _allow(largest_mb)
     file: UploadedFile | None = st.file_uploader(label, type=types, max_upload_size=largest_mb, **options)
-    _say_why_refused()
+    _show_refusal()
     return file
 
 
@@ -99,7 +99,7 @@ def upload_many(label: str, largest_mb: int, types: Sequence[str], **options: An
     files: list[UploadedFile] = st.file_uploader(
         label, type=types, max_upload_size=largest_mb, accept_multiple_files=True, **options
     )
-    _say_why_refused()
+    _show_refusal()
     return files
 
 
@@ -112,7 +112,7 @@ def take_snapshot(key: str, **options: Any) -> UploadedFile | None:
     """
     _allow(_LARGEST_SNAPSHOT_MB)
     file = st.camera_input("Take a snapshot", resolution="720p", key=key, **options)
-    _say_why_refused()
+    _show_refusal()
     return file
 
 
@@ -121,8 +121,8 @@ def _allow(largest_mb: int) -> None:
         PERMITS.allow(context.session_id, largest_mb * _MB)
 
 
-def _say_why_refused() -> None:
+def _show_refusal() -> None:
     context = get_script_run_ctx()
-    why = None if context is None else PERMITS.why_refused(context.session_id)
+    why = None if context is None else PERMITS.refusal_reason(context.session_id)
     if why is not None:
         notice("error", "A file was not taken", why)

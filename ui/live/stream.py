@@ -79,16 +79,16 @@ class LiveStream:
             track = self._track = LiveTrack(draw, self.on_ended)
         return self._track
 
-    def on_frame(self, frame: av.VideoFrame, going_on: Callable[[], bool] = lambda: True) -> av.VideoFrame:
+    def on_frame(self, frame: av.VideoFrame, still_connected: Callable[[], bool] = lambda: True) -> av.VideoFrame:
         """The frame with numbered boxes around the faces; the frame itself where that fails.
 
         Args:
             frame: of the camera.
-            going_on: whether its connection still is.
+            still_connected: whether its connection still is.
         """
         try:
             image = shown_rgb(frame)
-            found = self.analysis.add_frame(image, going_on)
+            found = self.analysis.add_frame(image, still_connected)
             if found.numbers:
                 drawn = annotate(image, found.result, found.numbers, self.mirrored)
                 frame = _to_frame(drawn)

@@ -90,7 +90,7 @@ def read_evidence(models_dir: Path, version: str = "") -> Evidence:
     manifest = _manifest(models_dir, problems if reports else [])
     return Evidence(
         version=version,
-        reports=() if manifest is None else _trusted(reports, manifest, problems),
+        reports=() if manifest is None else _of_installed(reports, manifest, problems),
         published=_or_nothing(load_published, models_dir, "The published figures", problems, FileNotFoundError),
         runs=_or_nothing(load_runs, models_dir, "The learning curves", problems),
         summaries=_or_nothing(load_data_summaries, models_dir, "The description of the data sets", problems),
@@ -125,7 +125,9 @@ def _reports(models_dir: Path, problems: list[str]) -> list[EvaluationReport]:
     return reports
 
 
-def _trusted(reports: list[EvaluationReport], manifest: Manifest, problems: list[str]) -> tuple[EvaluationReport, ...]:
+def _of_installed(
+    reports: list[EvaluationReport], manifest: Manifest, problems: list[str]
+) -> tuple[EvaluationReport, ...]:
     """Reports of the installed weights, of references as last trained, and of other packages."""
     known: dict[str, str] = {}
     kept, refused = [], []

@@ -120,7 +120,7 @@ class PhotoSession:
         outcome = self._outcomes[picture.key]
         if outcome.result is None:
             return outcome
-        return replace(outcome, traits=outcome.traits & set(traits), result=_only(outcome.result, traits))
+        return replace(outcome, traits=outcome.traits & set(traits), result=_limited_to(outcome.result, traits))
 
     def annotated_preview(self, picture: Picture, result: AnalysisResult) -> bytes:
         """The picture with numbered boxes at screen size, as JPEG."""
@@ -201,6 +201,6 @@ def _failed(error: str) -> Outcome:
     return Outcome(frozenset(TRAITS), None, error)
 
 
-def _only(result: AnalysisResult, traits: Collection[TraitName]) -> AnalysisResult:
+def _limited_to(result: AnalysisResult, traits: Collection[TraitName]) -> AnalysisResult:
     faces = tuple(replace(face, traits=face.traits.only(traits)) for face in result.faces)
     return replace(result, faces=faces)

@@ -120,14 +120,14 @@ def admitted() -> bool:
         )
         return False
     if found.password:
-        return _knows(found.password, "Password", "password")
+        return _is_unlocked(found.password, "Password", "password")
     code = opening_code()
     given = st.query_params.get(CODE_PARAMETER)
     if given is not None:
         del st.query_params[CODE_PARAMETER]  # so that it does not stay in history or bookmarks
         if _is_right(given, code):
             st.session_state["visitors_opened"] = _mark(code)
-    if _knows(code, "Code", "code"):
+    if _is_unlocked(code, "Code", "code"):
         return True
     notice(
         "hint",
@@ -161,7 +161,7 @@ def _is_right(given: str, secret: str) -> bool:
     return False
 
 
-def _knows(secret: str, label: str, key: str) -> bool:
+def _is_unlocked(secret: str, label: str, key: str) -> bool:
     if hmac.compare_digest(st.session_state.get("visitors_opened", ""), _mark(secret)):
         return True
     lead("The visitor log is for the people of this shop.")

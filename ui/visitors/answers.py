@@ -74,7 +74,7 @@ def summary_tiles(found: Summary) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def usual_unknown(counts: Mapping[Outcome, int]) -> Unknown:
+def default_unknown(counts: Mapping[Outcome, int]) -> Unknown:
     """How visits with unknown outcome count by default.
 
     If only buyers are marked, unmarked visitors count as not having bought; otherwise the share would always be 100%.
@@ -85,7 +85,7 @@ def usual_unknown(counts: Mapping[Outcome, int]) -> Unknown:
 def share_today(counts: Mapping[Outcome, int]) -> tuple[str, str]:
     """The share of today's visits that bought, counted as in "Patterns": value and basis."""
     visits, unknown = sum(counts.values()), counts["unknown"]
-    left_out = usual_unknown(counts) == "leave out"
+    left_out = default_unknown(counts) == "leave out"
     n = visits - unknown if left_out else visits
     if not n:
         return "–", f"outcome not known yet, {counted_visits(visits)} today" if visits else "of today's visits"

@@ -28,11 +28,11 @@ def get_store() -> VisitStore:
 
 @st.cache_resource(show_spinner=False)
 def _store(url: str) -> VisitStore:
-    from facetraits.visitors.retention import keep_short
+    from facetraits.visitors.retention import start_retention
     from facetraits.visitors.store import open_store
 
     store = open_store(url)
-    keep_short(store)
+    start_retention(store)
     return store
 
 

@@ -81,7 +81,7 @@ def import_of(store: VisitStore, found: Matching, others: bool, frame: pd.DataFr
     return SalesImport(sold, tuple(marked) if others else (), span)
 
 
-def take_back(store: VisitStore, done: SalesImport) -> tuple[int, int]:
+def undo_import(store: VisitStore, done: SalesImport) -> tuple[int, int]:
     """Undo an import, except for visits that were changed since.
 
     Returns:
@@ -162,13 +162,13 @@ def _contents(done: SalesImport) -> str:
 
 def _undo(store: VisitStore, done: SalesImport) -> None:
     with store_errors_as_later_notices():
-        restored, left = take_back(store, done)
+        restored, left = undo_import(store, done)
         forget_import()
         forget_table()
-        _say_restored(restored, left)
+        _show_restored(restored, left)
 
 
-def _say_restored(restored: int, left: int) -> None:
+def _show_restored(restored: int, left: int) -> None:
     verb = "is as it was" if restored == 1 else "are as they were"
     rest = f" {left:,} {'was' if left == 1 else 'were'} changed or deleted since and not restored." if left else ""
     show_later("hint", "The import is undone", f"{words.counted_visits(restored).capitalize()} {verb} before it.{rest}")

@@ -75,16 +75,16 @@ def _mark_buyers(store: VisitStore, current: Sequence[Visit]) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         if len(places) > 1:
             chosen = st.selectbox("Where", [_EVERYWHERE, *places], key="visitors_mark_source", width=220)
-        meant = [visit for visit in current if chosen in (_EVERYWHERE, visit.source) and visit.bought != "yes"]
+        to_mark = [visit for visit in current if chosen in (_EVERYWHERE, visit.source) and visit.bought != "yes"]
         st.button(
             "Mark current visitors as buyers",
             type="primary",
             icon=":material/shopping_bag:",
             shortcut=MARK_KEY,
-            disabled=not meant,
+            disabled=not to_mark,
             key="visitors_mark",
             on_click=_mark,
-            args=(store, meant),
+            args=(store, to_mark),
         )
         since_s, marked = st.session_state.get(_MARKED, (0.0, ()))
         if marked and time.monotonic() - since_s < _UNDO_S:
@@ -96,8 +96,8 @@ def _mark_buyers(store: VisitStore, current: Sequence[Visit]) -> None:
                 args=(store,),
             )
     explain(
-        f"Marks {_people(len(meant))} in view who {'has' if len(meant) == 1 else 'have'} not been marked yet."
-        if meant
+        f"Marks {_people(len(to_mark))} in view who {'has' if len(to_mark) == 1 else 'have'} not been marked yet."
+        if to_mark
         else "Everybody in view is already marked."
         if current
         else "Nobody is in view at the moment."

@@ -43,7 +43,7 @@ def show_patterns(store: VisitStore, zone: ZoneInfo) -> None:
         today = words.now().astimezone(zone).date()
         frame = cached.get_visits(store, choose_visits(store, zone, today))
         if not len(frame):
-            _nothing(store)
+            _show_no_visits(store)
             return
         unknown = _choose_unknown(frame)
         tiles(answers.summary_tiles(patterns.summary(frame, unknown, zone)))
@@ -60,7 +60,7 @@ def show_patterns(store: VisitStore, zone: ZoneInfo) -> None:
         explain(f"{words.zone_words(zone)} A visit counts where it began.")
 
 
-def _nothing(store: VisitStore) -> None:
+def _show_no_visits(store: VisitStore) -> None:
     if sum(store.count().values()):
         notice("hint", "No visits", "No visit matches these filters.", ("Choose “All”, or fewer filters.",))
     else:
@@ -79,7 +79,7 @@ def _choose_unknown(frame: pd.DataFrame) -> Unknown:
     unknown = counts["unknown"]
     if not unknown:
         return "leave out"
-    usual = answers.usual_unknown(counts)
+    usual = answers.default_unknown(counts)
     only_buyers = usual == "not bought"
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         chosen: Unknown = st.segmented_control(
@@ -134,7 +134,7 @@ def _when(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) ->
 # ----------------------------------------------------------------------------------------------------------------- who
 
 
-def _who(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) -> None:
+def _show_people(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) -> None:
     groups = patterns.by_group(frame)
     rows, ages, genders = answers.group_rows(groups)
     subheading("By apparent age and gender")
@@ -218,7 +218,7 @@ def _chance(p: float) -> str:
 
 _VIEWS: Final[Mapping[str, Callable[[pd.DataFrame, Unknown, ZoneInfo, date], None]]] = {
     "Times": _when,
-    "People": _who,
+    "People": _show_people,
     "Moods": _mood,
     "Buyers": _buys,
 }

@@ -110,7 +110,7 @@ def _stop(status: SourceStatus) -> None:
     with store_errors_as_later_notices():
         mine = webcam.my_source()
         if mine is not None and mine.name == status.name:
-            webcam.put_away()
+            webcam.remove_webcam()
         else:
             cached.get_recording().stop(status.name)
 
@@ -132,7 +132,7 @@ def _add_webcam(store: VisitStore, zone: ZoneInfo) -> None:
         pressed = st.form_submit_button("Use this webcam", type="primary", icon=":material/videocam:")
     if pressed and _named(name):
         try:
-            webcam.set_up(store, cached.get_recording(), name.strip())
+            webcam.add_webcam(store, cached.get_recording(), name.strip())
         except ValueError as error:
             notice("error", "The webcam was not added", str(error))
         if webcam.my_source() is not None:

@@ -86,9 +86,9 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
     choose_columns(store, sales.look, file.file_id, wrong=False)
     rule = MatchRule(longest_s=max(3600, 180 * minutes), typical_s=60 * minutes)
     frame = _around(store, sales.sales, rule)
-    sources = sources_meanwhile(frame, sales.sales, rule)
+    sources = sources_in_period(frame, sales.sales, rule)
     entrance = _choose_entrance(sources, file.file_id) if len(sources) > 1 else None
-    seen = frame if entrance is None else visits_of_entrance(frame, entrance)
+    seen = frame if entrance is None else visits_to_match(frame, entrance)
     state = (file.file_id, sales.day_first, sales.look.choice, minutes, entrance, store.name, store.version())
     found = _chosen_matches(_matched(sales, seen, rule, state), file.file_id)
     _preview(sales, found, seen, zone)
@@ -146,7 +146,7 @@ def _read_once(
     return found
 
 
-def sources_meanwhile(frame: pd.DataFrame, sales: Sequence[Sale], rule: MatchRule) -> tuple[tuple[str, int], ...]:
+def sources_in_period(frame: pd.DataFrame, sales: Sequence[Sale], rule: MatchRule) -> tuple[tuple[str, int], ...]:
     """Sources with visits at the time of the sales, with the number of visits; the largest first."""
     times = [sale.time for sale in sales]
     could = (frame["started"] >= min(times) - timedelta(seconds=rule.longest_s)) & (frame["started"] <= max(times))
@@ -154,7 +154,7 @@ def sources_meanwhile(frame: pd.DataFrame, sales: Sequence[Sale], rule: MatchRul
     return tuple(sorted(counts.items(), key=lambda found: (-found[1], found[0])))
 
 
-def visits_of_entrance(frame: pd.DataFrame, entrance: str) -> pd.DataFrame:
+def visits_to_match(frame: pd.DataFrame, entrance: str) -> pd.DataFrame:
     """The visits that sales may be matched with if several sources see the same people.
 
     Visits of other sources that already have a sale are included, so that no sale is written twice.
@@ -255,11 +255,13 @@ def _pairs_table(
     rows = []
     for (visit, sale), sure in zip(pairs, certainty, strict=False):
         row = visits.loc[str(visit)]
-        came = row["started"].to_pydatetime()
-        who = ", ".join(row[name] for name in ("gender", "age_group") if isinstance(row[name], str)) or "not estimated"
-        after = duration_words(max(0.0, (sale.time - came).total_seconds()))
+        started = row["started"].to_pydatetime()
+        person = (
+            ", ".join(row[name] for name in ("gender", "age_group") if isinstance(row[name], str)) or "not estimated"
+        )
+        after = duration_words(max(0.0, (sale.time - started).total_seconds()))
         rows.append(
-            (moment_words(sale.time, zone, today), sale.amount, moment_words(came, zone, today), after, who, sure)
+            (moment_words(sale.time, zone, today), sale.amount, moment_words(started, zone, today), after, person, sure)
         )
     columns = (
         Column("Sale"),

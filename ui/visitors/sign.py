@@ -134,5 +134,5 @@ def stored_words(settings: Settings) -> str:
 
 def _stop_all() -> None:
     with store_errors_as_later_notices():
-        webcam.put_away()
+        webcam.remove_webcam()
         cached.get_recording().stop_all()

@@ -68,7 +68,7 @@ class VisitTable:
             place for place in range(len(self.visits)) if edits.get(place, {}).get(DELETE, place in self.ticked)
         )
 
-    def draw_afresh(self, edits: Mapping[int, Mapping[str, Any]]) -> None:
+    def redraw(self, edits: Mapping[int, Mapping[str, Any]]) -> None:
         """Have a new editor show the same rows as they were saved."""
         self.ticked = self.ticked_now(edits)
         self.saved.clear()
@@ -83,15 +83,15 @@ def show_visits(store: VisitStore, zone: ZoneInfo) -> None:
         show_messages()
         table = _table(store, chosen)
         if not table.visits:
-            _nothing(store)
+            _show_no_visits(store)
             return
-        explain(_words(table))
+        explain(_table_summary(table))
         _editor(store, table, zone)
         for place, problem in sorted(table.problems.items()):
             visit = table.visits[place]
             when = moment_words(visit.started, zone, words.now().astimezone(zone).date())
             notice("error", f"Not saved: the visit of {when}", problem, ("Everything else is saved.",))
-        _below(store, table, zone)
+        _show_buttons(store, table, zone)
 
 
 def _table(store: VisitStore, chosen: Selection) -> VisitTable:
@@ -104,7 +104,7 @@ def _table(store: VisitStore, chosen: Selection) -> VisitTable:
     return table
 
 
-def _read_anew() -> None:
+def _reload() -> None:
     table: VisitTable = st.session_state[_TABLE]
     table.chosen = Selection(sources=())  # a selection that no filter can produce, so the table is reloaded
 
@@ -112,17 +112,17 @@ def _read_anew() -> None:
 def forget_table() -> None:
     """Have the table read anew when it is shown next."""
     if _TABLE in st.session_state:
-        _read_anew()
+        _reload()
 
 
-def _nothing(store: VisitStore) -> None:
+def _show_no_visits(store: VisitStore) -> None:
     if sum(store.count().values()):
         notice("hint", "No visits", "No visit matches these filters.", ("Choose “All”, or fewer filters.",))
     else:
         notice("hint", "No visits yet", "Once a source records, every visit becomes a row here.")
 
 
-def _words(table: VisitTable) -> str:
+def _table_summary(table: VisitTable) -> str:
     shown = counted_visits(table.total).capitalize()
     if table.total > len(table.visits):
         shown = f"The newest {len(table.visits):,} of {table.total:,} visits; use the filters to reach older ones"
@@ -187,7 +187,7 @@ def save_changes(store: VisitStore, table: VisitTable, edits: Mapping[int, Mappi
         fresh = {title: value for title, value in changes.items() if title not in before or before[title] != value}
         _save_row(store, table, place, fresh, changes)
     if table.stale:
-        table.draw_afresh(edits)
+        table.redraw(edits)
 
 
 def _save_row(
@@ -212,11 +212,11 @@ def _save_row(
         table.problems[place] = "It was deleted meanwhile."
 
 
-def _below(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
+def _show_buttons(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
     edits: Mapping[int, Mapping[str, Any]] = st.session_state[table.key]["edited_rows"]
     ticked = sorted(table.ticked_now(edits))
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.button("Refresh", icon=":material/refresh:", key="visitors_refresh", on_click=_read_anew)
+        st.button("Refresh", icon=":material/refresh:", key="visitors_refresh", on_click=_reload)
         if ticked:
             st.button(
                 f"Delete {counted_visits(len(ticked))}",
@@ -234,4 +234,4 @@ def _delete(store: VisitStore, table: VisitTable, places: list[int]) -> None:
         deleted = store.delete([table.visits[place].id for place in places])
         cached.forget_visits()
         show_later("hint", "Deleted", f"{counted_visits(deleted).capitalize()} deleted for good.")
-        _read_anew()
+        _reload()

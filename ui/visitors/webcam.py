@@ -65,7 +65,7 @@ class BrowserCamera:
         """Whether visits are counted; somebody else may have stopped the recording while the video goes on."""
         return any((s.name, s.kind) == (self.name, "webcam") for s in cached.sources_at_work())
 
-    def put_away(self) -> None:
+    def remove(self) -> None:
         """Stop recording, also for frames that arrive before the browser has closed the camera."""
         self._visits.close()
         self.stream.on_ended()
@@ -83,7 +83,7 @@ def my_source() -> BrowserCamera | None:
     return st.session_state.get(_SOURCE)
 
 
-def set_up(store: VisitStore, recording: Recording, name: str) -> None:
+def add_webcam(store: VisitStore, recording: Recording, name: str) -> None:
     """Have ``show_camera`` offer this browser's webcam as a source.
 
     Raises:
@@ -94,11 +94,11 @@ def set_up(store: VisitStore, recording: Recording, name: str) -> None:
         st.session_state[_SOURCE] = BrowserCamera(recording, analyzer, name, store.settings())
 
 
-def put_away() -> None:
+def remove_webcam() -> None:
     """Forget the source; its camera stops because the page does not show it any more."""
     source: BrowserCamera | None = st.session_state.pop(_SOURCE, None)
     if source is not None:
-        source.put_away()
+        source.remove()
 
 
 def is_playing() -> bool:
@@ -124,7 +124,7 @@ def show_camera() -> None:
             if settings.problem is not None:
                 notice("error", "The settings for live video are not valid", settings.problem)
             explain(_state_words(source))
-            st.button("Remove the webcam", key="visitors_webcam_close", icon=":material/close:", on_click=put_away)
+            st.button("Remove the webcam", key="visitors_webcam_close", icon=":material/close:", on_click=remove_webcam)
 
 
 def _state_words(source: BrowserCamera) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from facetraits.visitors.sales.amounts import AmountReader
-from facetraits.visitors.sales.status import names_status, says_refund, status_columns
+from facetraits.visitors.sales.status import names_refund, names_status, status_columns
 from facetraits.visitors.sales.text import short, word_set, words_of
 from facetraits.visitors.sales.times import Moment, MomentReader, UnreadableError, parts_of
 from facetraits.visitors.sales.zones import names_zone
@@ -138,12 +138,12 @@ def choice_of(header: Sequence[str], columns: Columns) -> ColumnChoice:
 
 def names_moment(name: str) -> bool:
     """Whether a column of that name may hold the time of a sale."""
-    return bool(set(words_of(name)) & _MOMENT_WORDS) and not _speaks_of_voids(name)
+    return bool(set(words_of(name)) & _MOMENT_WORDS) and not _names_voids(name)
 
 
-def _speaks_of_voids(name: str) -> bool:
+def _names_voids(name: str) -> bool:
     words = set(words_of(name)) - _MOMENT_WORDS
-    return any(names_status(word) or says_refund(word) for word in words)
+    return any(names_status(word) or names_refund(word) for word in words)
 
 
 def columns_of(header: Sequence[str], below: Sequence[Sequence[str]], moment: tuple[int, ...]) -> Columns:
@@ -181,7 +181,7 @@ def _is_zone(name: str, cells: Sequence[str]) -> bool:
 
 
 def _is_refunded(name: str, cells: Sequence[str]) -> bool:
-    return says_refund(name) and bool(cells) and all(map(_is_amount, cells))
+    return names_refund(name) and bool(cells) and all(map(_is_amount, cells))
 
 
 # -------------------------------------------------------------------------------------------------------------- times
@@ -286,7 +286,7 @@ def _amount_column(header: Sequence[str], cells: Sequence[Sequence[str]], taken:
 
 def _amount_rank(name: str) -> int | None:
     words = set(words_of(name))
-    no_amount = words & _NOT_AMOUNT_WORDS or any(word.startswith("steuer") for word in words) or says_refund(name)
+    no_amount = words & _NOT_AMOUNT_WORDS or any(word.startswith("steuer") for word in words) or names_refund(name)
     if no_amount or (words & _TAX_WORDS and not words & _INCLUDING and not words & {"excl", "exkl"}):
         return None
     ranks = [rank for rank, known in enumerate(_AMOUNT_WORDS) if any(_is_or_ends(word, known) for word in words)]

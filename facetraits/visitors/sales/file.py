@@ -45,8 +45,8 @@ class Row(NamedTuple):
     mended: bool = False
 
 
-class Cut(NamedTuple):
-    """One way to cut a file into rows.
+class Dialect(NamedTuple):
+    """One way to split a file into rows and cells.
 
     Attributes:
         rows: reads the file from its beginning, at most so many lines of it where a number is given.
@@ -59,8 +59,8 @@ class Cut(NamedTuple):
     delimiter: str = ""
 
 
-def cuts_of(data: bytes) -> list[Cut]:
-    """The ways to cut a file: by each of four separators, or by the sheets of a workbook.
+def dialects_of(data: bytes) -> list[Dialect]:
+    """The possible dialects: by each of four separators, or by the sheets of a workbook.
 
     Raises:
         SalesError: it is neither text in columns nor a workbook.
@@ -81,7 +81,7 @@ def cuts_of(data: bytes) -> list[Cut]:
         lines[0] = "\n"
         if not any(map(str.strip, lines)):
             raise SalesError("The file is empty.")
-    return [_cut_at(lines, mark) for mark in ([named[1]] if named else DELIMITERS)]
+    return [_csv_dialect(lines, mark) for mark in ([named[1]] if named else DELIMITERS)]
 
 
 # --------------------------------------------------------------------------------------------------------------- text
@@ -125,7 +125,7 @@ def _refuse_other_formats(text: str) -> None:
 # ---------------------------------------------------------------------------------------------------------------- CSV
 
 
-def _cut_at(lines: Sequence[str], delimiter: str) -> Cut:
+def _csv_dialect(lines: Sequence[str], delimiter: str) -> Dialect:
     def rows(most: int | None) -> Iterator[Row]:
         return _csv_rows(lines if most is None else lines[:most], delimiter)
 
@@ -133,7 +133,7 @@ def _cut_at(lines: Sequence[str], delimiter: str) -> Cut:
         for number in range(first, last + 1):
             yield _unquoted(lines[number - 1], number, delimiter)
 
-    return Cut(rows, apart, delimiter)
+    return Dialect(rows, apart, delimiter)
 
 
 def _csv_rows(lines: Sequence[str], delimiter: str) -> Iterator[Row]:
@@ -185,7 +185,7 @@ def _unquoted(line: str, number: int, delimiter: str) -> Row:
 # ---------------------------------------------------------------------------------------------------------- workbooks
 
 
-def _sheets(data: bytes) -> list[Cut]:
+def _sheets(data: bytes) -> list[Dialect]:
     if data.startswith(_OLD_WORKBOOK):
         raise SalesError("This is an old workbook (XLS) or has a password; save it as XLSX without one, or as CSV.")
     from openpyxl import load_workbook  # takes longer than all else of this page, and most files are CSV
@@ -199,7 +199,7 @@ def _sheets(data: bytes) -> list[Cut]:
         return [_sheet(sheet) for sheet in book.worksheets]
 
 
-def _sheet(sheet: Any) -> Cut:
+def _sheet(sheet: Any) -> Dialect:
     def rows(most: int | None) -> Iterator[Row]:
         with _workbook_errors():
             for number, values in enumerate(sheet.iter_rows(max_row=most, values_only=True), start=1):
@@ -209,7 +209,7 @@ def _sheet(sheet: Any) -> Cut:
                 if cells:
                     yield Row(number, cells, number)
 
-    return Cut(rows, None)
+    return Dialect(rows, None)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def _zone_note(table: Table, home: tzinfo) -> str:
 def _cents_note(cells: Cells, table: Table) -> str:
     """That the next column may hold the cents of the amounts, cut off at a decimal comma; else ""."""
     place = table.columns.amount
-    if place is None or table.cut.delimiter != ",":
+    if place is None or table.dialect.delimiter != ",":
         return ""
     behind = [row[place + 1].strip() if place + 1 < len(row) else "" for row in table.first]
     amounts = [cell for cell in cells.columns[place] if cell]

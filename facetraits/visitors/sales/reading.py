@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 
 from facetraits.visitors.sales.amounts import AmountReader
 from facetraits.visitors.sales.columns import ColumnChoice, Columns, choice_of, names_totals, reader_of
-from facetraits.visitors.sales.file import LARGEST_FILE, SalesError, cuts_of
+from facetraits.visitors.sales.file import LARGEST_FILE, SalesError, dialects_of
 from facetraits.visitors.sales.matching import Matching, MatchRule, Sale, match_sales
 from facetraits.visitors.sales.notes import notes_on
-from facetraits.visitors.sales.receipts import Line, merged, take_back
-from facetraits.visitors.sales.status import Meaning, StatusReader, both
+from facetraits.visitors.sales.receipts import Line, apply_refunds, merge_receipts
+from facetraits.visitors.sales.status import Meaning, StatusReader, combined_meaning
 from facetraits.visitors.sales.table import Cells, Table, find_table, likely_table, read_cells
 from facetraits.visitors.sales.text import short
 from facetraits.visitors.sales.times import Moment, UnreadableError, aware, is_day_first, parts_of, to_utc, zone_named
@@ -101,10 +101,12 @@ def read_sales(
         SalesError: it holds no sale that can be read.
     """
     lines = _read(data, zone, day_first, choice)
-    one_each, merge_note = merged(lines.sold, lines.amount_column is not None and names_totals(lines.amount_column))
+    one_each, merge_note = merge_receipts(
+        lines.sold, lines.amount_column is not None and names_totals(lines.amount_column)
+    )
     paid = [line for line in one_each if line.amount is None or line.amount >= 0]
     refunds = [line for line in one_each if line.amount is not None and line.amount < 0]
-    left, taken_back = take_back(paid, lines.given_back + refunds)
+    left, taken_back = apply_refunds(paid, lines.given_back + refunds)
     skipped = lines.skipped + taken_back
     sales = _sales(left, skipped)
     if not sales:
@@ -128,7 +130,7 @@ def first_look(data: bytes) -> FirstLook:
     Raises:
         SalesError: it is no text and no workbook.
     """
-    header, rows = likely_table(cuts_of(data))
+    header, rows = likely_table(dialects_of(data))
     return FirstLook(header, rows, None)
 
 
@@ -147,14 +149,14 @@ class _Lines(NamedTuple):
 
 
 def _read(data: bytes, zone: tzinfo, day_first: bool | None, choice: ColumnChoice | None) -> _Lines:
-    table = find_table(cuts_of(data), choice)
+    table = find_table(dialects_of(data), choice)
     cells = read_cells(table, table.columns)
     if not cells.lines and not cells.refused:
         raise SalesError("The file has column names, but no sales below them.")
-    moments = _moments(cells, table)
-    first, order_note = _order(moments, day_first)
+    moments = _read_moments(cells, table)
+    first, order_note = _date_order(moments, day_first)
     amounts = AmountReader(filter(None, _column(cells, table.columns.amount, ())))
-    sold, given_back, skipped = _sorted_out(cells, table, moments, amounts, zone, first is not False)
+    sold, given_back, skipped = _split_lines(cells, table, moments, amounts, zone, first is not False)
     return _Lines(
         sold=sold,
         given_back=given_back,
@@ -174,7 +176,7 @@ def _read(data: bytes, zone: tzinfo, day_first: bool | None, choice: ColumnChoic
 _Read = datetime | tuple[Moment, Moment] | str
 
 
-def _moments(cells: Cells, table: Table) -> list[_Read]:
+def _read_moments(cells: Cells, table: Table) -> list[_Read]:
     """Of each row."""
     found = [_column_of_moments(cells.columns[i], table.header[i]) for i in table.columns.moment]
     if len(found) == 1:
@@ -199,7 +201,7 @@ def _joined(day: _Read, clock: _Read) -> _Read:
     return clock if isinstance(clock, str) else (parts_of(day)[0], parts_of(clock)[1])
 
 
-def _order(moments: Iterable[_Read], wanted: bool | None) -> tuple[bool | None, str]:
+def _date_order(moments: Iterable[_Read], wanted: bool | None) -> tuple[bool | None, str]:
     """Whether the day comes before the month, None where no date leaves it open; and a note on what was assumed."""
     read = [moment for moment in moments if isinstance(moment, tuple)]
     unclear = [day for day, _ in read if day.open_order]
@@ -238,7 +240,7 @@ def _zones(cells: Cells, table: Table, home: tzinfo) -> Callable[[int], tzinfo]:
 # -------------------------------------------------------------------------------------------------------------- lines
 
 
-def _sorted_out(
+def _split_lines(
     cells: Cells, table: Table, moments: Sequence[_Read], amounts: AmountReader, zone: tzinfo, day_first: bool
 ) -> tuple[list[Line], list[Line], list[tuple[int, str]]]:
     """Lines of sales, lines that give money back, and number of the line and reason of the others."""
@@ -249,8 +251,8 @@ def _sorted_out(
     sold: list[Line] = []
     given_back: list[Line] = []
     skipped: list[tuple[int, str]] = []
-    said = _said(cells, table)
-    meanings = _meanings(cells, said)
+    said = _status_cells(cells, table)
+    meanings = _row_meanings(cells, said)
     rows = zip(
         cells.lines,
         moments,
@@ -291,7 +293,7 @@ def _time(moment: datetime | tuple[Moment, Moment], day_first: bool, zone: tzinf
         raise UnreadableError(f"there is no such time in UTC in the year {moment.year}") from None
 
 
-def _said(cells: Cells, table: Table) -> dict[int, dict[str, Meaning]]:
+def _status_cells(cells: Cells, table: Table) -> dict[int, dict[str, Meaning]]:
     """Of each column of states or kinds its different cells that stand for no plain sale, and what they mean."""
     found: dict[int, dict[str, Meaning]] = {}
     for place in table.columns.status:
@@ -300,14 +302,14 @@ def _said(cells: Cells, table: Table) -> dict[int, dict[str, Meaning]]:
     return found
 
 
-def _meanings(cells: Cells, said: Mapping[int, Mapping[str, Meaning]]) -> dict[int, Meaning]:
+def _row_meanings(cells: Cells, said: Mapping[int, Mapping[str, Meaning]]) -> dict[int, Meaning]:
     """Place of each row that is no plain sale, and what it is."""
     found: dict[int, Meaning] = {}
     for place, meanings in said.items():
         if meanings:
             for row, cell in enumerate(cells.columns[place]):
                 if cell in meanings:
-                    found[row] = both(found.get(row, "sale"), meanings[cell])
+                    found[row] = combined_meaning(found.get(row, "sale"), meanings[cell])
     return found
 
 

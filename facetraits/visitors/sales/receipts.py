@@ -33,7 +33,7 @@ class Line(NamedTuple):
     original: str = ""
 
 
-def merged(lines: Sequence[Line], names_totals: bool) -> tuple[list[Line], str]:
+def merge_receipts(lines: Sequence[Line], names_totals: bool) -> tuple[list[Line], str]:
     """Merge the lines of each receipt into one sale, at the earliest of their times.
 
     Lines belong together where they have the same number of a receipt, within ten minutes. Either every one of them
@@ -67,7 +67,7 @@ def merged(lines: Sequence[Line], names_totals: bool) -> tuple[list[Line], str]:
     return sales, f"Lines with the same receipt number {which} were merged into one sale, {how}."
 
 
-def take_back(sales: Sequence[Line], refunds: Sequence[Line]) -> tuple[list[Line], list[tuple[int, str]]]:
+def apply_refunds(sales: Sequence[Line], refunds: Sequence[Line]) -> tuple[list[Line], list[tuple[int, str]]]:
     """Subtract refunds from the sales that they refer to.
 
     A refund names its sale by the number of the original receipt, else by its own, which counts only where no number

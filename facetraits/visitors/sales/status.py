@@ -127,13 +127,13 @@ class StatusReader:
         return "void" if meaning == "refund" and not self._is_kind else meaning
 
 
-def both(one: Meaning, other: Meaning) -> Meaning:
+def combined_meaning(one: Meaning, other: Meaning) -> Meaning:
     """Combines the meaning of two columns; a void refund gives nothing back."""
     said = {one, other} - {"sale"}
     return "failed" if len(said) > 1 else next(iter(said), "sale")
 
 
-def says_refund(name: str) -> bool:
+def names_refund(name: str) -> bool:
     """Whether the name of a column speaks of refunds: "Refunded amount"."""
     return _meaning(" ".join(words_of(name))) == "refund"
 

@@ -15,7 +15,7 @@ from facetraits.visitors.sales.columns import (
     reader_of,
     unreadable_example,
 )
-from facetraits.visitors.sales.file import DELIMITERS, Cut, Row, SalesError
+from facetraits.visitors.sales.file import DELIMITERS, Dialect, Row, SalesError
 from facetraits.visitors.sales.text import short
 from facetraits.visitors.sales.times import UnreadableError
 
@@ -31,14 +31,14 @@ class Table(NamedTuple):
     """A table whose columns are known.
 
     Attributes:
-        cut: cuts the file into its rows.
+        dialect: splits the file into rows.
         header: names of the columns.
         line: number of the last line of the names.
         columns: where what stands.
         first: cells of the first rows below the names.
     """
 
-    cut: Cut
+    dialect: Dialect
     header: tuple[str, ...]
     line: int
     columns: Columns
@@ -61,11 +61,11 @@ class Cells(NamedTuple):
     mended: list[int]
 
 
-def find_table(cuts: Sequence[Cut], choice: ColumnChoice | None = None) -> Table:
-    """The table, by the way to cut the file that makes sense of it and makes the most columns.
+def find_table(dialects: Sequence[Dialect], choice: ColumnChoice | None = None) -> Table:
+    """The table, in the dialect that makes sense of the file and gives the most columns.
 
     Args:
-        cuts: the ways to cut the file.
+        dialects: the ways to read the file.
         choice: columns that somebody has chosen; None finds them by their names and cells.
 
     Raises:
@@ -73,11 +73,11 @@ def find_table(cuts: Sequence[Cut], choice: ColumnChoice | None = None) -> Table
     """
     found: list[tuple[int, Table]] = []
     problems: list[tuple[int, str]] = []
-    for cut in cuts:
-        rows = list(cut.rows(_SAMPLE_LINES))
+    for dialect in dialects:
+        rows = list(dialect.rows(_SAMPLE_LINES))
         width = max((len(row.cells) for row in rows), default=0)
         try:
-            table = _table_of(cut, rows, choice)
+            table = _table_of(dialect, rows, choice)
             # Else "2026-05-04 14:05:00,5" would be a time with tenths of a second.
             if width == 1 and any(sign in table.header[0] for sign in DELIMITERS):
                 raise SalesError("The first line of the file names another separator than its columns use.")
@@ -91,11 +91,11 @@ def find_table(cuts: Sequence[Cut], choice: ColumnChoice | None = None) -> Table
     raise SalesError(max(problems, key=lambda problem: problem[0])[1])
 
 
-def likely_table(cuts: Sequence[Cut]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+def likely_table(dialects: Sequence[Dialect]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Names of the columns and the first rows of a file in which no table of sales is found; empty without any."""
     best: tuple[int, list[Row]] = (0, [])
-    for cut in cuts:
-        rows = list(cut.rows(_LINES_ABOVE + _SHOWN_ROWS))
+    for dialect in dialects:
+        rows = list(dialect.rows(_LINES_ABOVE + _SHOWN_ROWS))
         width = max((len(row.cells) for row in rows), default=0)
         if width > best[0]:
             best = width, rows
@@ -105,7 +105,7 @@ def likely_table(cuts: Sequence[Cut]) -> tuple[tuple[str, ...], tuple[tuple[str,
     return header, tuple(tuple(row.cells) for row in rows[start + 1 : start + 1 + _SHOWN_ROWS])
 
 
-def _table_of(cut: Cut, rows: Sequence[Row], choice: ColumnChoice | None) -> Table:
+def _table_of(dialect: Dialect, rows: Sequence[Row], choice: ColumnChoice | None) -> Table:
     problem = ""
     for place, row in enumerate(rows[:_LINES_ABOVE]):
         header = tuple(cell.strip() for cell in row.cells)
@@ -115,11 +115,11 @@ def _table_of(cut: Cut, rows: Sequence[Row], choice: ColumnChoice | None) -> Tab
         if choice is not None:
             if choice.fits(header[:_MOST_COLUMNS]):
                 found = columns_of(header[:_MOST_COLUMNS], below, ())
-                return Table(cut, header, row.last, choice.places(header[:_MOST_COLUMNS], found), first)
+                return Table(dialect, header, row.last, choice.places(header[:_MOST_COLUMNS], found), first)
             continue
         moment, why = moment_columns(header[:_MOST_COLUMNS], below)
         if moment is not None:
-            return Table(cut, header, row.last, columns_of(header[:_MOST_COLUMNS], below, moment), first)
+            return Table(dialect, header, row.last, columns_of(header[:_MOST_COLUMNS], below, moment), first)
         if why:
             example = unreadable_example(header, ((other.number, other.cells) for other in under))
             problem = problem or (why if why.endswith(".") else f"{why}{example}.")
@@ -142,7 +142,7 @@ def read_cells(table: Table, columns: Columns) -> Cells:
     cells = Cells([], {place: [] for place in used}, [], [])
     header, width = list(table.header), len(table.header)
     kept = [(place, cells.columns[place].append) for place in used]
-    for row in _below(table, columns):
+    for row in _rows_below(table, columns):
         if row.mended:
             cells.mended.append(row.number)
         found = row.cells
@@ -157,22 +157,22 @@ def read_cells(table: Table, columns: Columns) -> Cells:
     return cells
 
 
-def _below(table: Table, columns: Columns) -> Iterator[Row]:
-    """The rows below the names; a quoted cell that has swallowed lines of their own is cut into these."""
-    for row in table.cut.rows(None):
+def _rows_below(table: Table, columns: Columns) -> Iterator[Row]:
+    """The rows below the names; a quoted cell that contains separate lines is split into them."""
+    for row in table.dialect.rows(None):
         if row.number <= table.line:
             continue
-        if row.last > row.number and table.cut.apart and _has_swallowed(row, table, columns):
-            yield from table.cut.apart(row.number, row.last)
+        if row.last > row.number and table.dialect.apart and _contains_lines(row, table, columns):
+            yield from table.dialect.apart(row.number, row.last)
         else:
             yield row
 
 
-def _has_swallowed(row: Row, table: Table, columns: Columns) -> bool:
-    assert table.cut.apart is not None
+def _contains_lines(row: Row, table: Table, columns: Columns) -> bool:
+    assert table.dialect.apart is not None
     place = columns.moment[0]
     reader = reader_of(table.header[place])
-    for line in islice(table.cut.apart(row.number, row.last), 1, None):
+    for line in islice(table.dialect.apart(row.number, row.last), 1, None):
         if len(line.cells) == len(table.header):
             try:
                 return reader.read(cell_of(line.cells, place)) is not None
@@ -182,7 +182,7 @@ def _has_swallowed(row: Row, table: Table, columns: Columns) -> bool:
 
 
 def _too_wide(row: Row, table: Table) -> str:
-    end = short(table.cut.delimiter.join(row.cells[-2:]))
+    end = short(table.dialect.delimiter.join(row.cells[-2:]))
     return (
         f'it has {len(row.cells)} cells for {len(table.header)} column names; it ends with "{end}", and a cell '
         "with a separator in it needs quotation marks"

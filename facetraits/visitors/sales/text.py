@@ -21,7 +21,7 @@ def plain(cell: str) -> str:
     return " ".join(cell.split())
 
 
-def unmarked(text: str) -> str:
+def without_accents(text: str) -> str:
     """In small letters, without the marks on them: "Août" is "aout"."""
     text = text.casefold()
     if text.isascii():
@@ -32,7 +32,7 @@ def unmarked(text: str) -> str:
 def words_of(name: str) -> list[str]:
     """The words in small Latin letters, German umlauts as two: "Sold_at (UTC)" has sold, at and utc."""
     spaced = _NEW_WORD.sub(" ", unicodedata.normalize("NFC", name)).lower()
-    return _WORD.findall(unmarked(spaced.translate(_LETTERS)))
+    return _WORD.findall(without_accents(spaced.translate(_LETTERS)))
 
 
 def short(cell: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
-from facetraits.visitors.sales.text import plain, short, unmarked
+from facetraits.visitors.sales.text import plain, short, without_accents
 from facetraits.visitors.sales.zones import months, names_zone, weekdays, zone_of
 
 _YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})(?!\d)")
@@ -81,7 +81,7 @@ def read_moment(cell: str) -> Moment:
     Raises:
         UnreadableError: it is none of these.
     """
-    text = unmarked(plain(cell))
+    text = without_accents(plain(cell))
     if ":" in text[1:3] and (clock := _CLOCK.fullmatch(text)):
         return _with_clock(Moment(), clock, cell)
     if _NUMBER.fullmatch(text) and (moment := _of_number(text)):

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from babel import Locale
 from babel.core import get_global
 
-from facetraits.visitors.sales.text import unmarked, words_of
+from facetraits.visitors.sales.text import without_accents, words_of
 
 # English comes first: CST is that of America.
 _LANGUAGES: Final = ("en", "en_GB", "de", "de_AT", "fr", "es", "it", "pt", "nl", "da", "nb", "sv", "fi", "pl")
@@ -58,7 +58,7 @@ def weekdays() -> frozenset[str]:
 
 
 def _name(name: str) -> str:
-    return unmarked(name).rstrip(".")
+    return without_accents(name).rstrip(".")
 
 
 def names_zone(text: str) -> bool:
@@ -136,7 +136,7 @@ def zone_in_name(name: str, home: tzinfo) -> tzinfo | None:
         if found := zone_of(part, home):
             return found
     if {"utc", "gmt"} & set(words_of(name)):
-        _, _, offset = unmarked(name).partition("utc" if "utc" in unmarked(name) else "gmt")
+        _, _, offset = without_accents(name).partition("utc" if "utc" in without_accents(name) else "gmt")
         return zone_of(f"utc{offset.strip()}", home) or UTC
     return None
 

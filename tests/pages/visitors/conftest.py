@@ -33,7 +33,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks has opened the log."""
-    monkeypatch.setattr("ui.visitors.access._knows", lambda secret, *_: not os.environ.get(PASSWORD.variable))
+    monkeypatch.setattr("ui.visitors.access._is_unlocked", lambda secret, *_: not os.environ.get(PASSWORD.variable))
 
 
 @pytest.fixture

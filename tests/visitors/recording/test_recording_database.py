@@ -165,9 +165,9 @@ def test_visit_of_a_number_that_is_taken_back_disappears(record: Start, store: M
     hooks = recording.webcam("counter")
     hooks.on_started()
 
-    def look(number: int, first_s: float, formerly: tuple[int, ...] = ()) -> None:
+    def look(number: int, first_s: float, merged_numbers: tuple[int, ...] = ()) -> None:
         now = time.monotonic()
-        hooks.on_tracked((TrackedFace(number, make_face(), first_s, now, 1, formerly),), now)
+        hooks.on_tracked((TrackedFace(number, make_face(), first_s, now, 1, merged_numbers),), now)
         time.sleep(0.05)
 
     began = time.monotonic()
