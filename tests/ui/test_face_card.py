@@ -88,7 +88,7 @@ def test_hidden_traits_are_absent() -> None:
 
 def test_a_face_without_traits_still_has_a_card() -> None:
     read = text(card(make_traits(traits=())))
-    assert read == "Face 1 Found"
+    assert read == "Face 1 Choose above what to estimate."
 
 
 @pytest.mark.parametrize(
