@@ -157,7 +157,7 @@ def show_faces(result: AnalysisResult, crops: Sequence[bytes]) -> None:
         "No face found",
         "There seems to be no face in this picture, or none that can be seen well enough.",
         (
-            "Faces should be large enough: 24 px wide at the least, in a picture of 48 megapixels 40 px.",
+            "Faces should be large enough: 24 px wide at the least, and more in pictures of over 12 megapixels.",
             "Both eyes should be visible, and the picture upright.",
             "Very dark or blurred pictures hide faces.",
         ),
