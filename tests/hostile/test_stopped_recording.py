@@ -82,7 +82,7 @@ def send(camera: BrowserCamera) -> None:
 
 ENDS: dict[str, Callable[[BrowserCamera, Recording], object]] = {
     "the connection": lambda camera, _: camera.stream.track().stop(),
-    "the webcam put away": lambda camera, _: camera.put_away(),
+    "the webcam put away": lambda camera, _: camera.remove(),
     "the recording": lambda camera, recording: (recording.stop_all(), camera.stream.track().stop()),
     "the source": lambda camera, recording: (recording.stop("counter"), camera.stream.track().stop()),
 }
