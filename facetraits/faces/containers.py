@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+END_OF_IMAGE: Final = b"\xff\xd9"  # of a JPEG
+
 _START_OF_SCAN: Final = 0xDA
-_END_OF_IMAGE: Final = b"\xff\xd9"
 _DESCRIPTIONS: Final = frozenset({*range(0xE0, 0xF0), 0xFE})
 _WITHOUT_LENGTH: Final = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
 # What is kept of the descriptions of a JPEG: the colours of its pixels, and where both others may say which side is up.
@@ -60,8 +61,8 @@ def jpeg_scans(data: bytes) -> int:
 
 def jpeg_end(data: bytes, first_scan: int | None = None) -> int:
     """Where the picture of a JPEG file ends; behind it phones keep a video, and cameras the next picture."""
-    end = data.find(_END_OF_IMAGE, jpeg_first_scan(data) if first_scan is None else first_scan)
-    return end + len(_END_OF_IMAGE) if end >= 0 else len(data)
+    end = data.find(END_OF_IMAGE, jpeg_first_scan(data) if first_scan is None else first_scan)
+    return end + len(END_OF_IMAGE) if end >= 0 else len(data)
 
 
 def png_without_metadata(data: bytes) -> bytes:

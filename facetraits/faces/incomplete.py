@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from facetraits.faces.containers import END_OF_IMAGE
+
 MISSING: Final = 128  # the shade of what a file does not hold, in all three colours
 
-_END_OF_IMAGE: Final = b"\xff\xd9"
-_START_OF_SCAN: Final = 0xDA
 # A marker within or behind a scan: no byte of the scan itself, no restart and no filling.
 _MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 # Read as pixels where some are missing, and skipped where none are.
@@ -62,7 +62,7 @@ def cut_jpeg(data: bytes, first_scan: int) -> CutJpeg | None:
         data: the file.
         first_scan: where the marker of its first scan is.
     """
-    if data.find(_END_OF_IMAGE, first_scan) >= 0:
+    if data.find(END_OF_IMAGE, first_scan) >= 0:
         return None
     whole = written(data)
     end = len(whole)
@@ -73,7 +73,7 @@ def cut_jpeg(data: bytes, first_scan: int) -> CutJpeg | None:
             end = found.start()
             break
     kept = whole[:end]
-    return CutJpeg(kept + _END_OF_IMAGE, kept + _NOISE + _END_OF_IMAGE, more_to_come=end < len(whole))
+    return CutJpeg(kept + END_OF_IMAGE, kept + _NOISE + END_OF_IMAGE, more_to_come=end < len(whole))
 
 
 class CutPng(NamedTuple):

@@ -33,6 +33,7 @@ _CONTAINERS: Final = (
     "mjpeg,mpjpeg,jpeg_pipe,gif"
 )
 _FILE_BUFFER: Final = 1 << 20
+_JPEG: Final = b"\xff\xd8\xff"
 _LARGEST_PICTURE: Final = 32 << 20
 _SAME_TIME_S: Final = 1e-3  # time stamps are rounded
 _USUAL_STEP_S: Final = 1 / 25
@@ -152,8 +153,7 @@ def read_file(source: Path | BinaryIO, every_s: float = EVERY_S) -> VideoFile:
         file.seek(0, os.SEEK_END)
         if file.tell() == 0:
             raise VideoError("The file is empty.")
-        file.seek(0)
-        if _is_picture(file.read(_LARGEST_PICTURE)):
+        if _is_picture(file):
             raise VideoError("The file is a picture, not a video: open it on the page Photo.")
         file.seek(0)
         try:
@@ -177,9 +177,14 @@ def read_file(source: Path | BinaryIO, every_s: float = EVERY_S) -> VideoFile:
         raise
 
 
-def _is_picture(data: bytes) -> bool:
+def _is_picture(file: BinaryIO) -> bool:
     """Whether a file's beginning is one JPEG; several, one behind the other, are a video."""
-    return data.startswith(b"\xff\xd8\xff") and b"\xff\xd8\xff" not in data[jpeg_end(data) :]
+    file.seek(0)
+    start = file.read(len(_JPEG))
+    if start != _JPEG:
+        return False
+    data = start + file.read(_LARGEST_PICTURE)
+    return _JPEG not in data[jpeg_end(data) :]
 
 
 def _opened(path: Path) -> BinaryIO:

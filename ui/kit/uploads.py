@@ -74,8 +74,8 @@ PERMITS: Final = UploadPermits()
 
 def open_page(page: str) -> None:
     """To be called when a page begins: files that an earlier page asked for are no longer taken."""
-    if (context := get_script_run_ctx()) is not None:
-        PERMITS.open_page(context.session_id, page)
+    if (session_id := _session_id()) is not None:
+        PERMITS.open_page(session_id, page)
 
 
 def upload_one(label: str, largest_mb: int, types: Sequence[str], **options: Any) -> UploadedFile | None:
@@ -117,12 +117,17 @@ def take_snapshot(key: str, **options: Any) -> UploadedFile | None:
 
 
 def _allow(largest_mb: int) -> None:
-    if (context := get_script_run_ctx()) is not None:
-        PERMITS.allow(context.session_id, largest_mb * _MB)
+    if (session_id := _session_id()) is not None:
+        PERMITS.allow(session_id, largest_mb * _MB)
 
 
 def _show_refusal() -> None:
-    context = get_script_run_ctx()
-    why = None if context is None else PERMITS.refusal_reason(context.session_id)
-    if why is not None:
+    session_id = _session_id()
+    if session_id is not None and (why := PERMITS.refusal_reason(session_id)) is not None:
         notice("error", "A file was not taken", why)
+
+
+def _session_id() -> str | None:
+    """Of the browser session that the page is drawn for; None where no server runs."""
+    context = get_script_run_ctx()
+    return None if context is None else context.session_id

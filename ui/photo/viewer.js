@@ -5,6 +5,7 @@
 
 const FRAME = ".st-key-picture_frame";
 const CARD = ".ft-card[data-face]";
+const MARK = ".face";
 const LARGEST_ZOOM = 8;
 const STEP = 1.5; // of the zoom buttons
 const MOST_TEXTS = 12; // with more faces the picture would disappear under words
@@ -84,8 +85,10 @@ function startViewer(root) {
     const room = stage.getBoundingClientRect();
     // First all numbers have their places, then the answers where they cover neither these nor another face.
     const places = boxes.map((box, i) => spot(`${i + 1}`, box, room));
-    for (const [i, mark] of marks.entries()) mark.style.display = isInside(boxes[i], room) ? "" : "none";
-    for (const [i, mark] of marks.entries()) place(mark, i, boxes, places, room);
+    for (const [i, mark] of marks.entries()) {
+      mark.style.display = isInside(boxes[i], room) ? "" : "none";
+      place(mark, i, boxes, places, room);
+    }
   };
 
   /* The marks stay the same elements while the picture does: one that is pressed must not vanish under the pointer. */
@@ -101,7 +104,8 @@ function startViewer(root) {
   };
 
   const place = (mark, i, boxes, places, room) => {
-    const { number, text } = { number: i + 1, text: data.faces[i].text };
+    const number = i + 1;
+    const { text } = data.faces[i];
     const marked = number === chosen || number === pointed;
     const [casing, line, plate, letters] = mark.children;
     mark.setAttribute("class", marked ? "face marked" : "face");
@@ -187,7 +191,7 @@ function startViewer(root) {
   listen(stage, "pointermove", (event) => {
     const before = pointers.get(event.pointerId);
     if (!before) {
-      const over = Number(event.target.closest("[data-face]")?.dataset.face ?? 0);
+      const over = faceAt(event, MARK);
       if (over !== pointed) point(over);
       return;
     }
@@ -210,7 +214,7 @@ function startViewer(root) {
   });
   listen(stage, "pointerup", (event) => {
     if (!pointers.delete(event.pointerId) || dragged >= DRAG_PX) return;
-    const number = Number(event.target.closest("[data-face]")?.dataset.face ?? 0);
+    const number = faceAt(event, MARK);
     if (number || chosen) choose(number, number > 0);
   });
   for (const type of ["pointercancel", "pointerleave"]) {
@@ -237,7 +241,7 @@ function startViewer(root) {
 
   listen(root, "click", (event) => actions[event.target.closest("button")?.dataset.does]?.());
   listen(root, "keydown", (event) => {
-    const number = Number(event.target.dataset?.face ?? 0);
+    const number = faceAt(event, MARK);
     if (number && (event.key === "Enter" || event.key === " ")) choose(number, true);
     else if (event.key === "+") actions.in();
     else if (event.key === "-") actions.out();
@@ -255,16 +259,15 @@ function startViewer(root) {
     cardOf(pointed)?.classList.add("ft-pointed");
     draw();
   };
-  const faceOf = (event) => Number(event.target.closest?.(CARD)?.dataset.face ?? 0);
   for (const type of ["pointerover", "focusin"]) {
     listen(document, type, (event) => {
-      const number = faceOf(event);
+      const number = faceAt(event, CARD);
       if (number ? number !== pointed : pointed && !root.contains(event.target) && !frame?.contains(event.target))
         point(number);
     });
   }
   listen(document, "click", (event) => {
-    const number = faceOf(event);
+    const number = faceAt(event, CARD);
     if (number && event.target.closest("summary")) choose(number, false);
   });
 
@@ -313,6 +316,9 @@ function spot(text, box, room) {
   const top = over >= 0 ? over : Math.min(box.top + box.height, room.height - LABEL_PX);
   return { left, top, right: left + width, bottom: top + LABEL_PX };
 }
+
+/* Number of the face that an event's mark or card is of; 0 where it is of none. */
+const faceAt = (event, what) => Number(event.target.closest?.(what)?.dataset.face ?? 0);
 
 const edges = ({ left, top, width, height }) => ({ left, top, right: left + width, bottom: top + height });
 

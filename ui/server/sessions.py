@@ -40,8 +40,13 @@ async def ending_left_sessions(
             await task
 
 
+def session_manager(runtime: Runtime) -> Any:
+    """Streamlit's keeper of sessions, without which no session can be listed or got by its id."""
+    return runtime._session_mgr
+
+
 async def _end_left_sessions(runtime: Runtime, after_s: float, every_s: float) -> None:
-    sessions: Any = runtime._session_mgr  # which nothing public lists
+    sessions = session_manager(runtime)
     left_at_s: dict[str, float] = {}
     while True:
         await asyncio.sleep(every_s)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facetraits import settings
 from ui.kit.uploads import PERMITS, UploadPermits
+from ui.server.sessions import session_manager
 
 # The parser would write files of more than 1 MB to the disk while they come in; 0 stands for never.
 MultiPartParser.spool_max_size = 0
@@ -72,6 +73,8 @@ class UploadGuard:
         self._permits = permits
         self._held = held or held_uploads
         self._draw_again = draw_again or draw_page_again
+        # Read when an upload begins and ends, not with each of its pieces: nothing else adds to it.
+        self._held_bytes: Mapping[str, int] = {}
         self._coming: dict[object, tuple[str, int]] = {}  # upload to its session and the bytes that are there
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,6 +83,7 @@ class UploadGuard:
             await self._app(scope, receive, send)
             return
         upload = object()
+        self._held_bytes = self._held()
         try:
             self._coming[upload] = (found["session"], 0)
             await self._app(scope, self._counted(receive, upload, _declared_bytes(scope)), send)
@@ -91,6 +95,7 @@ class UploadGuard:
             await answer(scope, receive, send)
         finally:
             del self._coming[upload]
+            self._held_bytes = self._held()
 
     def _counted(self, receive: Receive, upload: object, declared: int) -> Receive:
         """``receive``, which ends as soon as more comes than may."""
@@ -121,7 +126,7 @@ class UploadGuard:
             raise _Refused(403, "This page takes no files.")
         if size > largest + _FRAME:
             raise _Refused(413, f"This page takes files of up to {largest // _MB} MB.")
-        held = self._held()
+        held = self._held_bytes
         coming = [(other, there) for key, (other, there) in self._coming.items() if key is not upload]
         mine = held.get(session, 0) + sum(there for other, there in coming if other == session)
         if mine + size > self._limits.of_session:
@@ -139,10 +144,9 @@ def held_uploads() -> dict[str, int]:
 
 def draw_page_again(session_id: str) -> None:
     """Run the page of a session once more; must be called on the server's event loop."""
-    sessions: Any = st.runtime.get_instance()._session_mgr  # which nothing public gives, nor the page's state
-    found = sessions.get_session_info(session_id)
+    found = session_manager(st.runtime.get_instance()).get_session_info(session_id)
     if found is not None:
-        found.session.request_rerun(found.session._client_state)
+        found.session.request_rerun(found.session._client_state)  # what its page shows, which nothing public gives
 
 
 def limits_from(environ: Mapping[str, str]) -> UploadLimits:

@@ -111,20 +111,12 @@ def _read(store: VisitStore, data: bytes, zone: ZoneInfo, file_id: str) -> Sales
     Raises:
         SalesError: the file holds none.
     """
-    choice = _columns_chosen(store, data, zone, file_id)
+    choice = store.columns_chosen(first_look(data).header)
     sales = _read_once(data, zone, file_id, None, choice)
     if not sales.order_assumed:
         return sales
     day_first = _choose_order(bool(sales.day_first), file_id)
     return sales if day_first == sales.day_first else _read_once(data, zone, file_id, day_first, choice)
-
-
-def _columns_chosen(store: VisitStore, data: bytes, zone: ZoneInfo, file_id: str) -> ColumnChoice | None:
-    try:
-        header = _read_once(data, zone, file_id, None, None).look.header
-    except SalesError:
-        header = first_look(data).header
-    return store.columns_chosen(header)
 
 
 def _read_once(

@@ -69,7 +69,7 @@ def _select(label: str, options: Sequence[str], found: str, without: str, key: s
     return st.selectbox(
         label,
         options,
-        index=options.index(found),
+        index=options.index(found) if found in options else 0,  # the column that was found may have no name
         format_func=lambda name: name or without,
         key=f"visitors_column_{key}",
     )

@@ -125,13 +125,20 @@ def read_sales(
 
 
 def first_look(data: bytes) -> FirstLook:
-    """The beginning of a file in which ``read_sales`` finds no sales, so that somebody can say which columns they are.
+    """The beginning of a file, of which only so much is read; also of one in which ``read_sales`` finds no sales.
 
     Raises:
         SalesError: it is no text and no workbook.
     """
-    header, rows = likely_table(dialects_of(data))
-    return FirstLook(header, rows, None)
+    dialects = dialects_of(data)
+    try:
+        return _look_of(find_table(dialects))
+    except SalesError:
+        return FirstLook(*likely_table(dialects), None)
+
+
+def _look_of(table: Table) -> FirstLook:
+    return FirstLook(table.header, table.first, choice_of(table.header, table.columns))
 
 
 class _Lines(NamedTuple):
@@ -166,7 +173,7 @@ def _read(data: bytes, zone: tzinfo, day_first: bool | None, choice: ColumnChoic
         notes=(order_note, amounts.note, *notes_on(cells, table, zone)),
         day_first=first,
         order_assumed=bool(order_note),
-        look=FirstLook(table.header, table.first, choice_of(table.header, table.columns)),
+        look=_look_of(table),
     )
 
 
