@@ -28,7 +28,7 @@ from tests.faces.encoded import (
     stored_for,
 )
 
-CASES = ROOT / "tests" / "faces" / "files"
+CASES = ROOT / "tests" / "cases"
 JPEGS = {"baseline": {}, "progressive": {"progressive": True}, "restarts": {"restart_marker_rows": 1}}
 FACE = skimage.data.astronaut()
 GREY_SHADE = 128
