@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 END_OF_IMAGE: Final = b"\xff\xd9"  # of a JPEG
 
 _START_OF_SCAN: Final = 0xDA
+_PROGRESSIVE_FRAME: Final = 0xC2
+_COEFFICIENTS: Final = 64  # of a block of 8 x 8 pixels
+_MOST_COMPONENTS: Final = 4
+_MOST_SCANS: Final = 1000  # that are looked at; a reader refuses more of them
+_SCAN: Final = re.compile(b"\xff\xda")
 _DESCRIPTIONS: Final = frozenset({*range(0xE0, 0xF0), 0xFE})
 _WITHOUT_LENGTH: Final = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
 # What is kept of the descriptions of a JPEG: the colours of its pixels, and where both others may say which side is up.
@@ -57,6 +64,30 @@ def jpeg_scans(data: bytes) -> int:
     """How often a reader must go through all pixels of a JPEG file: once if it is baseline, about 10 times if not."""
     first = jpeg_first_scan(data)
     return data.count(bytes((0xFF, _START_OF_SCAN)), first, jpeg_end(data, first))
+
+
+def jpeg_has_all_passes(data: bytes, first_scan: int) -> bool:
+    """Whether the passes of a progressive JPEG file bring each value of each block to its last bit; else True.
+
+    Source: ITU-T T.81, annexes B.2.3 and G.1.
+
+    Args:
+        data: the file, as far as it goes.
+        first_scan: where the marker of its first scan is.
+    """
+    frame = next((start for start, _, marker in _segments(data[:first_scan]) if marker == _PROGRESSIVE_FRAME), None)
+    if frame is None or frame + 9 >= len(data) or data[frame + 9] > _MOST_COMPONENTS:
+        return True
+    components = data[frame + 10 : frame + 10 + 3 * data[frame + 9] : 3]
+    missing = {(component, k) for component in components for k in range(_COEFFICIENTS)}
+    for found in islice(_SCAN.finditer(data, first_scan), _MOST_SCANS):
+        start = found.start()
+        count = min(data[start + 4], _MOST_COMPONENTS) if start + 4 < len(data) else 0
+        described = data[start + 5 + 2 * count : start + 8 + 2 * count]  # first and last value, bits before and left
+        if len(described) == 3 and described[2] & 0x0F == 0:
+            band = range(described[0], min(described[1] + 1, _COEFFICIENTS))
+            missing -= {(c, k) for c in data[start + 5 : start + 5 + 2 * count : 2] for k in band}
+    return not missing
 
 
 def jpeg_end(data: bytes, first_scan: int | None = None) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from facetraits.faces.containers import END_OF_IMAGE
+from facetraits.faces.containers import END_OF_IMAGE, jpeg_has_all_passes
 
 MISSING: Final = 128  # the shade of what a file does not hold, in all three colours
 
@@ -41,7 +41,7 @@ class CutJpeg(NamedTuple):
     Attributes:
         ended: with an end marker behind the last of what is whole; a reader shows grey where pixels are missing.
         probe: the same with noise before the end marker: it shows another picture where pixels are missing.
-        more_to_come: what breaks off belongs to another pass over the picture.
+        more_to_come: a pass over the picture breaks off, or is not there at all.
     """
 
     ended: bytes
@@ -73,7 +73,8 @@ def cut_jpeg(data: bytes, first_scan: int) -> CutJpeg | None:
             end = found.start()
             break
     kept = whole[:end]
-    return CutJpeg(kept + END_OF_IMAGE, kept + _NOISE + END_OF_IMAGE, more_to_come=end < len(whole))
+    more_to_come = end < len(whole) or not jpeg_has_all_passes(kept, first_scan)
+    return CutJpeg(kept + END_OF_IMAGE, kept + _NOISE + END_OF_IMAGE, more_to_come)
 
 
 class CutPng(NamedTuple):

@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-# The search in tiles takes about as long as this many pixels need, however large the picture is: a larger one is
-# shrunk to as many, in which faces of 14 px leave a trace that closer looks confirm. It is most of the time for a photo
-# of a phone: with 17 megapixels one of 12 took 2.3 s where it takes 1.2 s.
-MOST_PIXELS: Final = 7_000_000
+# The search in tiles takes about as long as its number of pixels needs, so a larger picture is shrunk first. For a
+# photo of a phone it is most of the time: with 17 megapixels one of 12 took 2.3 s where it takes 1.2 s. Larger pictures
+# may take longer, up to a limit: shrunk to a third of their pixels, faces of 40 px still leave a trace.
+_PIXELS: Final = 7_000_000
+_SHARE_OF_LARGE: Final = 0.35
+MOST_PIXELS: Final = 17_000_000
 OVERLAP_PX: Final = 128  # a face that is no longer than this lies whole in one tile at least
 
 # One pass over a tile of this side takes as much memory as the finest pass over a whole picture.
@@ -35,7 +37,8 @@ def scales(size_wh: tuple[int, int], searched: float) -> list[float]:
         size_wh: of the picture, in px.
         searched: factor of the finest pass over the whole picture.
     """
-    scale = min(1.0, math.sqrt(MOST_PIXELS / (size_wh[0] * size_wh[1])))
+    area = size_wh[0] * size_wh[1]
+    scale = min(1.0, math.sqrt(min(max(_PIXELS, _SHARE_OF_LARGE * area), MOST_PIXELS) / area))
     found = []
     while scale >= _LEAST_GAIN * searched:
         found.append(scale)

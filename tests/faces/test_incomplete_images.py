@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -100,6 +102,30 @@ def test_a_jpeg_that_breaks_off_within_a_table_shows_the_passes_before() -> None
 
     assert within.incomplete
     np.testing.assert_array_equal(within.pixels, before.pixels)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_that_breaks_off_between_two_passes_is_incomplete(mode: str) -> None:
+    out = io.BytesIO()
+    Image.fromarray(FACE).convert(mode).save(out, "JPEG", progressive=True)
+    data = out.getvalue()
+    starts = [found.start() for found in re.finditer(b"\xff\xda", data)]
+    tables = [data.find(b"\xff\xc4", before, start) for before, start in pairwise(starts)]
+    ends = [start if table < 0 else table for table, start in zip(tables, starts[1:], strict=True)]
+
+    for end in ends:
+        assert decode(data[:end]).incomplete
+        assert decode(data[:end] + b"\xff\xd9").incomplete is False, "an end marker says that no more was to come"
+    assert not decode(data[:-2]).incomplete
+
+
+def test_millions_of_scans_without_a_picture_do_not_keep_the_reader_busy() -> None:
+    data = saved("JPEG", progressive=True)
+    started = time.process_time()
+    cut = cut_jpeg(data[:-2] + b"\xff\xda\0\x08\1\7\0\x3f\1" * 4_000_000, data.index(b"\xff\xda"))
+
+    assert cut is not None
+    assert time.process_time() - started < 2
 
 
 def test_millions_of_segments_do_not_keep_the_reader_busy() -> None:
