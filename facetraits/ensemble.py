@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import numpy as np
@@ -82,13 +82,17 @@ class Ensemble:
         return frozenset(member.entry.crop for member in self._members.values())
 
     def predict(
-        self, crops: Mapping[str, NDArray[np.uint8]], outputs: Collection[str]
+        self,
+        crops: Mapping[str, NDArray[np.uint8]],
+        outputs: Collection[str],
+        progress: Callable[[float], None] | None = None,
     ) -> dict[str, NDArray[np.float32]]:
         """Calibrated probabilities of the ensemble; networks that no wanted output needs are not run.
 
         Args:
             crops: crop name to (N, S, S, 3) RGB of the same N faces; N may be 0.
             outputs: some of ``self.outputs``.
+            progress: is called after each network with the share that is done, in (0, 1].
 
         Returns:
             Output name to (N, C) probabilities.
@@ -104,7 +108,11 @@ class Ensemble:
         if count == 0:
             return {name: np.empty((0, len(entry.classes)), dtype=np.float32) for name, entry in entries.items()}
         needed = {member for entry in entries.values() for member in entry.weights}
-        answers = {name: self._answers(self._members[name], crops) for name in sorted(needed)}
+        answers = {}
+        for done, name in enumerate(sorted(needed), start=1):
+            answers[name] = self._answers(self._members[name], crops)
+            if progress is not None:
+                progress(done / len(needed))
         return {
             name: apply_temperature(
                 np.sum([w * answers[member][name] for member, w in entry.weights.items()], axis=0), entry.temperature

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -46,6 +46,9 @@ _SURE_SCORE: Final = 0.85
 _LOOKS_PX: Final = (128.0, 96.0)  # sizes at which a face is looked at, the second where the first leaves doubts
 _LOOK_AROUND: Final = 2.0  # side of what is shown over the side of the box
 _WORTH_A_SECOND_LOOK: Final = 0.25
+# Of the time for a crowded picture of 12 megapixels, about: when the passes are done, and when the tiles are.
+_PASSES_SHARE: Final = 0.1
+_TILES_SHARE: Final = 0.4
 _LEAST_MEAN: Final = 0.45  # of the first score and those of the looks; chosen on few non-faces
 
 
@@ -93,17 +96,21 @@ class FaceDetector:
             network if isinstance(network, bytes) else str(network), options, providers=["CPUExecutionProvider"]
         )
 
-    def detect(self, image: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
+    def detect(
+        self, image: NDArray[np.uint8], progress: Callable[[float], None] | None = None
+    ) -> tuple[FaceDetection, ...]:
         """The faces of a picture, largest first, and of more than ``MOST_FACES`` these; an empty tuple for none.
 
         The picture is searched from coarse to fine: what a pass sees too large, the pass before has seen well.
 
         Args:
             image: (H, W, 3) RGB.
+            progress: is called now and then with the share that is done, in (0, 1].
 
         Raises:
             ValueError: ``image`` is not (H, W, 3) uint8, or holds no pixel.
         """
+        report = progress if progress is not None else unreported
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
             raise ValueError(f"image must be (H, W, 3) uint8 with H, W > 0, got {image.shape} {image.dtype}")
         scales = self._scales(max(image.shape[:2]))
@@ -111,7 +118,10 @@ class FaceDetector:
         for scale in scales[1:]:
             faces = _merged(faces, self._search(image, scale), scale)
         if self._tile_small_faces:
-            faces = self._look_again(image, *self._with_tiles(image, faces, scales[-1]))
+            report(_PASSES_SHARE)
+            faces, scale = self._with_tiles(image, faces, scales[-1], report)
+            faces = self._look_again(image, faces, scale, report)
+        report(1.0)
         return _detections(_largest(self._trusted(faces)))
 
     def search(self, image: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
@@ -135,31 +145,37 @@ class FaceDetector:
         return rows[rows[:, 4] > self.min_score]
 
     def _with_tiles(
-        self, image: NDArray[np.uint8], rows: NDArray[np.float32], scale: float
+        self, image: NDArray[np.uint8], rows: NDArray[np.float32], scale: float, report: Callable[[float], None]
     ) -> tuple[NDArray[np.float32], float]:
         """``rows``, found up to ``scale``, and what a search in tiles adds; with the finest scale of all."""
         well_seen = self._trusted(rows)
         well_seen = well_seen[_sides(well_seen) * scale >= _SMALL_FACE_PX]
-        for finer in tile_scales((image.shape[1], image.shape[0]), scale):
-            found = self._search_tiles(image, finer)
+        finer_scales = tile_scales((image.shape[1], image.shape[0]), scale)
+        for finer in finer_scales:  # the last one takes nearly all of the time
+            found = self._search_tiles(image, finer, report if finer == finer_scales[-1] else unreported)
             for face in well_seen:
                 found = found[overlaps(found, face) <= _NMS_IOU]
             rows, scale = _merged(rows, found, finer), finer
         return rows, scale
 
-    def _look_again(self, image: NDArray[np.uint8], rows: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    def _look_again(
+        self, image: NDArray[np.uint8], rows: NDArray[np.float32], scale: float, report: Callable[[float], None]
+    ) -> NDArray[np.float32]:
         """``rows`` without those that a closer look does not confirm, the small and weak ones as it shows them.
 
         Args:
             image: the picture.
             rows: what was found in it.
             scale: of the finest pass; what is small there, or doubtful, is looked at.
+            report: told how far it is.
         """
         weak = rows[rows[:, 4] <= self.min_score]
         rows = np.concatenate([_largest(self._trusted(rows)), weak[np.argsort(-weak[:, 4], kind="stable")]])
         rows = rows[:MOST_FACES]
         small = _sides(rows) * scale < _SMALL_FACE_PX
-        for i in np.flatnonzero(small | (rows[:, 4] <= _SURE_SCORE)):
+        doubtful = np.flatnonzero(small | (rows[:, 4] <= _SURE_SCORE))
+        for done, i in enumerate(doubtful):
+            report(_TILES_SHARE + (1 - _TILES_SHARE) * done / len(doubtful))
             trusted = rows[i, 4] > self.min_score
             looks = [self._look(image, rows[i], _LOOKS_PX[0])]
             if looks[0][4] <= self.min_score and (trusted or looks[0][4] > _WORTH_A_SECOND_LOOK):
@@ -187,13 +203,17 @@ class FaceDetector:
         surest: NDArray[np.float32] = seen[seen[:, 4].argmax()]
         return surest
 
-    def _search_tiles(self, image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
+    def _search_tiles(
+        self, image: NDArray[np.uint8], scale: float, report: Callable[[float], None]
+    ) -> NDArray[np.float32]:
         """As ``_search``, in tiles and for weaker traces, without faces larger than the tiles' overlap."""
         height, width = image.shape[:2]
         small = _resized(image, scale)
         size_wh = small.shape[1], small.shape[0]
         found = []
-        for tile in tiles(size_wh):
+        parts = list(tiles(size_wh))
+        for done, tile in enumerate(parts):
+            report(_PASSES_SHARE + (_TILES_SHARE - _PASSES_SHARE) * done / len(parts))
             part = small[tile.top : tile.bottom, tile.left : tile.right]
             rows = _shifted(self._search(part, 1.0, _WEAK_SCORE_IN_TILES), tile.left, tile.top)
             # A face that a tile's edge cuts lies whole in the next tile.
@@ -215,6 +235,10 @@ class FaceDetector:
         heat, log_sizes, offsets, points = self._session.run(_OUTPUTS, {"input.1": blob})
         rows = _decode(heat[0, 0], log_sizes[0], offsets[0], points[0], min(weak, self.min_score))
         return _stretched(_non_maximum_suppression(rows), width / small_wh[0], height / small_wh[1])
+
+
+def unreported(share: float) -> None:
+    """What is told of the progress where nobody asks for it."""
 
 
 def _resized(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
