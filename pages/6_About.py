@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.kit.components import lead, privacy_line
-from ui.performance.overview import licences, model_cards, model_overview
+from ui.performance.overview import headline_figures, licences, model_cards, network_table
 from ui.shell import start_page
 
 start_page("About", "ℹ️")
@@ -28,11 +28,15 @@ st.markdown(
     "feelings or identity.\n"
     "- Show them only to people who understand what they are, and only for people who agreed.\n"
     "- Do not use them to decide about anybody. In many places the law forbids it.\n"
-    "- If you count visitors, inform them at the entrance and make sure that the law allows it."
+    "- If you count visitors, inform them at the entrance and make sure that the law allows it.\n"
+    "- The networks that come with the app learned from data sets that are free for research only, not for business: "
+    "the table below names them. A shop may try them out. To use them for business, train networks on data of your "
+    "own, or with a licence for that: `make train` does it with the same code."
 )
 
 st.header("The networks", anchor=False)
-model_overview()
+headline_figures()
+network_table()
 st.page_link("pages/4_Model_performance.py", label="All measurements: Model performance", icon=":material/bar_chart:")
 model_cards()
 

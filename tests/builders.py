@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import cv2
@@ -88,7 +88,12 @@ class FakeAnalyzer:
         self._detector = FaceDetector(MODELS / "centerface" / "network.onnx", threads=1)
         self.calls: list[tuple[TraitName, ...]] = []
 
-    def analyze(self, image: NDArray[np.uint8], traits: Collection[TraitName] = TRAITS) -> AnalysisResult:
+    def analyze(
+        self,
+        image: NDArray[np.uint8],
+        traits: Collection[TraitName] = TRAITS,
+        progress: Callable[[float], None] | None = None,
+    ) -> AnalysisResult:
         """See ``FaceAnalyzer.analyze``."""
         self.calls.append(tuple(t for t in TRAITS if t in traits))
         faces = tuple(FaceResult(d, (), make_traits(traits=traits)) for d in self._detector.detect(image))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.browser.conftest import Watched
+from tests.builders import photo_of_many, photo_of_one, png
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -101,3 +105,68 @@ def test_on_a_phone_a_tap_leads_to_the_card(open_browser: OpenBrowser) -> None:
         "() => { const r = document.querySelector('.ft-chosen').getBoundingClientRect();"
         " return r.top < innerHeight && r.bottom > 0 }"
     )
+
+
+DROP = """files => {
+  const data = new DataTransfer();
+  for (const [name, bytes] of files)
+    data.items.add(new File([Uint8Array.from(atob(bytes), c => c.charCodeAt(0))], name, { type: "image/png" }));
+  const target = document.querySelector("h1");
+  for (const type of ["dragenter", "dragover", "drop"])
+    target.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data }));
+}"""
+PASTE = DROP.replace(
+    "new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data })",
+    "new ClipboardEvent(type, { bubbles: true, cancelable: true, clipboardData: data })",
+).replace('["dragenter", "dragover", "drop"]', '["paste"]')
+
+
+def encoded(picture: NDArray[np.uint8]) -> str:
+    return base64.b64encode(png(picture)).decode()
+
+
+def test_of_a_crowd_a_box_without_a_card_brings_it(open_browser: OpenBrowser) -> None:
+    browser = open_browser()
+    browser.visit("Photo")
+    browser.upload(("crowd.png", png(photo_of_many(15))))
+    cards = browser.page.locator(".ft-card")
+    assert cards.count() == 12
+    browser.page.locator("[data-face='14'] .line").click()
+    chosen = browser.page.locator(".ft-chosen[data-face='14']")
+    chosen.wait_for()
+    browser.settle()
+    assert chosen.get_by_text("Apparent age").is_visible()
+    assert cards.count() == 13
+
+
+@pytest.mark.parametrize("start", ["Home", "Photo", "sample"])
+@pytest.mark.parametrize("event", [DROP, PASTE], ids=["dropped", "pasted"])
+def test_files_may_come_anywhere_on_the_page(open_browser: OpenBrowser, start: str, event: str) -> None:
+    browser = open_browser()
+    page = browser.page
+    browser.visit("Home" if start == "Home" else "Photo")
+    if start == "sample":
+        page.get_by_role("radio", name="Sample", exact=True).click()
+        page.locator(".ft-picture").get_by_text("Sample 1").wait_for()
+        browser.settle()
+    page.evaluate(event, [["family.png", encoded(photo_of_many(5))]])
+    page.locator(".ft-picture").get_by_text("family.png").wait_for()
+    browser.settle()
+    assert page.locator(".ft-card").count() == 5
+
+
+def test_two_pictures_stand_in_a_row_and_one_is_pressed(open_browser: OpenBrowser) -> None:
+    browser = open_browser(width=390, height=844)
+    page = browser.page
+    browser.visit("Photo")
+    browser.upload(("family.png", png(photo_of_many(5))), ("portrait.png", png(photo_of_one())))
+    row = page.get_by_role("radiogroup", name="2 pictures, 6 faces: choose one to look at")
+    assert [one.inner_text() for one in row.get_by_role("radio").all()] == [
+        "family.png, 5 faces",
+        "portrait.png, 1 face",
+    ]
+    row.get_by_role("radio", name="portrait.png").click()
+    page.locator(".ft-picture").get_by_text("portrait.png").wait_for()
+    browser.settle()
+    assert page.locator(".ft-card").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

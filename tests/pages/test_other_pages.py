@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import ui.performance.overview
 from facetraits.registry import load_manifest
-from tests.builders import ROOT
+from tests.builders import ROOT, FakeAnalyzer, photo_of_one, png
 from ui import shell
 from ui.shell import PAGES
 
@@ -28,8 +28,8 @@ def test_home_says_what_it_does_and_what_it_cannot_do() -> None:
     page = open_app()
     assert not page.exception
     assert [header.value for header in page.header] == [
+        "How good is it?",
         "How it works",
-        "The networks",
         "What it cannot do",
         "Who it is for",
     ]
@@ -46,9 +46,8 @@ def test_home_prepares_the_drawing_of_charts() -> None:
 @pytest.mark.parametrize(
     ("button", "title"),
     [
-        ("Analyse a photo", "Photo"),
-        ("How good is it?", "Model performance"),
-        ("About the networks", "About"),
+        ("Try a sample", "Photo"),
+        ("Turn on the webcam", "Webcam"),
         ("Count visitors", "Visitors"),
     ],
 )
@@ -58,6 +57,43 @@ def test_home_leads_to_the_other_pages(button: str, title: str, monkeypatch: pyt
     next(b for b in page.button if b.label == button).click().run()
     assert not page.exception
     assert page.title[0].value == title
+
+
+def test_home_says_how_good_it_is_and_leads_to_the_measurements() -> None:
+    page = open_app()
+    assert raw(page).count("test faces of") == 4
+    assert [link.label for link in page.main.get("page_link")][-3:] == [
+        "All measurements",
+        "Look inside a network",
+        "The networks and their licences",
+    ]
+
+
+def test_photos_chosen_on_home_are_shown_on_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    analyzer = FakeAnalyzer()
+    monkeypatch.setattr("ui.kit.analyzers.get_analyzer", lambda profile="accurate": analyzer)
+    page = open_app()
+    page.file_uploader[0].set_value([("portrait.png", png(photo_of_one()), "image/png")]).run()
+    assert not page.exception
+    assert page.title[0].value == "Photo"
+    assert "portrait.png" in raw(page)
+    assert len(analyzer.calls) == 1
+
+
+def test_home_leads_to_a_sample_that_is_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.kit.analyzers.get_analyzer", lambda profile="accurate": FakeAnalyzer())
+    page = open_app()
+    next(b for b in page.button if b.label == "Try a sample").click().run()
+    assert "Sample 1" in raw(page)
+
+
+def test_shops_are_told_what_the_terms_of_the_data_mean_for_them() -> None:
+    home = open_app()
+    about = open_app().switch_page("pages/6_About.py").run()
+    for page in (home, about):
+        words = " ".join(markdown.value for markdown in page.markdown)
+        assert "for research only, not for business" in words
+        assert "make train" in words
 
 
 def test_the_sidebar_links_every_page_and_no_other() -> None:

@@ -7,7 +7,7 @@ import re
 import struct
 import tempfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import cv2
@@ -47,7 +47,12 @@ class ChangedAnalyzer(FakeAnalyzer):
         super().__init__()
         self._answer = answer
 
-    def analyze(self, image: NDArray[np.uint8], traits: Collection[TraitName] = TRAITS) -> AnalysisResult:
+    def analyze(
+        self,
+        image: NDArray[np.uint8],
+        traits: Collection[TraitName] = TRAITS,
+        progress: Callable[[float], None] | None = None,
+    ) -> AnalysisResult:
         found = super().analyze(image, traits)
         answer = {"quality": (), **self._answer}
         quality = answer.pop("quality")
@@ -117,9 +122,9 @@ def test_a_broken_file_does_not_stop_the_others(analyzer: FakeAnalyzer) -> None:
     read = text(page)
     assert read.count("broken.png") == 1
     assert re.search(r"broken\.png [A-Z][^.]+\.", read), "a whole sentence says why"
-    assert page.selectbox[0].options == ["1. group.png (5 faces)", "2. cup.png (no face)"]
+    assert page.pills("photo_chosen").options == ["group.png, 5 faces", "cup.png, no face"]
     assert cards(page) == 5
-    page.selectbox[0].select_index(1).run()
+    page.pills("photo_chosen").set_value(page.session_state["photo_uploads"][2].key).run()
     assert "No face found" in text(page)
     assert len(analyzer.calls) == 2, "looking at another picture computes nothing"
 
@@ -139,7 +144,9 @@ def test_only_broken_files_leave_their_reasons(analyzer: FakeAnalyzer) -> None:
 
 
 def test_a_fault_of_ours_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch, analyzer: FakeAnalyzer) -> None:
-    def analyze(image: NDArray[np.uint8], traits: Collection[TraitName]) -> AnalysisResult:
+    def analyze(
+        image: NDArray[np.uint8], traits: Collection[TraitName], progress: Callable[[float], None] | None
+    ) -> AnalysisResult:
         if image.shape[0] == 512:
             raise RuntimeError("something unforeseen")
         return FakeAnalyzer.analyze(analyzer, image, traits)
@@ -221,7 +228,7 @@ def test_results_survive_a_look_at_another_page_and_can_be_removed(analyzer: Fak
     page.switch_page("pages/1_Photo.py").run()
     assert cards(page) == 1
     assert len(analyzer.calls) == 1
-    assert "Still here from before: 1 picture." in [caption.value for caption in page.caption]
+    assert "Chosen before: 1 file." in [caption.value for caption in page.caption]
     next(button for button in page.button if button.label == "Remove").click().run()
     assert cards(page) == 0
 

@@ -8,7 +8,7 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ui.live.camera_watch import CAMERA_PROBLEMS, CAMERA_WORDS, CameraProblem
+from ui.live.camera_watch import CAMERA_PROBLEMS, CAMERA_WORDS, CameraProblem, snapshot_words
 
 
 def page() -> None:
@@ -38,14 +38,14 @@ def data_sent(app: AppTest) -> object:
 def test_no_problem_is_known_before_the_browser_reports_one() -> None:
     app = open_page()
     assert answer(app) == "None"
-    assert data_sent(app) == {"problem": None}
+    assert data_sent(app) == {"problem": None, "ofPage": False}
 
 
 @pytest.mark.parametrize("problem", CAMERA_PROBLEMS)
 def test_a_reported_problem_is_returned_and_the_browser_told_so(problem: CameraProblem) -> None:
     app = open_page(problem=problem)
     assert answer(app) == repr(problem)
-    assert data_sent(app) == {"problem": problem}
+    assert data_sent(app) == {"problem": problem, "ofPage": False}
 
 
 def test_a_problem_stays_until_the_browser_takes_it_back() -> None:
@@ -59,7 +59,15 @@ def test_a_problem_stays_until_the_browser_takes_it_back() -> None:
 def test_whatever_else_the_browser_says_is_some_other_problem(nonsense: object) -> None:
     app = open_page(problem=nonsense)
     assert answer(app) == "'other'"
-    assert data_sent(app) == {"problem": "other"}
+    assert data_sent(app) == {"problem": "other", "ofPage": False}
+
+
+def test_words_for_a_snapshot_name_no_button_that_is_not_there() -> None:
+    for problem in CAMERA_PROBLEMS:
+        words = snapshot_words(problem)
+        assert words.text == CAMERA_WORDS[problem].text
+        assert not [line for line in words.advice if "Start camera" in line or "Choose camera" in line]
+        assert words.advice
 
 
 def test_a_report_about_something_else_is_no_problem() -> None:

@@ -12,9 +12,8 @@ from facetraits.faces.images import SUPPORTED_SUFFIXES
 from facetraits.registry import Manifest, MemberEntry
 from facetraits.traits import TRAITS
 from facetraits.types import FaceResult
-from ui.inside.pictures import address_of_jpeg
 from ui.inside.session import InsideSession, Looked, Subject
-from ui.kit.components import counted, incomplete_notice, listed, notice
+from ui.kit.components import address_of_jpeg, counted, incomplete_notice, listed, notice
 from ui.kit.face_card import trait_sections, warnings
 from ui.kit.uploads import take_snapshot, upload_one
 from ui.photo.session import Picture

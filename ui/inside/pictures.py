@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetraits.faces.alignment import CropSpec
+from ui.kit.components import address_of_jpeg
 from ui.photo.session import to_jpeg
 
 Picture = NDArray[np.uint8]
@@ -118,11 +119,6 @@ def png_address(picture: Picture) -> str:
 def jpeg_address(picture: Picture) -> str:
     """The picture as a "data:" address, smaller."""
     return address_of_jpeg(to_jpeg(picture, _QUALITY))
-
-
-def address_of_jpeg(jpeg: bytes) -> str:
-    """The same for one that is encoded already."""
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
 class Figure(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final, Literal
@@ -37,6 +38,11 @@ def notice(kind: Literal["error", "hint"], title: str, text: str, advice: Sequen
         f'<div class="ft-notice ft-{kind}" role="{role}"><p><strong>{escape(title)}</strong></p><p>{escape(text)}</p>'
         f"{f'<ul>{items}</ul>' if items else ''}</div>"
     )
+
+
+def address_of_jpeg(jpeg: bytes) -> str:
+    """A picture as a "data:" address, for HTML and style sheets."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
 def incomplete_notice() -> None:

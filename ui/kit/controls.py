@@ -31,6 +31,21 @@ def choose_traits(key: str) -> list[TraitName]:
     )
 
 
+def choose_networks(key: str) -> ProfileName:
+    """Which networks are asked: all of them at first; remembered under ``key`` while the session lasts."""
+    profiles: dict[str, ProfileName] = {"All": "accurate", "Small": "fast"}
+    chosen: str = st.segmented_control(
+        "Networks",
+        tuple(profiles),
+        default="All",
+        required=True,
+        key=key,
+        persist_state="session",
+        help="All networks give the best answers. The small ones alone are faster, which helps with many faces.",
+    )
+    return profiles[chosen]
+
+
 def loaded_analyzer(profile: ProfileName) -> FaceAnalyzer | None:
     """The analyzer of a profile; None where it cannot be loaded, which the page then says."""
     try:

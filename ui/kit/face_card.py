@@ -6,12 +6,11 @@ that is not written here passes through ``html.escape``.
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from facetraits.traits import Trait
 from facetraits.types import (
@@ -23,6 +22,7 @@ from facetraits.types import (
     QualityIssue,
     whole_years,
 )
+from ui.kit.components import address_of_jpeg
 
 # What is wrong, and what to do about it.
 QUALITY_ADVICE: Final[Mapping[QualityIssue, tuple[str, str]]] = {
@@ -39,23 +39,45 @@ QUALITY_ADVICE: Final[Mapping[QualityIssue, tuple[str, str]]] = {
 _OLDEST_ON_SCALE: Final = 100
 _SHOWN_MASS: Final = 0.95  # bars stop once they cover this much probability ...
 _MOST_BARS: Final = 3  # ... or at this many; all of them stand under "All probabilities"
-_MOST_OPEN_CARDS: Final = 6
+FEW_FACES: Final = 6  # of a picture; cards of more start folded
+
+
+class NumberedFace(NamedTuple):
+    """One face with its number in the picture, from 1, and its crop as JPEG."""
+
+    number: int
+    face: FaceResult
+    crop: bytes
+
+
+def numbered(faces: Sequence[FaceResult], crops: Sequence[bytes]) -> list[NumberedFace]:
+    """The faces of a picture with their numbers and crops, of which there are as many."""
+    return [NumberedFace(n, face, crop) for n, (face, crop) in enumerate(zip(faces, crops, strict=True), start=1)]
 
 
 def face_cards(result: AnalysisResult, crops: Sequence[bytes]) -> str:
-    """The cards of all faces; in a crowd they start folded, each with its answers in one line.
+    """The cards of all faces; those of a crowd start folded, under one line that sums them up.
 
     Args:
         result: the picture's faces, with the traits that are to be shown.
         crops: one JPEG per face.
     """
-    opened = len(result.faces) <= _MOST_OPEN_CARDS
+    cards = cards_of(numbered(result.faces, crops), folded=len(result.faces) > FEW_FACES)
+    return (summary_line(result.faces) if len(result.faces) > FEW_FACES else "") + cards
+
+
+def cards_of(faces: Iterable[NumberedFace], folded: bool) -> str:
+    """Cards of some faces; folded ones show the answers in one line."""
     cards = (
-        f'<li class="ft-card" data-face="{number}">{_card(number, face, crop, opened)}</li>'
-        for number, (face, crop) in enumerate(zip(result.faces, crops, strict=True), start=1)
+        f'<li class="ft-card" data-face="{number}">{_card(number, face, crop, not folded)}</li>'
+        for number, face, crop in faces
     )
-    summary = "" if opened else f'<p class="ft-summary">{escape(crowd_summary(result.faces))}</p>'
-    return f'{summary}<ol class="ft-cards{"" if opened else " ft-crowd"}" aria-label="Faces">{"".join(cards)}</ol>'
+    return f'<ol class="ft-cards{" ft-crowd" if folded else ""}" aria-label="Faces">{"".join(cards)}</ol>'
+
+
+def summary_line(faces: Sequence[FaceResult]) -> str:
+    """``crowd_summary`` as HTML."""
+    return f'<p class="ft-summary">{escape(crowd_summary(faces))}</p>'
 
 
 def crowd_summary(faces: Sequence[FaceResult]) -> str:
@@ -103,8 +125,7 @@ def _card(number: int, face: FaceResult, crop: bytes, opened: bool) -> str:
 
 def crop_picture(crop: bytes, alt: str) -> str:
     """A small JPEG as an HTML image."""
-    picture = base64.b64encode(crop).decode("ascii")
-    return f'<img class="ft-crop" src="data:image/jpeg;base64,{picture}" alt="{escape(alt)}">'
+    return f'<img class="ft-crop" src="{address_of_jpeg(crop)}" alt="{escape(alt)}">'
 
 
 def warnings(quality: Iterable[QualityIssue]) -> str:

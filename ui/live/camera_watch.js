@@ -1,7 +1,8 @@
 /* Tells Python why the camera could not be opened.
 
-   streamlit-webrtc asks for the camera inside an iframe of the same origin and keeps the answer to itself. This component
-   has no looks: from the main document it listens in on the iframe's getUserMedia and reports one of the codes of
+   streamlit-webrtc asks for the camera inside an iframe of the same origin and keeps the answer to itself; Streamlit's own
+   snapshots ask for it in the page. This component has no looks: from the main document it listens in on the iframe's
+   getUserMedia, or on the page's, and reports one of the codes of
    ui/live/camera_watch.py, or null once the camera works. It never asks for the camera itself. */
 
 const STREAMER = 'iframe[src*="streamlit_webrtc.component.webrtc_streamer"]';
@@ -20,12 +21,15 @@ const PROBLEM_OF_ERROR = {
   NotSupportedError: "unsupported",
 };
 
+// The page itself, in the form of an iframe.
+const SELF = { contentWindow: window, isConnected: true };
+
 const watches = new WeakMap(); // by the component's root
 
 // Streamlit calls this at every mount and again whenever the data change, but the cleanup of a superseded call only where
 // that call came too late. So the watch belongs to the root, and only the cleanup of the latest call ends it.
 export default function ({ parentElement, data, setStateValue }) {
-  if (!watches.has(parentElement)) watches.set(parentElement, startWatch());
+  if (!watches.has(parentElement)) watches.set(parentElement, startWatch(data.ofPage));
   const watch = watches.get(parentElement);
   watch.serve(setStateValue, data.problem);
   return () => {
@@ -36,7 +40,7 @@ export default function ({ parentElement, data, setStateValue }) {
   };
 }
 
-function startWatch() {
+function startWatch(ofPage) {
   const listening = new Map(); // iframe -> { devices, stop }
   let tell = null;
   let told; // what Python said it knows
@@ -76,19 +80,24 @@ function startWatch() {
     if (known === "refused" && permission.state !== "denied") report(null);
   };
 
-  document.addEventListener("load", loaded, true);
-  document.querySelectorAll(STREAMER).forEach(listen);
+  if (ofPage) listen(SELF);
+  else {
+    document.addEventListener("load", loaded, true);
+    document.querySelectorAll(STREAMER).forEach(listen);
+  }
   cameraPermission().then((found) => {
     if (stopped) return;
     permission = found;
     permission?.addEventListener("change", permissionChanged);
+    // The page may have asked, and been refused, before this was there.
+    if (ofPage && permission?.state === "denied") report("refused");
   });
 
   return {
     serve(setStateValue, problem) {
       tell = setStateValue;
       if (problem !== told) told = known = problem;
-      const obstacle = obstacleToAll();
+      const obstacle = obstacleToAll(ofPage);
       if (obstacle) report(obstacle);
     },
     servesStill: (setStateValue) => tell === setStateValue,
@@ -121,8 +130,8 @@ function overhear(devices, { asked, opened, failed }) {
 }
 
 /* What keeps every page at this address, or in this browser, from a live picture; null where nothing does. */
-function obstacleToAll() {
-  if (navigator.mediaDevices?.getUserMedia && window.RTCPeerConnection) return null;
+function obstacleToAll(ofPage) {
+  if (navigator.mediaDevices?.getUserMedia && (ofPage || window.RTCPeerConnection)) return null;
   return window.isSecureContext === false ? "insecure" : "unsupported";
 }
 

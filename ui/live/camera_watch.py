@@ -93,8 +93,19 @@ _SCRIPT: Final = (Path(__file__).parent / "camera_watch.js").read_text(encoding=
 _watch = st.components.v2.component("facetraits.camera_watch", js=_SCRIPT)
 
 
-def camera_problem(key: str) -> CameraProblem | None:
-    """What keeps the camera of the page's ``webrtc_streamer`` from working; None while nothing is known to.
+def snapshot_words(problem: CameraProblem) -> CameraWords:
+    """A problem of the snapshot's camera in words: it has no button "Start camera"."""
+    words = CAMERA_WORDS[problem]
+    advice = [
+        line.replace("press “Start camera”", "load this page").replace("Press “Start camera”", "Load this page")
+        for line in words.advice
+        if "“Choose camera”" not in line
+    ]
+    return words._replace(advice=tuple(advice))
+
+
+def camera_problem(key: str, of_page: bool = False) -> CameraProblem | None:
+    """What keeps the camera of the page from working; None while nothing is known to.
 
     Takes no room on the page. The script (or the fragment that this is called in) runs once more when the answer
     changes, and only then: soon after the camera failed, when it works after all, and at the first look in a browser
@@ -102,11 +113,12 @@ def camera_problem(key: str) -> CameraProblem | None:
 
     Args:
         key: of the component, unique on the page.
+        of_page: watch the camera of ``st.camera_input``, not that of ``webrtc_streamer``.
     """
     class_name = re.sub(r"[^a-zA-Z0-9_-]", "-", key)  # as Streamlit makes it
     st.html(f"<style>.st-key-{class_name} {{ display: none; }}</style>")
     known = _problem_in(st.session_state.get(key))
-    return _problem_in(_watch(key=key, data={"problem": known}))
+    return _problem_in(_watch(key=key, data={"problem": known, "ofPage": of_page}))
 
 
 def _problem_in(state: Any) -> CameraProblem | None:

@@ -53,10 +53,10 @@ def headline_tiles(reports: Iterable[EvaluationReport]) -> list[Tile]:
     return tiles
 
 
-def model_overview() -> None:
-    """The headline figures and a table of the networks; a hint in their place where none are installed."""
+def headline_figures() -> None:
+    """One honest figure per trait; a sentence where none was measured, and where no networks are installed."""
     try:
-        manifest = load_manifest()
+        load_manifest()
     except ModelIntegrityError as error:
         notice("hint", "The networks cannot be loaded", str(error))
         return
@@ -70,6 +70,14 @@ def model_overview() -> None:
         st.html(f'<ul class="ft-figures ft-many" style="--ft-columns: 2">{items}</ul>')
     else:
         st.caption("These networks have not been measured on test pictures yet.")
+
+
+def network_table() -> None:
+    """The networks with what they answer, learned from, and may be used for; nothing where none are installed."""
+    try:
+        manifest = load_manifest()
+    except ModelIntegrityError:
+        return
     st.html(_table(manifest))
 
 

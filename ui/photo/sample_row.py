@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from facetraits.faces.images import decode_image
-from ui.inside.pictures import jpeg_address
+from ui.kit.picture_row import choose_picture
 from ui.photo.session import Picture, to_jpeg
 
 FOLDER: Final = Path(__file__).parent / "samples"
@@ -38,12 +38,9 @@ def choose_sample(key: str) -> Picture:
     Args:
         key: remembers the choice in the session.
     """
-    # A choice of one among several, to keyboards and screen readers too; style.css makes pictures of the words.
     with st.container(key="samples"):
-        st.html(_thumbnails())
-        name = st.pills(
-            "Press a picture", (*_NAMES, TOGETHER), default=_NAMES[0], required=True, key=key, width="stretch"
-        )
+        names = {name: name for name in (*_NAMES, TOGETHER)}
+        name = choose_picture("Press a picture", names, _thumbnails(), key)
         st.caption(_CREDIT)
     if name == TOGETHER:
         return Picture("sample together", name, group_photo)
@@ -65,17 +62,11 @@ def group_photo() -> bytes:
 
 
 @cache
-def _thumbnails() -> str:
-    """The style that gives every button of the row its picture."""
+def _thumbnails() -> tuple[bytes, ...]:
     side = _THUMBNAIL_PX
     small = [_resized(_head(decode_image(path.read_bytes())), (side, side)) for path in PORTRAITS]
     small.append(_resized(decode_image(group_photo()), (2 * side, side)))
-    rules = (
-        f".st-key-samples [role=radiogroup] > :nth-child({number}) "
-        f'{{ background-image: url("{jpeg_address(picture)}") }}'
-        for number, picture in enumerate(small, start=1)
-    )
-    return f"<style>{''.join(rules)}</style>"
+    return tuple(to_jpeg(picture, _GROUP_QUALITY) for picture in small)
 
 
 def _head(portrait: NDArray[np.uint8]) -> NDArray[np.uint8]:

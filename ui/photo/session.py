@@ -27,7 +27,10 @@ _LOG: Final = logging.getLogger(__name__)
 # Streamlit would encode wider pictures once more.
 PREVIEW_SIDE_PX: Final = 1440
 PREVIEWS_KEPT: Final = 8
+LARGEST_PHOTO_MB: Final = 50
 _CROP_SIDE_PX: Final = 160
+_THUMBNAIL_PX: Final = 144
+_THUMBNAIL_QUALITY: Final = 80
 _CROP_MARGIN: Final = 0.3  # of the face's size, on every side
 _PREVIEW_QUALITY: Final = 90
 _DOWNLOAD_QUALITY: Final = 93
@@ -59,12 +62,14 @@ class Outcome:
         result: what was found, the faces in reading order; None where the picture could not be analysed.
         error: one sentence that says why; None where it could.
         crops: one small JPEG per face, in the order of ``result.faces``.
+        thumbnail: a small square JPEG from the middle of the picture; empty where it could not be read.
     """
 
     traits: frozenset[TraitName]
     result: AnalysisResult | None
     error: str | None
     crops: tuple[bytes, ...] = field(default=(), repr=False)
+    thumbnail: bytes = field(default=b"", repr=False)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -95,6 +100,7 @@ class PhotoSession:
         traits: Collection[TraitName],
         analyzer: FaceAnalyzer,
         look: Callable[[NDArray[np.uint8], AnalysisResult], None] | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         """Analyse one picture; what goes wrong with it becomes its outcome, so that the others still get their turn.
 
@@ -103,9 +109,10 @@ class PhotoSession:
             traits: what to estimate.
             analyzer: who answers.
             look: is called with the (H, W, 3) RGB picture and the result while the picture is there.
+            progress: is called now and then with the share that is done, in (0, 1].
         """
         try:
-            outcome = self._analyze(picture, traits, analyzer, look)
+            outcome = self._analyze(picture, traits, analyzer, look, progress)
         except ImageDecodeError as error:
             outcome = _failed(str(error))
         except MemoryError:
@@ -141,15 +148,20 @@ class PhotoSession:
         traits: Collection[TraitName],
         analyzer: FaceAnalyzer,
         look: Callable[[NDArray[np.uint8], AnalysisResult], None] | None,
+        progress: Callable[[float], None] | None,
     ) -> Outcome:
-        with decoded_in_turn(picture.read()) as (image, incomplete):
-            result = analyzer.analyze(image, traits)
+        data = picture.read()
+        if len(data) > LARGEST_PHOTO_MB * 1_000_000:
+            raise ImageDecodeError(f"The picture's file is larger than {LARGEST_PHOTO_MB} MB; save it smaller.")
+        with decoded_in_turn(data) as (image, incomplete):
+            result = analyzer.analyze(image, traits, progress)
             result = replace(result, incomplete=incomplete, faces=reading_order(result.faces))
             if look is not None:
                 look(image, result)
             self._remember_preview(picture, image)
             crops = tuple(face_crop(image, face.detection) for face in result.faces)
-        return Outcome(frozenset(traits), result, None, crops)
+            thumbnail = to_jpeg(_thumbnail(image), _THUMBNAIL_QUALITY)
+        return Outcome(frozenset(traits), result, None, crops, thumbnail)
 
     def _remember_preview(self, picture: Picture, image: NDArray[np.uint8]) -> bytes:
         preview = to_jpeg(_shrink(image, PREVIEW_SIDE_PX), _PREVIEW_QUALITY)
@@ -185,6 +197,13 @@ def to_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
     """Encode (H, W, 3) RGB as JPEG; ``quality`` from 1 to 100."""
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return encoded.tobytes()
+
+
+def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    return _shrink(image[top : top + side, left : left + side], _THUMBNAIL_PX)
 
 
 def _shrink(image: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 /* Boxes over the picture of the page Photo, which lead to the faces' cards and back; zoom, pan and full screen.
 
    The picture itself is Streamlit's. This component lies over it in the same frame and draws on top of it in the screen's
-   own size, so that lines and letters stay the same at every zoom. Nothing is sent to Python. */
+   own size, so that lines and letters stay the same at every zoom. Python is told one thing: the number of a chosen
+   face whose card is not on the page. */
 
 const FRAME = ".st-key-picture_frame";
 const CARD = ".ft-card[data-face]";
@@ -17,9 +18,10 @@ const SVG = "http://www.w3.org/2000/svg";
 const viewers = new WeakMap(); // by the component's root
 
 // Streamlit calls this at every mount and again whenever the data change; see camera_watch.js.
-export default function ({ parentElement, data }) {
+export default function ({ parentElement, data, setTriggerValue }) {
   if (!viewers.has(parentElement)) viewers.set(parentElement, startViewer(parentElement));
   const viewer = viewers.get(parentElement);
+  viewer.askForCards((number) => setTriggerValue("wanted", number));
   viewer.show(data);
   return () => {
     if (viewer.shows(data)) {
@@ -38,6 +40,8 @@ function startViewer(root) {
   let pointed = 0;
   let hidden = false;
   let marks = [];
+  let askForCard = () => {};
+  let awaited = 0; // number of the face whose card has been asked for
   const ends = new AbortController();
   const listen = (target, type, does, options = {}) =>
     target.addEventListener(type, does, { ...options, signal: ends.signal });
@@ -135,12 +139,27 @@ function startViewer(root) {
     chosen = number === chosen && scroll ? 0 : number;
     const card = cardOf(chosen);
     card?.classList.add("ft-chosen");
-    if (card && scroll) {
-      card.querySelector("details")?.setAttribute("open", "");
-      card.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
-    }
+    if (card && scroll) open(card);
+    awaited = chosen && !card ? chosen : 0;
+    if (awaited) askForCard(awaited);
     draw();
   };
+
+  const open = (card) => {
+    card.querySelector("details")?.setAttribute("open", "");
+    card.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
+  };
+
+  // Python draws the cards anew: the chosen one is marked again, and one that was asked for is opened.
+  const cards = new MutationObserver(() => {
+    const card = cardOf(chosen);
+    card?.classList.add("ft-chosen");
+    if (card && awaited === chosen) {
+      awaited = 0;
+      open(card);
+    }
+  });
+  cards.observe(document.querySelector("[data-testid=stMain]") ?? document.body, { childList: true, subtree: true });
 
   const zoomTo = (wanted, x, y) => {
     const next = Math.min(LARGEST_ZOOM, Math.max(1, wanted));
@@ -296,9 +315,13 @@ function startViewer(root) {
       draw();
     },
     shows: (those) => data === those,
+    askForCards(ask) {
+      askForCard = ask;
+    },
     stop() {
       ends.abort();
       watch.disconnect();
+      cards.disconnect();
       stage.remove();
       const image = picture();
       if (image) image.style.transform = "";

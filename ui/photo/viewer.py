@@ -18,13 +18,18 @@ _viewer = st.components.v2.component(
 )
 
 
-def show_boxes(result: AnalysisResult) -> None:
+def show_boxes(result: AnalysisResult) -> int | None:
     """Draw the numbered boxes of the faces over the picture in the container "picture_frame", which this is called in.
 
     Args:
         result: the picture's faces, in the order of their cards.
+
+    Returns:
+        The number of a face that was pressed just now while its card was not on the page; else None.
     """
     faces = [
         {"box": [round(float(v), 1) for v in face.detection.box_xyxy], "text": headline(face)} for face in result.faces
     ]
-    _viewer(key="picture_viewer", data={"size": list(result.size_wh), "faces": faces})
+    data = {"size": list(result.size_wh), "faces": faces}
+    wanted = _viewer(key="picture_viewer", data=data, on_wanted_change=lambda: None).wanted
+    return wanted if isinstance(wanted, int) and 0 < wanted <= len(faces) else None

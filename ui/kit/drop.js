@@ -1,0 +1,100 @@
+/* Files that are dropped anywhere on the page, or pasted, go to the page's file field as if they had been chosen there.
+
+   This component has no looks but the frame that shows where to drop. Python is told only where the page has no file
+   field at the moment; then the files wait for it. */
+
+const FIELD = '[data-testid="stFileUploader"] input[type="file"]';
+const WAIT_MS = 5000;
+
+const drops = new WeakMap(); // by the component's root
+
+// Streamlit calls this at every mount and again whenever the data change; see camera_watch.js.
+export default function ({ parentElement, setTriggerValue }) {
+  if (!drops.has(parentElement)) drops.set(parentElement, startDrop(parentElement));
+  const drop = drops.get(parentElement);
+  drop.serve(setTriggerValue);
+  return () => {
+    if (drop.servesStill(setTriggerValue)) {
+      drop.stop();
+      drops.delete(parentElement);
+    }
+  };
+}
+
+function startDrop(root) {
+  let tell = () => {};
+  let waiting = null;
+  let asked = 0;
+  let deep = 0; // elements under the pointer that it has entered and not left
+  const frame = root.querySelector(".drop");
+  const ends = new AbortController();
+  const listen = (type, does) => document.addEventListener(type, does, { capture: true, signal: ends.signal });
+
+  const field = () => document.querySelector(FIELD);
+  const isOwn = (event) => event.target.closest?.('[data-testid="stFileUploader"]'); // Streamlit does it there
+  const holdsFiles = (data) => data && [...data.types].includes("Files");
+  const show = (on) => frame.toggleAttribute("data-on", on);
+
+  const give = (files) => {
+    const input = field();
+    const chosen = new DataTransfer();
+    for (const file of input.multiple ? files : files.slice(0, 1)) chosen.items.add(file);
+    input.files = chosen.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+
+  const take = (files) => {
+    if (files.length === 0) return;
+    if (field()) {
+      give(files);
+      return;
+    }
+    waiting?.disconnect();
+    waiting = new MutationObserver(() => {
+      if (!field()) return;
+      waiting.disconnect();
+      setTimeout(give, 100, files); // React has put the field there, and listens to it a moment later
+    });
+    waiting.observe(document.body, { childList: true, subtree: true });
+    setTimeout(() => waiting.disconnect(), WAIT_MS);
+    asked += 1;
+    tell("files_wait", asked);
+  };
+
+  listen("dragenter", (event) => {
+    if (!holdsFiles(event.dataTransfer)) return;
+    deep += 1;
+    show(!isOwn(event));
+  });
+  listen("dragleave", (event) => {
+    if (!holdsFiles(event.dataTransfer)) return;
+    deep = Math.max(0, deep - 1);
+    if (deep === 0) show(false);
+  });
+  listen("dragover", (event) => {
+    if (holdsFiles(event.dataTransfer) && !isOwn(event)) event.preventDefault(); // or the browser would open the file
+  });
+  listen("drop", (event) => {
+    deep = 0;
+    show(false);
+    if (!holdsFiles(event.dataTransfer) || isOwn(event)) return;
+    event.preventDefault();
+    take([...event.dataTransfer.files]);
+  });
+  listen("paste", (event) => {
+    if (event.target.closest?.("input, textarea") || !event.clipboardData?.files.length) return;
+    event.preventDefault();
+    take([...event.clipboardData.files]);
+  });
+
+  return {
+    serve(next) {
+      tell = next;
+    },
+    servesStill: (that) => tell === that,
+    stop() {
+      ends.abort();
+      waiting?.disconnect();
+    },
+  };
+}
