@@ -145,11 +145,14 @@ def show_snapshot() -> None:
 
 
 def show_freezer(stream: LiveStream) -> None:
-    """Keep the picture of this moment, to look at and to download."""
+    """Let video and cards stand still at this moment, to look at it and to download it."""
     with st.container(horizontal=True, gap="small"):
-        st.button(
-            "Freeze picture", on_click=freeze, args=(stream,), disabled=not is_playing(), icon=":material/pause_circle:"
-        )
+        if stream.is_frozen:
+            st.button("Continue", on_click=go_on, args=(stream,), type="primary", icon=":material/play_circle:")
+        else:
+            st.button(
+                "Freeze", on_click=freeze, args=(stream,), disabled=not is_playing(), icon=":material/pause_circle:"
+            )
         frozen: bytes | None = st.session_state.get("webcam_frozen")
         if frozen is not None:
             st.download_button(
@@ -160,15 +163,25 @@ def show_freezer(stream: LiveStream) -> None:
                 on_click="ignore",
                 icon=":material/download:",
             )
-            st.button("Discard", on_click=st.session_state.pop, args=("webcam_frozen", None), icon=":material/delete:")
-    if frozen is not None:
+            if not stream.is_frozen:
+                st.button("Discard", on_click=discard, icon=":material/delete:")
+    if frozen is not None and not is_playing():
         st.image(frozen, caption="Frozen picture", width="stretch", alt="The frozen picture with its faces.")
 
 
 def freeze(stream: LiveStream) -> None:
-    picture = stream.frozen()
+    picture = stream.freeze()
     if picture is not None:
         st.session_state["webcam_frozen"] = picture
+
+
+def go_on(stream: LiveStream) -> None:
+    stream.go_on()
+    discard()
+
+
+def discard() -> None:
+    st.session_state.pop("webcam_frozen", None)
 
 
 def show_people(stream: LiveStream, problem: CameraProblem | None) -> None:
@@ -190,7 +203,7 @@ def show_people(stream: LiveStream, problem: CameraProblem | None) -> None:
             ("Every face in view gets a box, a number and a card here.", "Nothing is recorded."),
         )
         return
-    snapshot = stream.analysis.snapshot()
+    snapshot = stream.shown()
     if stream.failing:
         st.html(figures(snapshot))
         notice(
@@ -210,7 +223,7 @@ def show_people(stream: LiveStream, problem: CameraProblem | None) -> None:
 
 def show_chart(stream: LiveStream) -> None:
     if is_playing():
-        show_expressions(stream.analysis.snapshot().people)
+        show_expressions(stream.shown().people)
 
 
 def every(seconds: float) -> float | None:
@@ -234,12 +247,14 @@ def show_page() -> None:
     size_wh = choose(stream)
     problem = camera_problem("webcam_watch")
     privacy_line()
-    left, right = st.columns([3, 2], gap="medium")
-    with left, st.container(key="picture"):
+    # On a phone below each other in this order; otherwise style.css puts the chart under the video.
+    video, people, chart = st.columns(3, gap="medium")
+    with video, st.container(key="live_video"):
         show_camera(stream, size_wh, settings, problem)
-        st.fragment(run_every=every(CHART_EVERY_S))(show_chart)(stream)
-    with right, st.container(key="faces"):
+    with people, st.container(key="live_people"):
         st.fragment(run_every=every(CARDS_EVERY_S))(show_people)(stream, problem)
+    with chart, st.container(key="live_chart"):
+        st.fragment(run_every=every(CHART_EVERY_S))(show_chart)(stream)
 
 
 show_page()

@@ -147,7 +147,9 @@ def test_a_refusal_is_reported_once_and_cleared_when_the_visitor_allows_it(visit
     visit.start()
     visit.wait_for("refused")
     assert visit.runs == before + 1
-    visit.video.get_by_text("NotAllowedError").wait_for()  # streamlit-webrtc got the rejection as it was
+    own = visit.video.get_by_text("NotAllowedError")
+    own.wait_for(state="attached")  # streamlit-webrtc got the rejection as it was
+    assert not own.is_visible(), "the page says it once, in its own words"
     visit.start()
     visit.quiet()
     assert visit.runs == before + 1, "known already"
@@ -193,7 +195,7 @@ def test_each_error_of_a_browser_is_one_problem(visit: Visit) -> None:
         visit.start()
         visit.wait_for(problem)
         assert visit.runs == before + 1, error
-        visit.video.get_by_text(f"{error.split()[0]}: as the test wants it").wait_for()
+        visit.video.get_by_text(f"{error.split()[0]}: as the test wants it").wait_for(state="attached")
 
 
 def test_a_failure_followed_by_a_better_attempt_is_not_reported(visit: Visit) -> None:
@@ -289,7 +291,7 @@ def test_a_wrapper_under_somebody_elses_is_left_and_silent(visit: Visit) -> None
     assert frame.evaluate("() => navigator.mediaDevices.getUserMedia.somebody") is True
     before = visit.runs
     visit.start()
-    visit.video.get_by_text("NotAllowedError").wait_for()
+    visit.video.get_by_text("NotAllowedError").wait_for(state="attached")
     visit.quiet()
     assert visit.runs == before
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from playwright.sync_api import Browser
 
 from tests.browser.conftest import Watched
 from tests.builders import photo_of_many, photo_of_one, png
@@ -170,3 +171,19 @@ def test_two_pictures_stand_in_a_row_and_one_is_pressed(open_browser: OpenBrowse
     browser.settle()
     assert page.locator(".ft-card").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_camera_that_is_refused_gets_the_help_of_the_webcam(
+    launch_chromium: Callable[..., Browser], app_url: str
+) -> None:
+    chromium = launch_chromium("--use-fake-device-for-media-stream", "--deny-permission-prompts")
+    try:
+        context = chromium.new_context(viewport={"width": 1280, "height": 900})
+        context.set_default_timeout(20_000)
+        browser = Watched(context.new_page(), app_url)
+        browser.visit("Photo")
+        browser.page.get_by_role("radio", name="Camera", exact=True).click()
+        notice = browser.page.locator(".ft-notice", has_text="The camera is not allowed")
+        notice.get_by_text("Load this page again").wait_for()
+    finally:
+        chromium.close()

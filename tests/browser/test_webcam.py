@@ -151,8 +151,8 @@ def test_a_trait_can_be_switched_off_while_the_camera_is_on(visit: Callable[...,
 def test_a_picture_can_be_frozen_and_taken_home(visit: Callable[..., Visitor], still: Scene) -> None:
     visitor = visit()
     visitor.play()
-    visitor.page.get_by_role("button", name="Freeze picture").click()
-    visitor.page.get_by_role("img", name="The frozen picture").wait_for()
+    visitor.page.get_by_role("button", name="Freeze").click()
+    visitor.page.get_by_role("button", name="Continue").wait_for()
     with visitor.page.expect_download() as waiting:
         visitor.page.get_by_role("button", name="Download", exact=True).click()
     assert waiting.value.suggested_filename.endswith(".jpg")
@@ -161,9 +161,9 @@ def test_a_picture_can_be_frozen_and_taken_home(visit: Callable[..., Visitor], s
     left, top, right, bottom = still.boxes(0)[0] * (width / still.size_wh[0])
     mirrored = np.array([width - right, top, width - left, bottom])
     assert best_overlap(mirrored, drawn_boxes(frozen)) >= 0.6
+    visitor.page.get_by_role("button", name="Continue").click()
+    visitor.page.get_by_role("button", name="Freeze").wait_for()
     assert visitor.frame.evaluate(SHOWS_VIDEO), "the video goes on"
-    visitor.page.get_by_role("button", name="Discard").click()
-    visitor.page.get_by_role("img", name="The frozen picture").wait_for(state="detached")
 
 
 def test_stop_and_start_again(visit: Callable[..., Visitor], still: Scene) -> None:

@@ -185,15 +185,16 @@ def test_colours_stay_what_they_are(stream: LiveStream, size_wh: tuple[int, int]
 
 
 def test_frozen_picture_is_what_the_visitor_sees(stream: LiveStream) -> None:
-    assert stream.frozen() is None
+    assert stream.freeze() is None
     stream.mirrored = False
     play_until(stream, has_box)
 
-    frozen = stream.frozen()
+    frozen = stream.freeze()
     assert frozen is not None
     straight = decode_image(frozen)
     stream.mirrored = True
-    mirrored_bytes = stream.frozen()
+    stream.go_on()
+    mirrored_bytes = stream.freeze()
     assert mirrored_bytes is not None
     mirrored = decode_image(mirrored_bytes)
 
@@ -202,6 +203,45 @@ def test_frozen_picture_is_what_the_visitor_sees(stream: LiveStream) -> None:
     below = slice(200, 480)  # the label, above the box, is drawn the other way round and may lie elsewhere
     difference = np.abs(straight[below].astype(int) - mirrored[below, ::-1].astype(int)).mean()
     assert difference < 4
+
+
+def test_frozen_video_and_cards_stand_still_until_they_go_on(stream: LiveStream) -> None:
+    play_until(stream, has_box)
+    stream.freeze()
+    then = stream.shown()
+    dark = av.VideoFrame.from_ndarray(np.zeros((480, 480, 3), dtype=np.uint8), format="rgb24")
+    assert rgb(stream.on_frame(dark)).mean() > 30, "the frozen frame, not the camera's"
+    assert stream.shown() is then
+    stream.go_on()
+    assert rgb(stream.on_frame(dark))[300:].mean() < 20
+    assert stream.shown() is not then
+
+
+def test_a_stream_that_ends_is_not_frozen_any_more(stream: LiveStream) -> None:
+    play_until(stream, has_box)
+    stream.freeze()
+    stream.on_ended()
+    assert not stream.is_frozen
+
+
+def test_labels_say_what_the_cards_say_until_these_are_drawn_again(
+    stream: LiveStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def spy(image: NDArray[np.uint8], result: AnalysisResult, *_: object) -> NDArray[np.uint8]:
+        drawn.append(result.faces[0].traits)
+        return image
+
+    play_until(stream, has_box)
+    on_card = stream.shown().people[0].tracked.face.traits
+    monkeypatch.setattr("ui.live.stream.annotate", spy)
+    while len(drawn) < 3:
+        stream.on_frame(video_frame())
+    assert all(traits is on_card for traits in drawn)
+    monkeypatch.setattr("ui.live.stream._CARDS_KEPT_S", -1.0)
+    stream.on_frame(video_frame())
+    assert drawn[-1] is not on_card
 
 
 def test_crop_of_a_person_stands_still_and_goes_with_the_person(stream: LiveStream) -> None:

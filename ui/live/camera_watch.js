@@ -51,6 +51,7 @@ function startWatch(ofPage) {
 
   const report = (problem) => {
     clearTimeout(timer);
+    if (!stopped) for (const frame of listening.keys()) showOwnError(frame, problem === null);
     if (stopped || problem === known) return;
     known = problem;
     tell("problem", problem);
@@ -109,6 +110,18 @@ function startWatch(ofPage) {
       listening.forEach((one) => one.stop());
     },
   };
+}
+
+/* Show streamlit-webrtc's own words for a failure, or hide them: one message on the page is enough. */
+function showOwnError(frame, shown) {
+  const inside = frame === SELF ? null : frame.contentDocument;
+  if (!inside?.head) return;
+  inside.getElementById("facetraits-quiet")?.remove();
+  if (shown) return;
+  const style = inside.createElement("style");
+  style.id = "facetraits-quiet";
+  style.textContent = ".MuiAlert-root { display: none; }";
+  inside.head.append(style);
 }
 
 /* Replace devices.getUserMedia by one that does the same and calls back; returns what takes it away again. */

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
-from collections.abc import Callable
-from typing import Any, Final
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 import av
 import cv2
@@ -14,7 +17,8 @@ from numpy.typing import NDArray
 from streamlit_webrtc import Translations, VideoHTMLAttributes, WebRtcMode, webrtc_streamer
 
 from facetraits.faces.annotate import annotate
-from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis, LiveSnapshot
+from facetraits.types import FaceTraits
+from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis, LiveSnapshot, NumberedFaces
 from facetraits.video.pictures import shown_rgb
 from facetraits.video.tracked import TrackedFace
 from ui.live.connection import ConnectionSettings, keep_transport_policy
@@ -29,6 +33,7 @@ STREAM_KEY: Final = "webcam"
 _BUTTONS: Final[Translations] = {"start": "Start camera", "stop": "Stop camera", "select_device": "Choose camera"}
 _FRAMES_PER_SECOND: Final = 30
 _FROZEN_QUALITY: Final = 93
+_CARDS_KEPT_S: Final = 4.0  # labels follow cards that are not older; a page that is not looked at draws none
 
 # A frame passes through several threads, and Python lets one that computes go on for 5 ms before another gets its turn:
 # together more than a frame's time.
@@ -67,6 +72,8 @@ class LiveStream:
         self._on_left = on_left
         self._drawing_fails = False
         self._crops: dict[int, tuple[bool, bytes]] = {}
+        self._on_cards: tuple[float, dict[int, FaceTraits]] = (-math.inf, {})
+        self._frozen: _Frozen | None = None
         self._track: LiveTrack | None = None
 
     def track(self) -> LiveTrack:
@@ -88,8 +95,10 @@ class LiveStream:
         """
         try:
             image = shown_rgb(frame)
-            found = self.analysis.add_frame(image, still_connected)
-            if found.numbers:
+            found = self._as_on_cards(self.analysis.add_frame(image, still_connected))
+            if (frozen := self._frozen) is not None:
+                frame = _to_frame(frozen.drawn)
+            elif found.numbers:
                 drawn = annotate(image, found.result, found.numbers, self.mirrored)
                 frame = _to_frame(drawn)
         except Exception:
@@ -104,6 +113,7 @@ class LiveStream:
         """Forget everything of the stream that has ended."""
         self.analysis.end()
         self._crops = {}
+        self._frozen = None
         if self._on_left is not None:
             self._on_left(self.analysis)
 
@@ -111,6 +121,21 @@ class LiveStream:
     def failing(self) -> bool:
         """Whether the analysis fails, so that the picture is shown as it comes."""
         return self._drawing_fails or self.analysis.snapshot().failing
+
+    def shown(self) -> LiveSnapshot:
+        """What the cards show: the moment that is frozen, or the present.
+
+        Until the next call, or for some seconds, the labels in the video say the same.
+        """
+        if self._frozen is not None:
+            return self._frozen.snapshot
+        snapshot = self.analysis.snapshot()
+        self._on_cards = time.monotonic(), _answers(snapshot)
+        return snapshot
+
+    def _as_on_cards(self, found: NumberedFaces) -> NumberedFaces:
+        at_s, answers = self._on_cards
+        return found if time.monotonic() - at_s > _CARDS_KEPT_S else _relabelled(found, answers)
 
     def crops(self, snapshot: LiveSnapshot) -> dict[int, bytes]:
         """A small JPEG of each person by number: the first good view, so that the pictures stand still."""
@@ -125,14 +150,49 @@ class LiveStream:
         self._crops = kept  # replaced, never changed: the stream may end in another thread meanwhile
         return {number: crop for number, (_, crop) in kept.items()}
 
-    def frozen(self) -> bytes | None:
-        """The newest analysed frame as JPEG, with its boxes, as the visitor sees it; None before the first."""
+    @property
+    def is_frozen(self) -> bool:
+        """Whether video and cards stand still."""
+        return self._frozen is not None
+
+    def freeze(self) -> bytes | None:
+        """Let video and cards stand still at the newest analysed frame, until ``go_on`` or the end of the connection.
+
+        Returns:
+            The frame as JPEG, with its boxes, as the visitor sees it; None before the first, and nothing is frozen.
+        """
         snapshot = self.analysis.snapshot()
         if snapshot.image is None or snapshot.faces is None:
             return None
-        drawn = annotate(snapshot.image, snapshot.faces.result, snapshot.faces.numbers, self.mirrored)
+        faces = _relabelled(snapshot.faces, _answers(snapshot))
+        drawn = annotate(snapshot.image, faces.result, faces.numbers, self.mirrored)
+        self._frozen = _Frozen(snapshot, drawn)
         picture: NDArray[np.uint8] = np.ascontiguousarray(drawn[:, ::-1]) if self.mirrored else drawn
         return to_jpeg(picture, _FROZEN_QUALITY)
+
+    def go_on(self) -> None:
+        """Show the present again."""
+        self._frozen = None
+
+
+class _Frozen(NamedTuple):
+    """A moment of the video, and its frame with boxes, (H, W, 3) RGB."""
+
+    snapshot: LiveSnapshot
+    drawn: NDArray[np.uint8]
+
+
+def _answers(snapshot: LiveSnapshot) -> dict[int, FaceTraits]:
+    """What is known of each person, by number."""
+    return {person.tracked.track_id: person.tracked.face.traits for person in snapshot.people}
+
+
+def _relabelled(found: NumberedFaces, answers: Mapping[int, FaceTraits]) -> NumberedFaces:
+    faces = tuple(
+        replace(face, traits=answers.get(number, face.traits))
+        for number, face in zip(found.numbers, found.result.faces, strict=True)
+    )
+    return replace(found, result=replace(found.result, faces=faces))
 
 
 # OpenCV turns one colour space into the other in 0.3 ms; PyAV takes 1.5 ms and starts threads for every single frame.

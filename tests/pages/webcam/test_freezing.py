@@ -28,9 +28,10 @@ def test_a_picture_can_be_frozen_and_taken_home(open_page: Callable[[], AppTest]
     page.toggle("webcam_mirror").set_value(False).run()
     face = drawn_boxes(show_people(page, portrait()))[0]
     assert "Download" not in buttons(page)
-    button(page, "Freeze picture").click().run()
+    button(page, "Freeze").click().run()
     assert not page.exception
-    assert {"Download", "Discard"} <= set(buttons(page))
+    assert {"Download", "Continue"} <= set(buttons(page))
+    assert "Freeze" not in buttons(page)
     frozen = decode_image(page.session_state["webcam_frozen"])
     assert best_overlap(face, drawn_boxes(frozen)) > 0.9
     turn(page, OFF)
@@ -42,14 +43,14 @@ def test_a_picture_can_be_frozen_and_taken_home(open_page: Callable[[], AppTest]
 def test_a_frozen_picture_is_what_the_mirror_showed(open_page: Callable[[], AppTest]) -> None:
     page = turn(open_page(), PLAYING)
     left, top, right, bottom = drawn_boxes(show_people(page, portrait()))[0]
-    button(page, "Freeze picture").click().run()
+    button(page, "Freeze").click().run()
     frozen = decode_image(page.session_state["webcam_frozen"])
     assert best_overlap(np.array([480 - right, top, 480 - left, bottom]), drawn_boxes(frozen)) > 0.9
 
 
 def test_freezing_before_the_first_answer_does_nothing(open_page: Callable[[], AppTest]) -> None:
     page = turn(open_page(), PLAYING)
-    button(page, "Freeze picture").click().run()
+    button(page, "Freeze").click().run()
     assert not page.exception
     assert "Download" not in buttons(page)
 
@@ -64,7 +65,7 @@ def test_nothing_is_written_to_disk(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     page = turn(open_page(), PLAYING)
     show_people(page, portrait())
-    button(page, "Freeze picture").click().run()
+    button(page, "Freeze").click().run()
     turn(page, OFF)
     assert [path for path in written_files if not path.startswith("/dev/")] == []
     assert list(tmp_path.iterdir()) == []

@@ -40,7 +40,7 @@ def test_before_the_camera_is_on_the_page_says_what_to_do(open_page: Callable[[]
     assert "The camera is off" in text(page)
     assert "Your pictures stay on the machine" in text(page)
     assert tracks(page) == []
-    assert button(page, "Freeze picture").disabled
+    assert button(page, "Freeze").disabled
     assert not page.selectbox("webcam_resolution").disabled
     assert not page.get("camera_input")
 
@@ -49,7 +49,7 @@ def test_while_connecting_the_page_says_so(open_page: Callable[[], AppTest]) -> 
     page = turn(open_page(), CONNECTING)
     assert "Connecting" in text(page)
     assert page.selectbox("webcam_resolution").disabled
-    assert button(page, "Freeze picture").disabled
+    assert button(page, "Freeze").disabled
     assert not page.get("camera_input")
 
 
