@@ -13,8 +13,9 @@ from ui.performance import cached, fairness, report_views, steadiness, training_
 from ui.performance.evidence import Evidence
 from ui.shell import start_page
 
+_OVERVIEW: Final = "Leaderboard"  # the view that begins with the app's own figures
 _VIEWS: Final[Mapping[str, Callable[[Evidence, TraitName], None]]] = {
-    "Leaderboard": report_views.show_leaderboard,
+    _OVERVIEW: report_views.show_leaderboard,
     "Confusion matrix": report_views.show_confusion,
     "Confidence": report_views.show_confidence,
     "Age error": fairness.show_age_error,
@@ -42,7 +43,7 @@ def choose_view(trait: TraitName) -> str:
     return st.segmented_control(
         "View",
         [view for view in _VIEWS if view != "Age error" or trait == "age"],
-        default="Leaderboard",
+        default=_OVERVIEW,
         required=True,
         key="view",
         bind="query-params",
@@ -53,16 +54,19 @@ def choose_view(trait: TraitName) -> str:
 def show_page() -> None:
     start_page("Model performance", "📊", layout="wide")
     st.title("Model performance", anchor=False)
-    lead(
-        "How good are the networks, how do they compare with others, for whom are they worse, and is their confidence "
-        "reliable? Every figure was measured on held-out pictures and names its source."
-    )
+    with st.container(key="performance_lead"):
+        lead(
+            "How good are the networks, how do they compare with others, for whom are they worse, and is their "
+            "confidence reliable? Every figure was measured on held-out pictures and names its source."
+        )
     evidence = cached.get_evidence()
     for problem in evidence.problems:
         notice("hint", "Left out", problem)
     trait = choose_trait()
-    report_views.headlines(evidence, trait)
-    _VIEWS[choose_view(trait)](evidence, trait)
+    view = choose_view(trait)
+    if view == _OVERVIEW:
+        report_views.headlines(evidence, trait)
+    _VIEWS[view](evidence, trait)
 
 
 show_page()

@@ -25,11 +25,11 @@ def show_home() -> None:
     _take_photos()
     with st.container(key="home_buttons"):
         photo, webcam, visitors = st.columns(3)
-        if photo.button("Try a sample", type="primary", icon=":material/face:"):
+        if photo.button("Try a sample", type="primary", width="stretch", icon=":material/face:"):
             st.switch_page("pages/1_Photo.py", query_params={"source": "sample"})
-        if webcam.button("Turn on the webcam", type="primary", icon=":material/videocam:"):
+        if webcam.button("Use the webcam", type="primary", width="stretch", icon=":material/videocam:"):
             st.switch_page("pages/2_Webcam.py")
-        if visitors.button("Count visitors", type="primary", icon=":material/storefront:"):
+        if visitors.button("Count visitors", type="primary", width="stretch", icon=":material/storefront:"):
             st.switch_page("pages/3_Visitors.py")
     privacy_line()
 

@@ -47,7 +47,7 @@ def test_home_prepares_the_drawing_of_charts() -> None:
     ("button", "title"),
     [
         ("Try a sample", "Photo"),
-        ("Turn on the webcam", "Webcam"),
+        ("Use the webcam", "Webcam"),
         ("Count visitors", "Visitors"),
     ],
 )

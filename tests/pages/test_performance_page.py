@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,7 +137,8 @@ def test_without_reports_every_view_is_a_sentence(tmp_path: Path, monkeypatch: p
     for view in VIEWS:
         page = open_page("age", view)
         assert charts(page) == 0
-        assert "There is no report of the app's own networks for this trait" in raw(page)
+        assert "ft-hint" in re.sub(r"<style>.*?</style>", "", raw(page), flags=re.DOTALL), view
+        assert ("There is no report of the app's own networks for this trait" in raw(page)) == (view == "Leaderboard")
 
 
 def test_reports_of_other_weights_are_not_shown_as_ours(models: Path) -> None:

@@ -22,8 +22,8 @@ REPORT = utkface_report()
 AGES = {name: REPORT.ages[name] for name in ("0-20", "21-40", "41-60", "61-80", "81+")}
 BINS = reliability_bins(REPORT.classes["gender"])
 CURVES = [
-    Curve("one", (3.0, 2.0, 1.0), (3.0, 2.0, 2.5), best=2, over=3),
-    Curve("two", (2.0,), (1.0,), best=1, over=None),
+    Curve("one", (3.0, 2.0, 1.0), (3.0, 2.0, 2.5), kept=2, over=3),
+    Curve("two", (2.0,), (1.0,), kept=1, over=None),
 ]
 DOTS = [Dot("a", 0.9, 0.8, 0.95, "90.0%", "a: 90%", "profile"), Dot("b", 0.7, 0.7, 0.7, "70.0%", "b: 70%", "published")]
 
@@ -96,6 +96,13 @@ def test_a_dot_plot_of_equal_values_has_room() -> None:
     chart = charts.dot_plot([DOTS[1]], "Right", percent=True).to_dict()
     low, high = layers(chart, "point")[0]["encoding"]["x"]["scale"]["domain"]
     assert low < 0.7 < high <= 1
+
+
+def test_a_dot_plot_of_changes_shows_those_below_zero() -> None:
+    dots = [DOTS[0]._replace(value=value, low=value, high=value) for value in (-0.6, 0.5)]
+    chart = charts.dot_plot(dots, "Change", percent=False, mark_at=0.0).to_dict()
+    low, high = layers(chart, "point")[0]["encoding"]["x"]["scale"]["domain"]
+    assert low < -0.6 and high > 0.5
 
 
 @pytest.mark.parametrize(("norm", "text"), [("counts", "{n:,}"), ("rows", "{share:.0%}"), ("columns", "{share:.0%}")])

@@ -116,7 +116,8 @@ def dot_plot(
     low = min(min(dot.low for dot in dots), *([] if mark_at is None else [mark_at]), *[dot.value for dot in dots])
     high = max(max(dot.high for dot in dots), *([] if mark_at is None else [mark_at]), *[dot.value for dot in dots])
     room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
-    domain = [max(0.0, low - room), min(1.0, high + room) if percent else high + room]
+    # An axis of what cannot be negative begins at 0; changes may be.
+    domain = [max(0.0, low - room) if low >= 0 else low - room, min(1.0, high + room) if percent else high + room]
     y = alt.Y(
         "row:N", axis=None, sort=None, scale=alt.Scale(domain=[row["row"] for row in rows], type="point", padding=0.62)
     )

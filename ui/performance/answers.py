@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from facetraits.reports.evaluation_report import EvaluationReport
@@ -229,9 +229,9 @@ def age_cells(pairs: Iterable[tuple[int, int, int]], width: int) -> tuple[list[d
     return found, means
 
 
-def age_sentence(ages: Mapping[str, AgeErrors]) -> str:
-    """How far off, and in which direction."""
-    groups = {name: ages[name] for name in AGE_GROUP_RANGES if name in ages and ages[name].n}
+def age_sentence(ages: Mapping[str, AgeErrors], ranges: Collection[str] = AGE_GROUP_RANGES) -> str:
+    """How far off, for which of the ranges of ages least and most, and in which direction."""
+    groups = {name: ages[name] for name in ranges if name in ages and ages[name].n}
     best = min(groups, key=lambda name: groups[name].mae)
     worst = max(groups, key=lambda name: groups[name].mae)
     text = f"It is off by {ages['all'].mae:.1f} years on average. " if "all" in ages else ""

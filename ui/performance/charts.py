@@ -242,13 +242,13 @@ class Curve(NamedTuple):
     Attributes:
         run: name of the training.
         training, validation: values, one per epoch from 1.
-        best: epoch with the lowest validation loss; over: first epoch of over-training, if the curve shows one.
+        kept: epoch whose weights are used; over: first epoch of over-training, if the curve shows one.
     """
 
     run: str
     training: tuple[float, ...]
     validation: tuple[float, ...]
-    best: int
+    kept: int
     over: int | None
 
 
@@ -257,7 +257,7 @@ def learning_curves(
 ) -> alt.LayerChart:
     """Training (dashed) and validation (solid) over the epochs of one run or two.
 
-    A vertical line marks the best epoch; where training went on after it, the region is shaded.
+    A vertical line marks the epoch whose weights are used; the region of over-training is shaded.
     """
     last = max(len(curve.training) for curve in curves)
     x = alt.X(
@@ -269,12 +269,12 @@ def learning_curves(
     layers = []
     for curve, colour in zip(curves, colours, strict=False):
         if curve.over is not None:
-            region = [{"epoch": curve.best, "end": len(curve.training) + 0.3}]
+            region = [{"epoch": curve.over - 1, "end": len(curve.training) + 0.3}]
             layers.append(
                 layer(region).mark_rect(fill=colour, opacity=0.12, aria=False).encode(x=x, x2=alt.X2("end:Q"))
             )
-        best = layer([{"epoch": curve.best, "text": f"best: {curve.best}"}])
-        layers.append(best.mark_rule(stroke=colour, strokeWidth=1.5, aria=False).encode(x=x))
+        kept = layer([{"epoch": curve.kept}])
+        layers.append(kept.mark_rule(stroke=colour, strokeWidth=1.5, aria=False).encode(x=x))
         for part, values in (("training", curve.training), ("validation", curve.validation)):
             rows = [
                 {

@@ -29,6 +29,7 @@ from ui.performance.models import (
     reports_of,
 )
 from ui.performance.report_views import choose_report
+from ui.performance.young import show_young
 
 _AGE_BIN_YEARS: Final = 5
 
@@ -57,6 +58,7 @@ def show_age_error(evidence: Evidence, trait: TraitName) -> None:
         subheading("Too young or too old?")
         draw(report_charts.bias_bars(answers.bias_rows(groups)), said)
     numbers(table)
+    show_young(report.age_pairs)
     _heat_map(report)
     _cumulative(reports, report)
     origin_of_reports([report], table, f"age-{report_key(report)}")

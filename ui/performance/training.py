@@ -76,7 +76,7 @@ def counterpart(metric: str, run: TrainingRun) -> str | None:
 
 def curve(run: TrainingRun, metric: str) -> Curve:
     """One metric of a run, ready to be drawn."""
-    return Curve(run.name, run.columns[metric], run.columns[f"val_{metric}"], run.best_epoch, run.over_training_from)
+    return Curve(run.name, run.columns[metric], run.columns[f"val_{metric}"], run.kept_epoch, run.over_training_from)
 
 
 def curve_sentence(run: TrainingRun) -> str:

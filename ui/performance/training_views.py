@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Final
 
 import streamlit as st
 
@@ -36,6 +37,15 @@ from ui.performance.training import (
     runs_of,
     stacked,
 )
+
+# Where the download is smaller than the number in the set's publication.
+_PUBLISHED_SIZES: Final[Mapping[str, str]] = {
+    "utkface": (
+        "Researchers know UTKFace as a set of 23,708 cropped and aligned faces. The copy that these networks learned "
+        "from holds fewer of them, so figures differ a little from those of the whole set. The training uses every "
+        "picture that the folder holds."
+    ),
+}
 
 
 def show_curves(evidence: Evidence, trait: TraitName) -> None:
@@ -137,6 +147,8 @@ def show_data(evidence: Evidence, trait: TraitName) -> None:
     distribution = summary.distributions[label]
     said = distribution_sentence(distribution)
     sentence(f"{summary.title}: {summary.pictures:,} pictures in the download. {said}")
+    if summary.name in _PUBLISHED_SIZES:
+        explain(_PUBLISHED_SIZES[summary.name])
     legend(
         {
             "used for training": (report_charts.SPLIT_COLOURS["train"], "block"),
