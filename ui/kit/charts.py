@@ -98,6 +98,8 @@ KIND_COLOURS: Final[Mapping[str, str]] = {
     "few": "var(--ft-quiet)",
 }
 _HOLLOW: Final = ("published", "few")
+_FILLED_LOOK: Final[Mapping[str, Any]] = {"size": 110, "filled": True}
+_HOLLOW_LOOK: Final[Mapping[str, Any]] = {"size": 90, "filled": False, "shape": "diamond", "strokeWidth": 2}
 
 
 def dot_plot(
@@ -113,6 +115,8 @@ def dot_plot(
         dense: less space between rows.
     """
     rows = [dot._asdict() | {"row": str(i)} for i, dot in enumerate(dots)]
+    filled = [row for row in rows if row["kind"] not in _HOLLOW]
+    hollow = [row for row in rows if row["kind"] in _HOLLOW]
     low = min(min(dot.low for dot in dots), *([] if mark_at is None else [mark_at]), *[dot.value for dot in dots])
     high = max(max(dot.high for dot in dots), *([] if mark_at is None else [mark_at]), *[dot.value for dot in dots])
     room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
@@ -138,12 +142,11 @@ def dot_plot(
         layer(rows)
         .mark_rule(strokeWidth=3, opacity=0.55, aria=False)
         .encode(x="low:Q", x2="high:Q", y=y, color=colour),
-        layer([row for row in rows if row["kind"] not in _HOLLOW])
-        .mark_point(size=110, filled=True, opacity=1)
-        .encode(x=x, y=y, color=colour, tooltip=tooltip, description=said),
-        layer([row for row in rows if row["kind"] in _HOLLOW])
-        .mark_point(size=90, filled=False, shape="diamond", strokeWidth=2, opacity=1)
-        .encode(x=x, y=y, color=colour, tooltip=tooltip, description=said),
+        *(
+            layer(kind).mark_point(opacity=1, **look).encode(x=x, y=y, color=colour, tooltip=tooltip, description=said)
+            for kind, look in ((filled, _FILLED_LOOK), (hollow, _HOLLOW_LOOK))
+            if kind  # to screen readers a layer without marks is a picture without words
+        ),
         layer(rows)
         .mark_text(align="left", limit=alt.expr("width - 90"), **words)
         .encode(x=alt.value(0), y=y, text="name:N"),
