@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 import streamlit as st
 from streamlit import net_util
 
+from ui.kit.lost_session import tell_of_lost_session
 from ui.kit.uploads import open_page
 from ui.visitors import cached
 
@@ -63,6 +64,7 @@ def start_page(title: str, icon: str, layout: Literal["centered", "wide"] = "cen
     with st.container(key="phone_navigation", horizontal=True, gap="xxsmall"):
         _links()
         _recording_sign()
+    tell_of_lost_session()
 
 
 def _recording_sign() -> None:
