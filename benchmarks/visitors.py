@@ -48,15 +48,15 @@ PEERS = {"read the log": "pandas.read_sql", "match the sales": "scipy.sparse.csg
 
 def all_patterns(frame: pd.DataFrame) -> None:
     """What every part of the page's view of patterns computes, findings included."""
-    patterns.summary(frame, "leave out", BERLIN)
+    patterns.summary(frame, BERLIN)
     patterns.by_hour(frame, BERLIN)
     patterns.by_day(frame, BERLIN)
     patterns.weekday_hour(frame, BERLIN)
     patterns.by_group(frame)
     patterns.mood_by_outcome(frame)
     for by in (("age_group",), ("gender",), ("age_group", "gender"), ("mood",), ("weekday",), ("part_of_day",)):
-        patterns.conversion(frame, by, "leave out", BERLIN)
-    patterns.findings(frame, "leave out", BERLIN)
+        patterns.conversion(frame, by, BERLIN)
+    patterns.findings(frame, BERLIN)
 
 
 def tasks_of(store: VisitStore, url: str, till: bytes) -> dict[str, Callable[[], object]]:
@@ -69,7 +69,7 @@ def tasks_of(store: VisitStore, url: str, till: bytes) -> dict[str, Callable[[],
         "read the log": store.frame,
         f"read the log: {PEERS['read the log']}": lambda: pd.read_sql("SELECT * FROM visits ORDER BY started", engine),
         "patterns": lambda: all_patterns(frame),
-        "findings alone": lambda: patterns.findings(frame, "leave out", BERLIN),
+        "findings alone": lambda: patterns.findings(frame, BERLIN),
         TOGETHER: lambda: all_patterns(store.frame()),
         "export as CSV": lambda: to_csv(frame, BERLIN),
         "export as Parquet": lambda: to_parquet(frame),

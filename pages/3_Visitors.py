@@ -14,7 +14,10 @@ from ui.shell import start_page
 from ui.visitors import cached
 from ui.visitors.access import admitted
 from ui.visitors.data import show_data
+from ui.visitors.demonstration import demonstration, show_banner
+from ui.visitors.last_import import forget_import
 from ui.visitors.log import store_errors_as_notices
+from ui.visitors.marking import forget_marks
 from ui.visitors.now import show_now
 from ui.visitors.patterns import show_patterns
 from ui.visitors.recording import show_recording
@@ -30,6 +33,7 @@ _VIEWS: Final[Mapping[str, Callable[[VisitStore, ZoneInfo], None]]] = {
     "Recording": show_recording,
     "Data": show_data,
 }
+_LOG: Final = "visitors_log"  # identity of the log that the views show
 
 
 def opened_store() -> VisitStore | None:
@@ -52,8 +56,16 @@ def show_log(store: VisitStore, zone: ZoneInfo) -> None:
     with st.container(key="visitors_top"), store_errors_as_notices():
         show_sign(store)
         show_camera()
-    view = st.segmented_control("View", tuple(_VIEWS), required=True, key=VIEW_KEY, label_visibility="collapsed")
-    _VIEWS[view or "Now"](store, zone)
+    views = tuple(_VIEWS)
+    view = st.segmented_control("View", views, required=True, key=VIEW_KEY, label_visibility="collapsed") or "Now"
+    with store_errors_as_notices():
+        show_banner(store, view)
+    shown = demonstration() or store
+    if st.session_state.setdefault(_LOG, shown.identity) != shown.identity:  # nothing of the other log is undone here
+        st.session_state[_LOG] = shown.identity
+        forget_import()
+        forget_marks()
+    _VIEWS[view](store if view == "Recording" else shown, zone)
 
 
 def show_page() -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote, quote_plus
 from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import QueuePool
 
 from facetraits.errors import UserError
 
@@ -126,6 +127,22 @@ def engine_for(url: URL) -> Engine:
     # Options in the URL take precedence.
     arguments = {name: value for name, value in patience.items() if name not in url.query}
     return create_engine(url, pool_timeout=_BUSY_S, pool_pre_ping=True, connect_args=arguments, hide_parameters=True)
+
+
+def memory_engine() -> Engine:
+    """An engine for a database in memory, which one thread after the other uses and nothing else can open."""
+    engine = create_engine(
+        "sqlite+pysqlite://",
+        poolclass=QueuePool,
+        pool_size=1,  # a second connection would open a second, empty database
+        max_overflow=0,
+        pool_timeout=_BUSY_S,
+        connect_args={"check_same_thread": False},
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
 
 
 def _make_file(path: Path, name: str) -> None:

@@ -19,7 +19,6 @@ from facetraits.visitors.grouping import (
     YES,
     Codes,
     Rate,
-    Unknown,
     grouping_of,
     outcome_codes,
     rate_of,
@@ -50,7 +49,7 @@ class Finding(NamedTuple):
     p: float
 
 
-def findings(frame: pd.DataFrame, unknown: Unknown, zone: tzinfo = UTC) -> tuple[Finding, ...]:
+def findings(frame: pd.DataFrame, zone: tzinfo = UTC) -> tuple[Finding, ...]:
     """Groups that stand out, the most significant first; () if there are none.
 
     Compared are the age groups, genders, moods, weekdays, parts of the day and pairs of age group and gender that have
@@ -60,10 +59,9 @@ def findings(frame: pd.DataFrame, unknown: Unknown, zone: tzinfo = UTC) -> tuple
 
     Args:
         frame: visits, as of ``VisitStore.frame()``.
-        unknown: how visits with unknown outcome count.
         zone: time zone of hours and days.
     """
-    cells = _cells(frame, unknown, zone)
+    cells = _cells(frame, zone)
     compared = [(group, *_fisher_of(group, cells)) for group in _distinct(_groups(cells), cells)]
     corrected = holm([p for _, p, _ in compared])
     ranked = sorted(zip(corrected, compared, strict=True), key=lambda found: (found[0], found[1][1]))
@@ -118,7 +116,7 @@ class _Cells:
     Attributes:
         classes: of each trait, in the order of ``_TRAITS``.
         codes: per trait (cells,) the place of the class; ``len(classes)`` where it is not known.
-        n, bought: (cells,) visits that count, and purchases.
+        n, bought: (cells,) visits and purchases.
     """
 
     classes: tuple[tuple[str, ...], ...]
@@ -137,12 +135,10 @@ class _Group:
     others: NDArray[np.bool_]
 
 
-def _cells(frame: pd.DataFrame, unknown: Unknown, zone: tzinfo) -> _Cells:
+def _cells(frame: pd.DataFrame, zone: tzinfo) -> _Cells:
     grouping = grouping_of(frame, _TRAITS, zone)
     counts = grouping.counts(outcome_codes(frame)).reshape(-1, UNKNOWN + 1)
     n = counts.sum(axis=1)
-    if unknown == "leave out":
-        n = n - counts[:, UNKNOWN]
     filled = np.flatnonzero(n)
     codes = tuple(code.astype(np.int64) for code in np.unravel_index(filled, grouping.shape))
     return _Cells(grouping.classes, codes, n[filled], counts[filled, YES])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from math import sqrt
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from facetraits.visitors.visit import OUTCOMES, VISIT_CLASSES
 
-# How visits with unknown outcome count.
-Unknown = Literal["leave out", "not bought"]
 Codes = NDArray[np.int64]
 
 # Groups of fewer visits are shown but not compared.
@@ -37,7 +35,7 @@ class Rate(NamedTuple):
 
     Attributes:
         names: the group's class of each trait that was asked for.
-        n: visits that count, >= 1.
+        n: visits of the group, >= 1; those of unknown outcome count as not bought.
         bought: those of them with a purchase.
         rate: their share, in [0, 1].
         low, high: Wilson's 95% interval of the share.

@@ -1,8 +1,9 @@
 """The patterns among visits: counts over time and groups, conversion rates with intervals, and what stands out.
 
 Everything here is a pure function of ``VisitStore.frame()`` and of the zone in which hours and days are meant. A visit
-counts where it began. A conversion rate is the share of visits with a purchase; 2 of 3 is not called a pattern: rates
-carry Wilson's 95% interval, and only groups of ``ENOUGH`` visits are compared.
+counts where it began. A conversion rate is the share of all visits that ended with a purchase; a visit of unknown
+outcome counts as not bought. 2 of 3 is not called a pattern: rates carry Wilson's 95% interval, and only groups of
+``ENOUGH`` visits are compared.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from facetraits.visitors.grouping import (
     YES,
     Grouping,
     Rate,
-    Unknown,
     calendar_days,
     grouping_of,
     outcome_codes,
@@ -48,7 +48,6 @@ __all__ = [
     "MoodRow",
     "Rate",
     "Summary",
-    "Unknown",
     "WeekdayHourRow",
     "by_day",
     "by_group",
@@ -122,7 +121,7 @@ class Summary:
 
     Attributes:
         visits, bought, not_bought, unknown: numbers of visits.
-        rate: share that bought, with its interval; None where no visit counts.
+        rate: share that bought, with its interval; None without visits.
         median_duration_s: in seconds; None without visits.
         turnover: sum of the baskets of those who bought.
         baskets: how many of those who bought have a basket.
@@ -130,8 +129,6 @@ class Summary:
         first_day, last_day: days of the first and the last visit; None without visits.
         days: number of rows of ``by_day``.
         per_day: ``visits / days``; 0 without visits.
-        only_buyers_marked: there are visits with outcome "yes" but none with "no", so only ``"not bought"`` gives a
-            meaningful rate.
     """
 
     visits: int
@@ -147,15 +144,14 @@ class Summary:
     last_day: date | None
     days: int
     per_day: float
-    only_buyers_marked: bool
 
 
-def summary(frame: pd.DataFrame, unknown: Unknown, zone: tzinfo = UTC) -> Summary:
+def summary(frame: pd.DataFrame, zone: tzinfo = UTC) -> Summary:
     """The key figures; see ``Summary``."""
     visits = len(frame)
     outcomes = outcome_codes(frame)
     row = np.bincount(outcomes, minlength=len(OUTCOMES))
-    n, bought = _n_and_bought(row, unknown)
+    bought = int(row[YES])
     paid = frame["basket"].to_numpy(dtype=np.float64, na_value=np.nan)[outcomes == YES]
     # In whole cents: a sum of floats would be off by some.
     cents = np.rint(paid[~np.isnan(paid)] * 100).astype(np.int64)
@@ -166,7 +162,7 @@ def summary(frame: pd.DataFrame, unknown: Unknown, zone: tzinfo = UTC) -> Summar
         bought=bought,
         not_bought=int(row[NO]),
         unknown=int(row[UNKNOWN]),
-        rate=rate_of((), bought, n) if n else None,
+        rate=rate_of((), bought, visits) if visits else None,
         median_duration_s=float(np.median(frame["duration_s"].to_numpy(dtype=np.float64))) if visits else None,
         turnover=_to_the_cent(turnover),
         baskets=len(cents),
@@ -175,18 +171,16 @@ def summary(frame: pd.DataFrame, unknown: Unknown, zone: tzinfo = UTC) -> Summar
         last_day=days[-1].item() if visits else None,
         days=len(days),
         per_day=visits / len(days) if visits else 0.0,
-        only_buyers_marked=bought > 0 and not row[NO],
     )
 
 
-def conversion(frame: pd.DataFrame, by: Sequence[str], unknown: Unknown, zone: tzinfo = UTC) -> tuple[Rate, ...]:
+def conversion(frame: pd.DataFrame, by: Sequence[str], zone: tzinfo = UTC) -> tuple[Rate, ...]:
     """The conversion rate of each group that has visits, in the order of the classes.
 
     Args:
         frame: visits, as of ``VisitStore.frame()``.
         by: one or more of ``age_group``, ``gender``, ``ethnicity``, ``mood``, ``source``, ``weekday``,
             ``part_of_day``, ``hour``. Visits that lack one of these traits belong to no group.
-        unknown: how visits with unknown outcome count.
         zone: time zone of hours and days.
 
     Raises:
@@ -197,7 +191,7 @@ def conversion(frame: pd.DataFrame, by: Sequence[str], unknown: Unknown, zone: t
     grouping, counts = _counted(frame, by, zone)
     rates = []
     for place in np.ndindex(*(len(classes) for classes in grouping.classes)):
-        n, bought = _n_and_bought(counts[place], unknown)
+        n, bought = int(counts[place].sum()), int(counts[place][YES])
         if n:
             names = tuple(classes[i] for classes, i in zip(grouping.classes, place, strict=True))
             rates.append(rate_of(names, bought, n))
@@ -261,11 +255,6 @@ def mood_by_outcome(frame: pd.DataFrame) -> tuple[MoodRow, ...]:
 def _counted(frame: pd.DataFrame, by: Sequence[str], zone: tzinfo) -> tuple[Grouping, NDArray[np.int64]]:
     grouping = grouping_of(frame, by, zone)
     return grouping, grouping.counts(outcome_codes(frame))
-
-
-def _n_and_bought(row: NDArray[np.int64], unknown: Unknown) -> tuple[int, int]:
-    """Visits that count, and purchases, of visits by outcome."""
-    return int(row.sum() - (row[UNKNOWN] if unknown == "leave out" else 0)), int(row[YES])
 
 
 def _numbers(row: NDArray[np.int64]) -> tuple[int, int, int, int]:

@@ -130,6 +130,7 @@ settings: Final = Table(
     Column("away_s", Float(53), nullable=False),
     Column("ethnicity", Boolean, nullable=False),
     Column("retention_days", Integer),
+    Column("currency", String(3)),
     CheckConstraint("id = 1", name="id"),
     CheckConstraint("enter_s BETWEEN 0 AND 60", name="enter_s"),
     CheckConstraint("away_s BETWEEN 1 AND 120", name="away_s"),

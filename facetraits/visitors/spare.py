@@ -43,4 +43,5 @@ def release_space(engine: Engine) -> bool:
 
 
 def _reserve_file(engine: Engine) -> Path | None:
-    return Path(f"{engine.url.database}-spare") if engine.dialect.name == "sqlite" else None
+    is_file = engine.dialect.name == "sqlite" and engine.url.database
+    return Path(f"{engine.url.database}-spare") if is_file else None

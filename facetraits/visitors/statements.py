@@ -15,16 +15,24 @@ from sqlalchemy import (
     UpdateBase,
     bindparam,
     extract,
+    false,
     func,
+    or_,
     select,
     update,
 )
 
 from facetraits.visitors.schema import visits
-from facetraits.visitors.visit import Selection
+from facetraits.visitors.visit import OutcomeFilter, Selection
 
 # Rows named in one statement: databases limit how many values that may have.
 _AT_ONCE: Final = 500
+_OUTCOMES: Final[Mapping[OutcomeFilter, ColumnElement[bool]]] = {
+    "bought": (visits.c.bought == "yes") & (visits.c.sale_guessed == false()),
+    "guessed": (visits.c.bought == "yes") & visits.c.sale_guessed,
+    "not bought": visits.c.bought == "no",
+    "not known": visits.c.bought == "unknown",
+}
 
 
 class Writer:
@@ -87,6 +95,13 @@ def conditions_of(chosen: Selection) -> list[ColumnElement[bool]]:
         conditions.append(visits.c.started >= chosen.since)
     if chosen.until is not None:
         conditions.append(visits.c.started < chosen.until)
-    listed = {"source": chosen.sources, "age_group": chosen.age_groups, "gender": chosen.genders}
+    listed = {
+        "source": chosen.sources,
+        "age_group": chosen.age_groups,
+        "gender": chosen.genders,
+        "mood": chosen.moods,
+    }
     conditions += [visits.c[name].in_(values) for name, values in listed.items() if values is not None]
+    if chosen.outcomes is not None:
+        conditions.append(or_(false(), *(_OUTCOMES[outcome] for outcome in chosen.outcomes)))
     return conditions

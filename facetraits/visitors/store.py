@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Engine,
     Select,
     UpdateBase,
@@ -33,6 +32,7 @@ from facetraits.visitors.engine import (
     engine_for,
     forget_deleted,
     lock_schema,
+    memory_engine,
     parse_url,
     row_errors_as_sentences,
     shown_name,
@@ -40,24 +40,22 @@ from facetraits.visitors.engine import (
 )
 from facetraits.visitors.frames import visits_frame
 from facetraits.visitors.identity import RecordingIds
-from facetraits.visitors.sales.columns import ColumnChoice
-from facetraits.visitors.schema import changes, metadata, sales_columns, settings, visits
+from facetraits.visitors.schema import metadata, visits
+from facetraits.visitors.settings_store import SettingsStore
 from facetraits.visitors.spare import release_space, reserve_space
 from facetraits.visitors.statements import (
-    Writer,
     conditions_of,
-    header_digest,
     last_seen,
     new_value,
     pieces,
     with_outcome_of,
 )
-from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, OUTCOMES, Outcome, Selection, Settings, Visit
+from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, OUTCOMES, Outcome, Selection, Visit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["StoreError", "VisitStore", "open_store"]
+__all__ = ["StoreError", "VisitStore", "open_memory_store", "open_store"]
 
 # A visit in view is written every few seconds, so that what the database holds is that much behind.
 _WRITTEN_EVERY_S: Final = 10.0
@@ -98,6 +96,17 @@ def open_store(url: str) -> VisitStore:
     return VisitStore(engine, name)
 
 
+def open_memory_store(name: str) -> VisitStore:
+    """A new, empty log in memory; it is gone with its last reference.
+
+    Args:
+        name: as of ``VisitStore``.
+    """
+    engine = memory_engine()
+    _bring_up_to_date(engine, name)
+    return VisitStore(engine, name)
+
+
 def _bring_up_to_date(engine: Engine, name: str) -> None:
     try:
         with transaction(engine, name, writes=True) as connection:
@@ -110,7 +119,7 @@ def _bring_up_to_date(engine: Engine, name: str) -> None:
         raise StoreError(f"{name} was made by a newer version of this program: update this one.") from None
 
 
-class VisitStore:
+class VisitStore(SettingsStore):
     """Visits and settings in one database; made by ``open_store``.
 
     Any number of threads may use it, and other programs its database. When a method returns, its changes are on the
@@ -119,12 +128,8 @@ class VisitStore:
     call.
 
     Attributes:
-        name: what is open, for a user to read; without a password.
+        name, identity: as of ``SettingsStore``.
     """
-
-    def __init__(self, engine: Engine, name: str) -> None:
-        self.name = name
-        self._engine = engine
 
     def add(self, new: Iterable[Visit]) -> None:
         """Write new visits; those that are known already stay as they are."""
@@ -297,57 +302,6 @@ class VisitStore:
         return self._delete_where(
             (or_(visits.c.started < now - timedelta(days=days), visits.c.started > now + timedelta(days=1)),)
         )
-
-    def settings(self) -> Settings:
-        """The settings of all programs that use this database."""
-        with self._reading() as connection:
-            row = connection.execute(select(settings)).mappings().one()
-            return Settings(**{name: row[name] for name in ("enter_s", "away_s", "ethnicity", "retention_days")})
-
-    def save_settings(self, chosen: Settings) -> None:
-        """Write the settings."""
-        values = {name: getattr(chosen, name) for name in ("enter_s", "away_s", "ethnicity", "retention_days")}
-        with self._writing() as writer:
-            writer.run(update(settings).values(values))
-
-    def columns_chosen(self, header: Sequence[str]) -> ColumnChoice | None:
-        """The columns that were chosen for files of sales with these names of columns; None where none were."""
-        statement = select(*(sales_columns.c[role] for role in ColumnChoice._fields))
-        with self._reading() as connection:
-            row = connection.execute(statement.where(sales_columns.c.header == header_digest(header))).one_or_none()
-        return None if row is None else ColumnChoice(*row)
-
-    def choose_columns(self, header: Sequence[str], choice: ColumnChoice) -> None:
-        """Keep a choice for files with these names of columns."""
-        key = header_digest(header)
-        with self._writing() as writer:
-            writer.run(delete(sales_columns).where(sales_columns.c.header == key))
-            writer.run(sales_columns.insert().values(header=key, **choice._asdict()))
-
-    def version(self) -> int:
-        """A number that grows with every change, also with those by other programs."""
-        with self._reading() as connection:
-            return int(connection.execute(select(changes.c.number)).scalar_one())
-
-    def close(self) -> None:
-        """Close all connections that are not in use."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with transaction(self._engine, self.name, writes=False) as connection, row_errors_as_sentences(self.name):
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[Writer]:
-        """A transaction with exclusive write access; increases the version if it changed anything."""
-        with transaction(self._engine, self.name, writes=True) as connection:
-            # A writer that waits here holds no other lock, so deadlocks cannot occur.
-            connection.execute(select(changes.c.number).with_for_update())
-            writer = Writer(connection)
-            yield writer
-            if writer.changed:
-                connection.execute(update(changes).values(number=changes.c.number + 1))
 
     def _write_rows(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:

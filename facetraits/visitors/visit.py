@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,8 +25,12 @@ VISIT_CLASSES: Final[Mapping[VisitTrait, tuple[str, ...]]] = {
     "ethnicity": TRAITS["ethnicity"].classes,
     "mood": MOOD.classes,
 }
+# Whether somebody bought, as a filter: purchases that are certain, those that are only guessed, and the others.
+OutcomeFilter = Literal["bought", "guessed", "not bought", "not known"]
+OUTCOME_FILTERS: Final[tuple[OutcomeFilter, ...]] = get_args(OutcomeFilter)
 LONGEST_SOURCE: Final = 80
 LARGEST_BASKET: Final = Decimal("99999999.99")
+_CURRENCY: Final = re.compile("[A-Z]{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +133,14 @@ class Settings:
         away_s: a visitor who was out of view for longer has left, in seconds, 1 to 120.
         ethnicity: estimate and store it.
         retention_days: visits that began earlier are deleted, 1 to 3650; None keeps them.
+        currency: of all amounts, three letters of ISO 4217; None while nobody has chosen one.
     """
 
     enter_s: float = 1.0
     away_s: float = 6.0
     ethnicity: bool = False
     retention_days: int | None = 90
+    currency: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.enter_s <= 60:
@@ -142,6 +149,8 @@ class Settings:
             raise ValueError(f"away_s must lie between 1 and 120 seconds, got {self.away_s}")
         if self.retention_days is not None and not 1 <= self.retention_days <= 3650:
             raise ValueError(f"retention_days must lie between 1 and 3650, got {self.retention_days}")
+        if self.currency is not None and not _CURRENCY.fullmatch(self.currency):
+            raise ValueError(f"currency must be three capital letters of ISO 4217, got {self.currency!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +160,8 @@ class Selection:
     Attributes:
         since, until: the visit began at or after ``since`` and before ``until``; aware.
         sources: names.
-        age_groups, genders: classes of ``VISIT_CLASSES``.
+        age_groups, genders, moods: classes of ``VISIT_CLASSES``.
+        outcomes: of ``OUTCOME_FILTERS``.
     """
 
     since: datetime | None = None
@@ -159,6 +169,8 @@ class Selection:
     sources: tuple[str, ...] | None = None
     age_groups: tuple[str, ...] | None = None
     genders: tuple[str, ...] | None = None
+    moods: tuple[str, ...] | None = None
+    outcomes: tuple[OutcomeFilter, ...] | None = None
 
 
 EVERYTHING: Final = Selection()

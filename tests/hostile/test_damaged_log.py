@@ -30,10 +30,9 @@ KNOWN = UUID(int=1)
 
 def all_patterns(store: VisitStore) -> None:
     frame = store.frame()
-    for unknown in ("leave out", "not bought"):
-        patterns.summary(frame, unknown, UTC)  # type: ignore[arg-type]
-        patterns.findings(frame, unknown, UTC)  # type: ignore[arg-type]
-        patterns.conversion(frame, ("age_group", "weekday", "source"), unknown, UTC)  # type: ignore[arg-type]
+    patterns.summary(frame, UTC)
+    patterns.findings(frame, UTC)
+    patterns.conversion(frame, ("age_group", "weekday", "source"), UTC)
     for pattern in (patterns.by_hour, patterns.by_day, patterns.weekday_hour):
         pattern(frame, UTC)
     patterns.by_group(frame)

@@ -47,39 +47,37 @@ def rows_of(description: dict[str, Any], layer: int = 0) -> Sequence[dict[str, A
 
 def test_tiles_show_the_summary_with_its_interval() -> None:
     visits = [*spread(38, 0), make_visit(bought="yes", basket=Decimal("9.90")), make_visit(bought="yes")]
-    tiles = answers.summary_tiles(patterns.summary(frame_of(visits), "leave out", BERLIN))
+    tiles = answers.summary_tiles(patterns.summary(frame_of(visits), BERLIN), "EUR")
     said = {label: (value, basis) for label, value, basis in tiles}
     assert said["Visits"] == ("40", "on one day")
-    assert said["Bought"] == ("5%", "2 of 40; 95% interval 1% to 17%")
-    assert said["Turnover"] == ("9.90", "from 1 basket of 2 who bought")
+    assert said["Turnover"] == ("€9.90", "from 1 basket of 2 who bought")
     assert said["Median stay"][0] == "4 min"
 
 
 def test_tiles_of_visits_without_outcome_promise_nothing() -> None:
-    tiles = answers.summary_tiles(patterns.summary(frame_of([make_visit()]), "leave out", BERLIN))
+    tiles = answers.summary_tiles(patterns.summary(frame_of([make_visit()]), BERLIN), None)
     said = {label: (value, basis) for label, value, basis in tiles}
-    assert said["Bought"] == ("–", "no outcome is known")
     assert said["Turnover"][0] == said["Mean basket"][0] == "–"
 
 
 @pytest.mark.parametrize(
-    ("yes", "no", "unknown", "value", "basis"),
+    ("yes", "no", "unknown", "headline", "basis"),
     [
-        (0, 0, 0, "–", "of today's visits"),
-        (0, 0, 12, "–", "outcome not known yet, 12 visits today"),
-        (2, 6, 12, "25%", "2 of 8 whose outcome is known; 95% interval 7% to 59%"),
-        (2, 6, 0, "25%", "2 of 8 visits today; 95% interval 7% to 59%"),
-        (2, 0, 6, "25%", "2 of 8 visits today, as only buyers are marked; 95% interval 7% to 59%"),
+        (0, 0, 0, "No visitors", "the share who bought appears with the first visitor"),
+        (0, 0, 1, "1 visitor, no outcome known", "mark who bought, or import the sales of your till"),
+        (12, 68, 0, "12 of 80 visitors bought (15%)", "95% interval 9% to 24%"),
+        (
+            *(2, 6, 12, "2 of 20 visitors bought (10%)"),
+            "95% interval 3% to 30%; of 12 the outcome is not known, and they count as not bought",
+        ),
+        (
+            *(2, 0, 6, "2 of 8 visitors bought (25%)"),
+            "95% interval 7% to 59%; of 6 the outcome is not known, and they count as not bought",
+        ),
     ],
 )
-def test_the_share_of_today_leaves_out_what_patterns_leave_out(
-    yes: int, no: int, unknown: int, value: str, basis: str
-) -> None:
-    counts = {"yes": yes, "no": no, "unknown": unknown}
-    assert answers.share_today(counts) == (value, basis)
-    visits = [make_visit(bought=outcome) for outcome, n in counts.items() for _ in range(n)]
-    rate = patterns.summary(frame_of(visits), answers.default_unknown(counts), BERLIN).rate
-    assert value == ("–" if rate is None else f"{rate.rate:.0%}")
+def test_the_share_is_of_all_visitors(yes: int, no: int, unknown: int, headline: str, basis: str) -> None:
+    assert answers.share_words({"yes": yes, "no": no, "unknown": unknown}) == (headline, basis)
 
 
 # --------------------------------------------------------------------------------------------------------------- times
@@ -178,7 +176,7 @@ def test_the_mood_of_one_visit_is_no_comparison() -> None:
 def test_too_few_are_grey_last_and_said() -> None:
     visits = [*spread(40, 10), *spread(40, 30, gender="male"), *spread(3, 2, age_group="81+", gender=None,
               gender_confidence=None)]  # fmt: skip
-    rates = patterns.conversion(frame_of(visits), ("age_group",), "leave out", BERLIN)
+    rates = patterns.conversion(frame_of(visits), ("age_group",), BERLIN)
     dots = answers.rate_dots(rates)
     assert [(dot.name, dot.kind) for dot in dots] == [("21-40 (80)", "group"), ("81+ (3)", "few")]
     assert dots[1].said == "81+: 67% bought, 2 of 3, 95% interval 21% to 94%, too few to compare (under 30)"
@@ -188,9 +186,9 @@ def test_too_few_are_grey_last_and_said() -> None:
 
 def test_the_ends_are_compared_with_their_intervals() -> None:
     visits = [*spread(60, 6), *spread(60, 50, gender="male")]
-    rates = patterns.conversion(frame_of(visits), ("gender",), "leave out", BERLIN)
+    rates = patterns.conversion(frame_of(visits), ("gender",), BERLIN)
     assert answers.rates_sentence(rates).startswith("From 10% (Female, 6 of 60) to 83% (Male, 50 of 60). See “What")
-    alike = patterns.conversion(frame_of([*spread(40, 10), *spread(40, 12, gender="male")]), ("gender",), "leave out")
+    alike = patterns.conversion(frame_of([*spread(40, 10), *spread(40, 12, gender="male")]), ("gender",))
     assert "intervals overlap: chance may explain" in answers.rates_sentence(alike)
 
 
@@ -207,7 +205,7 @@ def test_every_table_holds_what_its_chart_shows(number: int) -> None:
         column = [column.title for column in table.columns].index("Visits")
         assert sum(row[column] for row in table.rows) == number, table.caption
         assert table.to_html().count("<tr>") == len(table.rows) + 1
-    rates = patterns.conversion(frame, ("gender",), "not bought", BERLIN)
+    rates = patterns.conversion(frame, ("gender",), BERLIN)
     assert "no, too few" in answers.rates_table(rates, "Apparent gender").to_html() or number == 200
 
 

@@ -15,8 +15,8 @@ import pytest
 from facetraits.visitors.store import VisitStore, open_store
 from facetraits.visitors.visit import EVERYTHING, Visit
 from tests.visitors.made_visits import MONDAY_NOON, make_visit
-from ui.visitors.edits import BASKET, BOUGHT, DELETE, edited, visit_rows
-from ui.visitors.visits import VisitTable, save_changes
+from ui.visitors.edits import BASKET, BOUGHT, DELETE, TAP, edited, visit_rows
+from ui.visitors.visits import VisitTable, save_changes, tap_row
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -148,6 +148,27 @@ def test_a_visit_that_is_gone_is_said(store: VisitStore, table: VisitTable) -> N
     save_changes(store, table, {1: {BOUGHT: "yes"}})
     assert table.problems == {1: "It was deleted meanwhile."}
     assert len(store.latest()) == 2
+
+
+@pytest.mark.parametrize("before", ["unknown", "no"])
+def test_a_tap_marks_a_buyer_and_another_one_undoes_it(store: VisitStore, table: VisitTable, before: str) -> None:
+    store.mark([table.visits[1].id], before)  # type: ignore[arg-type]
+    tap_row(store, table, 1, {0: {DELETE: True}})
+    assert [visit.bought for visit in store.latest()] == ["unknown", "yes", "unknown"]
+    assert visit_rows(table.visits, BERLIN, False, table.ticked)[TAP].tolist() == ["Bought", "Undo", "Bought"]
+    assert table.ticked == {0}, "rows stay ticked"
+    tap_row(store, table, 1, {})
+    assert stored(store, table.visits[1]).bought == before
+
+
+def test_a_tap_loses_no_sale_and_says_who_is_gone(store: VisitStore, table: VisitTable) -> None:
+    store.attach_sales([(table.visits[0].id, MONDAY_NOON, Decimal("9.90"))])
+    store.delete([table.visits[1].id])
+    for place in (0, 1):
+        tap_row(store, table, place, {})
+    assert stored(store, table.visits[0]).basket == Decimal("9.90")
+    assert visit_rows(table.visits, BERLIN, False)[TAP].tolist()[0] == ""
+    assert table.problems == {1: "It was deleted meanwhile."}
 
 
 # -------------------------------------------------------------------------------------------------- table and log agree

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -45,48 +44,38 @@ def test_interval_needs_visits(bought: int, n: int) -> None:
 
 
 def test_two_of_three_are_not_enough_to_compare() -> None:
-    (rate,) = conversion(frame_of(group(2, 1)), ("gender",), "leave out")
+    (rate,) = conversion(frame_of(group(2, 1)), ("gender",))
 
     assert rate == Rate(("female",), 3, 2, 2 / 3, *wilson(2, 3), False)
     assert rate.high - rate.low > 0.6
 
 
 def test_thirty_are_enough() -> None:
-    rates = [conversion(frame_of(group(10, n - 10)), ("mood",), "leave out")[0] for n in (ENOUGH - 1, ENOUGH)]
+    rates = [conversion(frame_of(group(10, n - 10)), ("mood",))[0] for n in (ENOUGH - 1, ENOUGH)]
 
     assert [rate.enough for rate in rates] == [False, True]
 
 
-def test_unknown_outcomes_are_left_out_or_count_as_not_bought() -> None:
-    frame = frame_of([*group(2, 1), make_visit()])
+def test_all_visits_are_the_denominator_also_those_of_unknown_outcome() -> None:
+    (rate,) = conversion(frame_of([*group(2, 1), make_visit()]), ("gender",))
 
-    rates = [conversion(frame, ("gender",), unknown)[0] for unknown in ("leave out", "not bought")]  # type: ignore[arg-type]
-
-    assert [(rate.bought, rate.n) for rate in rates] == [(2, 3), (2, 4)]
-
-
-def test_group_of_unknown_outcomes_alone_has_no_rate() -> None:
-    frame = frame_of([make_visit()])
-
-    assert conversion(frame, ("gender",), "leave out") == ()
-    assert conversion(frame, ("gender",), "not bought")[0].rate == 0
+    assert (rate.bought, rate.n) == (2, 4)
+    assert conversion(frame_of([make_visit()]), ("gender",))[0].rate == 0
 
 
 def test_visits_without_the_trait_belong_to_no_group() -> None:
     unseen = make_visit(bought="yes", gender=None, gender_confidence=None)
 
-    assert conversion(frame_of([unseen]), ("age_group", "gender"), "leave out") == ()
-    assert len(conversion(frame_of([unseen]), ("age_group",), "leave out")) == 1
+    assert conversion(frame_of([unseen]), ("age_group", "gender")) == ()
+    assert len(conversion(frame_of([unseen]), ("age_group",))) == 1
 
 
 @pytest.mark.parametrize("by", [("age_group",), ("mood", "gender"), ("source",), ("age_group", "gender", "source")])
-@pytest.mark.parametrize("unknown", ["leave out", "not bought"])
-def test_conversion_agrees_with_pandas(by: tuple[str, ...], unknown: Any) -> None:
+def test_conversion_agrees_with_pandas(by: tuple[str, ...]) -> None:
     frame = make_frame(500, seed=1, unknown=0.2)
-    counted = frame if unknown == "not bought" else frame[frame["bought"] != "unknown"]
-    expected = (counted["bought"] == "yes").groupby([counted[name] for name in by], observed=True).agg(["size", "sum"])
+    expected = (frame["bought"] == "yes").groupby([frame[name] for name in by], observed=True).agg(["size", "sum"])
 
-    rates = conversion(frame, by, unknown)
+    rates = conversion(frame, by)
 
     names = [names if isinstance(names, tuple) else (names,) for names in expected.index]
     assert [rate.names for rate in rates] == names
@@ -97,7 +86,7 @@ def test_conversion_by_clock_and_calendar_is_local() -> None:
     frame = frame_of([make_visit(at("2026-05-03T22:30:00+00:00"), bought="yes")])  # Monday, half past midnight
 
     def names(by: str) -> str:
-        return conversion(frame, (by,), "leave out", BERLIN)[0].names[0]
+        return conversion(frame, (by,), BERLIN)[0].names[0]
 
     assert [names(by) for by in ("weekday", "hour", "part_of_day")] == ["Monday", "00", "night"]
 
@@ -108,21 +97,21 @@ def test_conversion_by_clock_and_calendar_is_local() -> None:
 def test_every_hour_has_its_part_of_the_day(hour: int, part: str) -> None:
     frame = frame_of([make_visit(datetime(2026, 5, 4, hour, tzinfo=UTC), bought="no")])
 
-    assert conversion(frame, ("part_of_day",), "leave out")[0].names == (part,)
+    assert conversion(frame, ("part_of_day",))[0].names == (part,)
 
 
 @pytest.mark.parametrize("by", [(), ("duration_s",)])
 def test_conversion_by_what_is_no_trait_is_refused(by: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="grouped"):
-        conversion(EMPTY, by, "leave out")
+        conversion(EMPTY, by)
 
 
 def test_plain_columns_of_text_do_as_well() -> None:
     frame = make_frame(200, seed=2, unknown=0.1)
     plain = frame.astype(dict.fromkeys(("source", "age_group", "gender", "mood", "bought"), "str"))
 
-    assert conversion(plain, ("source", "gender"), "leave out") == conversion(frame, ("source", "gender"), "leave out")
-    assert summary(plain, "leave out") == summary(frame, "leave out")
+    assert conversion(plain, ("source", "gender")) == conversion(frame, ("source", "gender"))
+    assert summary(plain) == summary(frame)
 
 
 def test_hours_are_of_the_zone_and_all_there() -> None:
@@ -148,7 +137,7 @@ def test_a_wrong_year_does_not_fill_decades() -> None:
     frame = frame_of([make_visit(datetime(1970, 1, 1, tzinfo=UTC)), make_visit(MONDAY_NOON)])
 
     assert [row.day for row in by_day(frame, UTC)] == [date(1970, 1, 1), date(2026, 5, 4)]
-    assert summary(frame, "leave out").days == 2
+    assert summary(frame).days == 2
 
 
 def test_midnight_is_the_zones() -> None:

@@ -33,33 +33,26 @@ def test_summary_of_some_visits() -> None:
         ]
     )
 
-    found = summary(frame, "leave out", BERLIN)
+    found = summary(frame, BERLIN)
 
     assert (found.visits, found.bought, found.not_bought, found.unknown) == (5, 3, 1, 1)
-    assert found.rate == Rate((), 4, 3, 0.75, *wilson(3, 4), False)
+    assert found.rate == Rate((), 5, 3, 0.6, *wilson(3, 5), False)
     assert found.median_duration_s == 30
     assert (found.turnover, found.baskets, found.mean_basket) == (Decimal("0.30"), 2, Decimal("0.15"))
     assert (found.first_day, found.last_day, found.days, found.per_day) == (date(2026, 5, 4), date(2026, 5, 5), 2, 2.5)
-    assert not found.only_buyers_marked
 
 
 def test_turnover_is_exact() -> None:
     frame = frame_of([make_visit(bought="yes", basket=Decimal("99999999.99")) for _ in range(1000)])
 
-    assert summary(frame, "leave out").turnover == Decimal("99999999990.00")
-
-
-def test_summary_says_where_only_buyers_were_marked() -> None:
-    frame = frame_of([make_visit(bought="yes"), make_visit()])
-
-    assert summary(frame, "leave out").only_buyers_marked
-    assert summary(frame, "not bought").rate == Rate((), 2, 1, 0.5, *wilson(1, 2), False)
+    assert summary(frame).turnover == Decimal("99999999990.00")
 
 
 def test_summary_of_one_visit_without_outcome() -> None:
-    found = summary(frame_of([make_visit()]), "leave out")
+    found = summary(frame_of([make_visit()]))
 
-    assert (found.visits, found.rate, found.mean_basket, found.days) == (1, None, None, 1)
+    assert found.rate == Rate((), 1, 0, 0.0, *wilson(0, 1), False)
+    assert (found.visits, found.unknown, found.mean_basket, found.days) == (1, 1, None, 1)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +61,9 @@ def test_summary_of_one_visit_without_outcome() -> None:
         lambda frame: by_day(frame, BERLIN),
         lambda frame: by_group(frame),
         lambda frame: mood_by_outcome(frame),
-        lambda frame: conversion(frame, ("age_group", "weekday"), "not bought", BERLIN),
-        lambda frame: conversion(frame, ("source",), "leave out", BERLIN),
-        lambda frame: findings(frame, "leave out", BERLIN),
+        lambda frame: conversion(frame, ("age_group", "weekday"), BERLIN),
+        lambda frame: conversion(frame, ("source",), BERLIN),
+        lambda frame: findings(frame, BERLIN),
     ],
 )
 def test_without_visits_there_are_no_rows(pattern: Callable[[pd.DataFrame], tuple[object, ...]]) -> None:
@@ -79,7 +72,7 @@ def test_without_visits_there_are_no_rows(pattern: Callable[[pd.DataFrame], tupl
 
 
 def test_summary_without_visits() -> None:
-    found = summary(EMPTY, "leave out", BERLIN)
+    found = summary(EMPTY, BERLIN)
 
     assert (found.visits, found.rate, found.median_duration_s, found.turnover) == (0, None, None, Decimal("0.00"))
     assert (found.first_day, found.days, found.per_day) == (None, 0, 0.0)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from html import escape
 from typing import Any, Final
 
+import streamlit as st
+
 from facetraits.traits import MOOD
+from facetraits.visitors.currency import format_amount
 from facetraits.visitors.grouping import rate_of
 from facetraits.visitors.patterns import (
     ENOUGH,
@@ -17,7 +21,6 @@ from facetraits.visitors.patterns import (
     MoodRow,
     Rate,
     Summary,
-    Unknown,
     WeekdayHourRow,
 )
 from facetraits.visitors.visit import VISIT_CLASSES, Outcome
@@ -25,7 +28,7 @@ from ui.kit.charts import Dot
 from ui.kit.components import listed
 from ui.kit.tables import Column, Table, percent, share, thousands
 from ui.visitors.charts import MOOD_COLOURS
-from ui.visitors.words import OUTCOME_WORDS, counted_visits, duration_words, money_words
+from ui.visitors.words import OUTCOME_WORDS, counted_visitors, counted_visits, duration_words
 
 MOST_DAYS: Final = 100  # more are shown by week
 NOT_ESTIMATED: Final = "not estimated"
@@ -35,34 +38,27 @@ _COUNTS: Final = (
     Column("Did not buy", thousands),
     Column("Not known", thousands),
 )
-UNKNOWN_WORDS: Final[Mapping[Unknown, str]] = {"leave out": "Leave them out", "not bought": "Count as not bought"}
 
 
 # ------------------------------------------------------------------------------------------------------------- glance
 
 
-def summary_tiles(found: Summary) -> list[tuple[str, str, str]]:
+def summary_tiles(found: Summary, currency: str | None) -> list[tuple[str, str, str]]:
     """Large figures: label, value, basis."""
-    rate = found.rate
-    tiles = [
+    return [
         (
             "Visits",
             f"{found.visits:,}",
             "on one day" if found.days == 1 else f"{found.per_day:,.1f} a day, over {found.days:,} days",
         ),
         (
-            "Bought",
-            "–" if rate is None else f"{rate.rate:.0%}",
-            "no outcome is known" if rate is None else f"{_of(rate)}; 95% interval {interval_words(rate)}",
-        ),
-        (
             "Turnover",
-            money_words(found.turnover) if found.baskets else "–",
+            format_amount(found.turnover, currency) if found.baskets else "–",
             _baskets(found),
         ),
         (
             "Mean basket",
-            "–" if found.mean_basket is None else money_words(found.mean_basket),
+            "–" if found.mean_basket is None else format_amount(found.mean_basket, currency),
             "no basket has an amount" if found.mean_basket is None else "of those with an amount",
         ),
         (
@@ -71,28 +67,31 @@ def summary_tiles(found: Summary) -> list[tuple[str, str, str]]:
             "in view; half stayed longer",
         ),
     ]
-    return tiles
 
 
-def default_unknown(counts: Mapping[Outcome, int]) -> Unknown:
-    """How visits with unknown outcome count by default.
+def share_words(counts: Mapping[Outcome, int]) -> tuple[str, str]:
+    """The share of visitors who bought, of all visitors: headline and basis.
 
-    If only buyers are marked, unmarked visitors count as not having bought; otherwise the share would always be 100%.
+    The denominator is the same on every view: a visitor of whom nothing is known counts as not having bought.
     """
-    return "not bought" if counts["yes"] and not counts["no"] else "leave out"
+    visits, bought, unknown = sum(counts.values()), counts["yes"], counts["unknown"]
+    if not visits:
+        return "No visitors", "the share who bought appears with the first visitor"
+    if unknown == visits:
+        return f"{counted_visitors(visits)}, no outcome known", "mark who bought, or import the sales of your till"
+    rate = rate_of((), bought, visits)
+    basis = f"95% interval {interval_words(rate)}"
+    if unknown:
+        basis += f"; of {unknown:,} the outcome is not known, and they count as not bought"
+    return f"{bought:,} of {counted_visitors(visits)} bought ({rate.rate:.0%})", basis
 
 
-def share_today(counts: Mapping[Outcome, int]) -> tuple[str, str]:
-    """The share of today's visits that bought, counted as in "Patterns": value and basis."""
-    visits, unknown = sum(counts.values()), counts["unknown"]
-    left_out = default_unknown(counts) == "leave out"
-    n = visits - unknown if left_out else visits
-    if not n:
-        return "–", f"outcome not known yet, {counted_visits(visits)} today" if visits else "of today's visits"
-    rate = rate_of((), counts["yes"], n)
-    meant = "" if not unknown else " whose outcome is known" if left_out else ", as only buyers are marked"
-    noun = "" if unknown and left_out else " visits today"
-    return f"{rate.rate:.0%}", f"{_of(rate)}{noun}{meant}; 95% interval {interval_words(rate)}"
+def show_share(whose: str, headline: str, basis: str) -> None:
+    """The headline of ``share_words``, large."""
+    st.html(
+        f'<p class="ft-share"><span>{escape(whose)}</span><strong>{escape(headline)}</strong>'
+        f"<span>{escape(basis)}</span></p>"
+    )
 
 
 def _baskets(found: Summary) -> str:
@@ -385,7 +384,7 @@ def rates_table(rates: Sequence[Rate], by: str) -> Table:
     """A row per group."""
     columns = (
         Column(by),
-        Column("Visits that count", thousands),
+        Column("Visits", thousands),
         Column("Bought", thousands),
         Column("Share", percent),
         Column("95% from", percent),

@@ -72,7 +72,7 @@ def get_visits(store: VisitStore, chosen: Selection = EVERYTHING) -> pd.DataFram
     Raises:
         StoreError: the database fails.
     """
-    return _visits(store.name, store.version(), repr(chosen), store, chosen)
+    return _visits(store.identity, store.version(), repr(chosen), store, chosen)
 
 
 def forget_visits() -> None:
@@ -81,5 +81,5 @@ def forget_visits() -> None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)
-def _visits(name: str, version: int, selection: str, _store: VisitStore, _chosen: Selection) -> pd.DataFrame:
+def _visits(identity: str, version: int, selection: str, _store: VisitStore, _chosen: Selection) -> pd.DataFrame:
     return _store.frame(_chosen)

@@ -15,6 +15,8 @@ from facetraits.visitors.visit import EVERYTHING, Selection
 from ui.kit.components import notice
 from ui.kit.figure import explain, subheading
 from ui.visitors import cached, words
+from ui.visitors.currency import show_currency
+from ui.visitors.demonstration import file_prefix
 from ui.visitors.last_import import forget_import
 from ui.visitors.log import (
     choose_visits,
@@ -48,6 +50,9 @@ def show_data(store: VisitStore, zone: ZoneInfo) -> None:
         subheading("Export visits")
         _exports(store, zone)
     with store_errors_as_notices():
+        subheading("Currency")
+        show_currency(store)
+    with store_errors_as_notices():
         subheading("How long visits are kept")
         _retention(store)
     with store_errors_as_notices():
@@ -69,7 +74,7 @@ def _exports(store: VisitStore, zone: ZoneInfo) -> None:
     if part == _PART:
         chosen = choose_visits(store, zone, words.now().astimezone(zone).date())
         number = sum(store.count(chosen).values())
-    name = f"visits-{words.now().astimezone(zone):%Y-%m-%d}"
+    name = f"{file_prefix(store)}visits-{words.now().astimezone(zone):%Y-%m-%d}"
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "CSV",
@@ -151,7 +156,7 @@ def _delete_everything(store: VisitStore, zone: ZoneInfo) -> None:
             st.download_button(
                 "Download all of them" if number > 1 else "Download it",
                 lambda: to_csv(cached.get_visits(store), zone),
-                f"visits-{words.now().astimezone(zone):%Y-%m-%d}.csv",
+                f"{file_prefix(store)}visits-{words.now().astimezone(zone):%Y-%m-%d}.csv",
                 "text/csv",
                 key="visitors_delete_csv",
                 on_click="ignore",

@@ -12,11 +12,13 @@ import pandas as pd
 
 from facetraits.types import whole_years
 from facetraits.visitors.visit import CONFIDENCE_OF, OUTCOMES, VISIT_CLASSES, Visit, VisitTrait, checked_basket
+from ui.visitors.marking import tap_label
 
 DELETE: Final = "Delete"
 BOUGHT: Final = "Bought"
 BASKET: Final = "Basket"
 SALE: Final = "Sale"
+TAP: Final = "Mark"
 # Title of the column of each trait that can be put right.
 TRAIT_COLUMNS: Final[Mapping[str, VisitTrait]] = {
     "Age group": "age_group",
@@ -39,6 +41,7 @@ def visit_rows(
     """
     columns: dict[str, Any] = {
         "Time": pd.to_datetime([visit.started for visit in visits], utc=True).tz_convert(zone).tz_localize(None),
+        TAP: [tap_label(visit) for visit in visits],
         BOUGHT: [visit.bought for visit in visits],
         BASKET: pd.array([None if v.basket is None else float(v.basket) for v in visits], dtype="Float64"),
         SALE: ["" if v.sold_at is None else "guessed" if v.sale_guessed else "from the till" for v in visits],

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from facetraits.visitors.store import StoreError, VisitStore
-from facetraits.visitors.visit import VISIT_CLASSES, Selection
+from facetraits.visitors.visit import OUTCOME_FILTERS, VISIT_CLASSES, Selection
 from ui.kit.components import notice
 
 _MESSAGES: Final = "visitors_messages"
@@ -85,8 +85,8 @@ def choose_visits(store: VisitStore, zone: ZoneInfo, today: date) -> Selection:
             label_visibility="collapsed",
         )
         days = _chosen_days(today) if chosen == "Dates" else _days_of(chosen, today)
-        sources, groups, genders = _choose_people(store.sources())
-    return replace(selection_of_days(*days, zone), sources=sources, age_groups=groups, genders=genders)
+        people = _choose_people(store.sources())
+    return replace(selection_of_days(*days, zone), **people)
 
 
 def _days_of(period: str, today: date) -> tuple[date | None, date | None]:
@@ -110,20 +110,26 @@ def _chosen_days(today: date) -> tuple[date | None, date | None]:
     return first, last if last is not None else first  # the second one is still to be chosen
 
 
-def _choose_people(
-    sources: Sequence[str],
-) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None, tuple[str, ...] | None]:
-    chosen = [len(st.session_state.get(key) or ()) for key in ("visitors_sources", "visitors_ages", "visitors_genders")]
+_FILTERS: Final = ("visitors_sources", "visitors_ages", "visitors_genders", "visitors_moods", "visitors_outcomes")
+
+
+def _choose_people(sources: Sequence[str]) -> dict[str, Any]:
+    """The fields of ``Selection`` that say who; a filter of which nothing is chosen is None."""
+    chosen = [len(st.session_state.get(key) or ()) for key in _FILTERS]
     label = f"Filter ({sum(map(bool, chosen))})" if any(chosen) else "Filter"
     with st.popover(label, icon=":material/filter_list:"):
         places: list[str] = []
         if len(sources) > 1 or chosen[0]:
             known = sorted({*sources, *st.session_state.get("visitors_sources", ())})
             places = st.multiselect("Source", known, key="visitors_sources", persist_state="page", placeholder="All")
-        groups = _pills("Apparent age", VISIT_CLASSES["age_group"], "visitors_ages")
-        genders = _pills("Apparent gender", VISIT_CLASSES["gender"], "visitors_genders")
-        st.caption("Nothing chosen means everybody.")
-    return tuple(places) or None, groups, genders
+        people = {
+            "age_groups": _pills("Apparent age", VISIT_CLASSES["age_group"], "visitors_ages"),
+            "genders": _pills("Apparent gender", VISIT_CLASSES["gender"], "visitors_genders"),
+            "moods": _pills("Mood (facial expression)", VISIT_CLASSES["mood"], "visitors_moods"),
+            "outcomes": _pills("Outcome", OUTCOME_FILTERS, "visitors_outcomes"),
+        }
+        st.caption("Nothing chosen means everybody. “Guessed” are purchases that may be somebody else's.")
+    return {"sources": tuple(places) or None, **people}
 
 
 def _pills(label: str, options: Sequence[str], key: str) -> tuple[str, ...] | None:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from dataclasses import replace
+from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from facetraits.visitors import findings, patterns
-from facetraits.visitors.patterns import ENOUGH, WEEKDAYS, Unknown
+from facetraits.visitors.patterns import ENOUGH, WEEKDAYS
 from facetraits.visitors.store import VisitStore
-from facetraits.visitors.visit import OUTCOMES
+from facetraits.visitors.visit import Outcome, Selection
+from facetraits.visitors.weeks import compare_weeks, last_monday
 from ui.kit import charts
 from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, sentence, subheading, tiles
 from ui.visitors import answers, cached, words
 from ui.visitors import charts as visit_charts
+from ui.visitors.demonstration import offer_demonstration
 from ui.visitors.log import choose_visits, show_messages, store_errors_as_notices
+from ui.visitors.weeks import show_weeks
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_UNKNOWN: Final = "visitors_unknown"
 _BY: Final[Mapping[str, tuple[str, ...]]] = {
     "Apparent age": ("age_group",),
     "Apparent gender": ("gender",),
@@ -36,17 +39,37 @@ _BY: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+class _Seen(NamedTuple):
+    """The visits that a group of charts shows.
+
+    Attributes:
+        store: the log.
+        chosen: the filters.
+        frame: the visits that they let through; never empty.
+        now: the present, on the clocks of the owner.
+        zone: of the owner.
+    """
+
+    store: VisitStore
+    chosen: Selection
+    frame: pd.DataFrame
+    now: datetime
+    zone: ZoneInfo
+
+
 def show_patterns(store: VisitStore, zone: ZoneInfo) -> None:
-    """Filters, the figures in one glance, and one of four groups of charts."""
+    """Filters, the figures in one glance, and one of five groups of charts."""
     show_messages()
     with store_errors_as_notices():
-        today = words.now().astimezone(zone).date()
-        frame = cached.get_visits(store, choose_visits(store, zone, today))
+        now = words.now().astimezone(zone)
+        chosen = choose_visits(store, zone, now.date())
+        frame = cached.get_visits(store, chosen)
         if not len(frame):
             _show_no_visits(store)
             return
-        unknown = _choose_unknown(frame)
-        tiles(answers.summary_tiles(patterns.summary(frame, unknown, zone)))
+        found = patterns.summary(frame, zone)
+        _show_share(found, chosen)
+        tiles(answers.summary_tiles(found, store.settings().currency))
         view = st.segmented_control(
             "Patterns",
             tuple(_VIEWS),
@@ -56,55 +79,37 @@ def show_patterns(store: VisitStore, zone: ZoneInfo) -> None:
             persist_state="page",
             label_visibility="collapsed",
         )
-        _VIEWS[view](frame, unknown, zone, today)
+        _VIEWS[view](_Seen(store, chosen, frame, now, zone))
         explain(f"{words.zone_words(zone)} A visit counts where it began.")
 
 
 def _show_no_visits(store: VisitStore) -> None:
     if sum(store.count().values()):
         notice("hint", "No visits", "No visit matches these filters.", ("Choose “All”, or fewer filters.",))
-    else:
-        notice(
-            "hint",
-            "No visits to find patterns in yet",
-            "As soon as visits are recorded, this page shows when people come, who they are, and who buys.",
-            (f"Only groups with at least {ENOUGH} visits are compared, because smaller ones differ by chance.",),
-        )
+        return
+    notice(
+        "hint",
+        "No visits to find patterns in yet",
+        "As soon as visits are recorded, this page shows when people come, who they are, and who buys.",
+        (f"Only groups with at least {ENOUGH} visits are compared, because smaller ones differ by chance.",),
+    )
+    offer_demonstration()
 
 
-def _choose_unknown(frame: pd.DataFrame) -> Unknown:
-    """How visits count of which nobody said whether something was bought."""
-    outcomes = frame["bought"].value_counts()
-    counts = {name: int(outcomes.get(name, 0)) for name in OUTCOMES}
-    unknown = counts["unknown"]
-    if not unknown:
-        return "leave out"
-    usual = answers.default_unknown(counts)
-    only_buyers = usual == "not bought"
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        chosen: Unknown = st.segmented_control(
-            f"{words.counted_visits(unknown).capitalize()} with unknown outcome",
-            tuple(answers.UNKNOWN_WORDS),
-            default=usual,
-            required=True,
-            format_func=answers.UNKNOWN_WORDS.__getitem__,
-            key=f"{_UNKNOWN}_{only_buyers}",
-            persist_state="page",
-        )
-    if only_buyers and chosen == "leave out":
-        notice(
-            "hint",
-            "Only buyers are marked",
-            "Nobody is marked as not having bought. Without the unknown outcomes the share would always be 100%.",
-            ("Choose “Count as not bought” if you mark every buyer.",),
-        )
-    return chosen
+def _show_share(found: patterns.Summary, chosen: Selection) -> None:
+    if chosen.outcomes is None:
+        counts: dict[Outcome, int] = {"yes": found.bought, "no": found.not_bought, "unknown": found.unknown}
+        answers.show_share("In this period", *answers.share_words(counts))
+    else:  # whoever filters by what was bought gets the share that they have asked for
+        said = f"{words.counted_visitors(found.visits)} with this outcome"
+        answers.show_share("In this period", said, "the filter decides the share")
 
 
 # ---------------------------------------------------------------------------------------------------------------- when
 
 
-def _when(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) -> None:
+def _when(seen: _Seen) -> None:
+    frame, zone = seen.frame, seen.zone
     hours = patterns.by_hour(frame, zone)
     subheading("By hour of the day")
     said = answers.hours_sentence(hours)
@@ -134,8 +139,8 @@ def _when(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) ->
 # ----------------------------------------------------------------------------------------------------------------- who
 
 
-def _show_people(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) -> None:
-    groups = patterns.by_group(frame)
+def _show_people(seen: _Seen) -> None:
+    groups = patterns.by_group(seen.frame)
     rows, ages, genders = answers.group_rows(groups)
     subheading("By apparent age and gender")
     said = answers.groups_sentence(groups)
@@ -149,8 +154,8 @@ def _show_people(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: d
     numbers(answers.groups_table(groups))
 
 
-def _mood(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) -> None:
-    moods = patterns.mood_by_outcome(frame)
+def _mood(seen: _Seen) -> None:
+    moods = patterns.mood_by_outcome(seen.frame)
     subheading("Mood of everybody, and by outcome")
     if not moods:
         notice("hint", "No moods", "No mood was estimated for these visits.")
@@ -167,10 +172,11 @@ def _mood(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) ->
 # ---------------------------------------------------------------------------------------------------------------- buys
 
 
-def _buys(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) -> None:
-    everybody = patterns.summary(frame, unknown, zone).rate
+def _buys(seen: _Seen) -> None:
+    frame, zone = seen.frame, seen.zone
+    everybody = patterns.summary(frame, zone).rate
     subheading("What stands out")
-    found = findings.findings(frame, unknown, zone)
+    found = findings.findings(frame, zone)
     if found:
         items = "".join(f"<li>{escape(one.sentence)} <span>{escape(_chance(one.p))}</span></li>" for one in found)
         st.html(f'<ul class="ft-findings">{items}</ul>')
@@ -189,9 +195,9 @@ def _buys(frame: pd.DataFrame, unknown: Unknown, zone: ZoneInfo, today: date) ->
     )
     subheading("Share of visitors who bought")
     by = st.selectbox("By", tuple(_BY), key="visitors_by", persist_state="page", width=260)
-    rates = patterns.conversion(frame, _BY[by], unknown, zone)
+    rates = patterns.conversion(frame, _BY[by], zone)
     if not rates:
-        notice("hint", "Nothing to show", "No visit here has both a known group and a known outcome.")
+        notice("hint", "Nothing to show", "No visit here belongs to a known group.")
         return
     said = answers.rates_sentence(rates)
     sentence(said)
@@ -216,8 +222,15 @@ def _chance(p: float) -> str:
     )
 
 
-_VIEWS: Final[Mapping[str, Callable[[pd.DataFrame, Unknown, ZoneInfo, date], None]]] = {
+def _weeks(seen: _Seen) -> None:
+    since = last_monday(seen.now)
+    frame = cached.get_visits(seen.store, replace(seen.chosen, since=since, until=None))
+    show_weeks(compare_weeks(frame, seen.now))
+
+
+_VIEWS: Final[Mapping[str, Callable[[_Seen], None]]] = {
     "Times": _when,
+    "Weeks": _weeks,
     "People": _show_people,
     "Moods": _mood,
     "Buyers": _buys,

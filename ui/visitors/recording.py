@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
@@ -16,7 +17,7 @@ from facetraits.video.sources import VIDEO_SUFFIXES, VideoError, read_file
 from facetraits.visitors.inputs import CameraInput, FileInput
 from facetraits.visitors.recording import SourceStatus
 from facetraits.visitors.store import VisitStore
-from facetraits.visitors.visit import LONGEST_SOURCE, Settings
+from facetraits.visitors.visit import LONGEST_SOURCE
 from ui.kit.components import counted, notice
 from ui.kit.controls import loaded_analyzer
 from ui.kit.figure import explain, subheading
@@ -306,6 +307,6 @@ def _settings(store: VisitStore) -> None:
             help="Keep this off unless you have a lawful reason: many countries give ethnicity special protection.",
         )
         if st.form_submit_button("Save"):
-            store.save_settings(Settings(enter, away, ethnicity, known.retention_days))
+            store.save_settings(replace(known, enter_s=enter, away_s=away, ethnicity=ethnicity))
             show_later("hint", "Saved", "Active sources use the new settings within a few seconds.")
             st.rerun()

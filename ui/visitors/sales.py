@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from facetraits.visitors.currency import format_amount
 from facetraits.visitors.sales.reading import (
     ColumnChoice,
     Matching,
@@ -29,11 +32,12 @@ from ui.kit.figure import explain, tiles
 from ui.kit.tables import Column, Table
 from ui.kit.uploads import upload_one
 from ui.visitors import cached, words
+from ui.visitors.currency import currency_to_write, keep_currency
 from ui.visitors.last_import import import_of, keep_import, show_undo
 from ui.visitors.log import show_later, store_errors_as_later_notices
 from ui.visitors.sales_columns import choose_columns
 from ui.visitors.visits import forget_table
-from ui.visitors.words import duration_words, moment_words, money_words
+from ui.visitors.words import duration_words, moment_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,10 +93,11 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
     sources = sources_in_period(frame, sales.sales, rule)
     entrance = _choose_entrance(sources, file.file_id) if len(sources) > 1 else None
     seen = frame if entrance is None else visits_to_match(frame, entrance)
-    state = (file.file_id, sales.day_first, sales.look.choice, minutes, entrance, store.name, store.version())
+    state = (file.file_id, sales.day_first, sales.look.choice, minutes, entrance, store.identity, store.version())
     found = _chosen_matches(_matched(sales, seen, rule, state), file.file_id)
-    _preview(sales, found, seen, zone)
-    _apply(store, found, seen, entrance, file.file_id)
+    currency = currency_to_write(store, sales.currency, file.file_id) if sales.amount_column else None
+    _preview(sales, found, seen, zone, partial(format_amount, currency=currency or store.settings().currency))
+    _apply(store, found, seen, entrance, file.file_id, currency)
 
 
 def _offer_columns(store: VisitStore, data: bytes, file_id: str) -> None:
@@ -209,7 +214,9 @@ def _around(store: VisitStore, sales: Sequence[Sale], rule: MatchRule) -> pd.Dat
     return cached.get_visits(store, Selection(since=min(times) - margin, until=max(times) + margin))
 
 
-def _preview(sales: SalesFile, found: Matching, frame: pd.DataFrame, zone: ZoneInfo) -> None:
+def _preview(
+    sales: SalesFile, found: Matching, frame: pd.DataFrame, zone: ZoneInfo, money: Callable[[Decimal], str]
+) -> None:
     today = words.now().astimezone(zone).date()
     times = [sale.time for sale in sales.sales]
     span = f"{_day(min(times), zone, today)} to {_day(max(times), zone, today)}"
@@ -225,10 +232,10 @@ def _preview(sales: SalesFile, found: Matching, frame: pd.DataFrame, zone: ZoneI
         notice("hint", "How the file was read", sales.note)
     if found.pairs:
         with st.expander(f"The matches, {min(_SHOWN, len(found.pairs))} of {len(found.pairs):,}"):
-            st.html(_pairs_table(found.pairs[:_SHOWN], found.certainty, frame, zone).to_html())
+            st.html(_pairs_table(found.pairs[:_SHOWN], found.certainty, frame, zone, money).to_html())
     if found.unmatched:
         with st.expander(f"Without a visit: {len(found.unmatched):,}"):
-            st.html(_sales_table(found.unmatched[:_SHOWN], zone).to_html())
+            st.html(_sales_table(found.unmatched[:_SHOWN], zone, money).to_html())
     if sales.skipped:
         with st.expander(f"Lines that were left out: {len(sales.skipped):,}"):
             columns = (Column("Line"), Column("Why"))
@@ -240,7 +247,11 @@ def _day(moment: datetime, zone: ZoneInfo, today: date) -> str:
 
 
 def _pairs_table(
-    pairs: Sequence[tuple[UUID, Sale]], certainty: Sequence[str], frame: pd.DataFrame, zone: ZoneInfo
+    pairs: Sequence[tuple[UUID, Sale]],
+    certainty: Sequence[str],
+    frame: pd.DataFrame,
+    zone: ZoneInfo,
+    money: Callable[[Decimal], str],
 ) -> Table:
     today = words.now().astimezone(zone).date()
     visits = frame[frame["id"].isin([str(visit) for visit, _ in pairs])].set_index("id")
@@ -257,7 +268,7 @@ def _pairs_table(
         )
     columns = (
         Column("Sale"),
-        Column("Amount", money_words),
+        Column("Amount", money),
         Column("Came in"),
         Column("Paid after"),
         Column("Visitor"),
@@ -266,13 +277,15 @@ def _pairs_table(
     return Table("Sales and their visits", columns, tuple(rows))
 
 
-def _sales_table(sales: Sequence[Sale], zone: ZoneInfo) -> Table:
+def _sales_table(sales: Sequence[Sale], zone: ZoneInfo, money: Callable[[Decimal], str]) -> Table:
     today = words.now().astimezone(zone).date()
     rows = tuple((str(sale.line), moment_words(sale.time, zone, today), sale.amount) for sale in sales)
-    return Table("Sales without a visit", (Column("Line"), Column("Sale"), Column("Amount", money_words)), rows)
+    return Table("Sales without a visit", (Column("Line"), Column("Sale"), Column("Amount", money)), rows)
 
 
-def _apply(store: VisitStore, found: Matching, frame: pd.DataFrame, entrance: str | None, file_id: str) -> None:
+def _apply(
+    store: VisitStore, found: Matching, frame: pd.DataFrame, entrance: str | None, file_id: str, currency: str | None
+) -> None:
     others = False
     if found.others:
         whose = "" if entrance is None else f" of {entrance}"
@@ -289,11 +302,11 @@ def _apply(store: VisitStore, found: Matching, frame: pd.DataFrame, entrance: st
         key="visitors_apply_sales",
         disabled=not (found.pairs or others),
         on_click=_write,
-        args=(store, found, frame, others),
+        args=(store, found, frame, others, currency),
     )
 
 
-def _write(store: VisitStore, found: Matching, frame: pd.DataFrame, others: bool) -> None:
+def _write(store: VisitStore, found: Matching, frame: pd.DataFrame, others: bool, currency: str | None) -> None:
     with store_errors_as_later_notices():
         done = import_of(store, found, others, frame)
         written = store.attach_sales(
@@ -301,6 +314,7 @@ def _write(store: VisitStore, found: Matching, frame: pd.DataFrame, others: bool
             found.others if others else (),
             found.guessed,
         )
+        keep_currency(store, currency)
         keep_import(done)
         forget_table()
         st.session_state.pop(_MATCHED, None)

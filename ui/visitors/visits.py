@@ -19,7 +19,8 @@ from facetraits.visitors.visit import LARGEST_BASKET, OUTCOMES, VISIT_CLASSES, S
 from ui.kit.components import notice
 from ui.kit.figure import explain
 from ui.visitors import cached, words
-from ui.visitors.edits import BASKET, BOUGHT, DELETE, SALE, TRAIT_COLUMNS, edited, shows, visit_rows
+from ui.visitors.demonstration import offer_demonstration
+from ui.visitors.edits import BASKET, BOUGHT, DELETE, SALE, TAP, TRAIT_COLUMNS, edited, shows, visit_rows
 from ui.visitors.log import (
     choose_visits,
     show_later,
@@ -27,10 +28,13 @@ from ui.visitors.log import (
     store_errors_as_later_notices,
     store_errors_as_notices,
 )
+from ui.visitors.marking import tap
 from ui.visitors.words import counted_visits, moment_words
 
 MOST_ROWS: Final = 500
 _TABLE: Final = "visitors_table"
+_TAPPED: Final = "visitors_tapped"
+_GONE: Final = "It was deleted meanwhile."
 _HEIGHT_PX: Final = 560
 _ROW_PX: Final = 35
 
@@ -47,6 +51,7 @@ class VisitTable:
         saved: by row, the changes that were saved; problems: those that could not be.
         ticked: rows that were ticked to be deleted before the editor was drawn afresh.
         stale: the editor shows values that differ from the saved ones.
+        log: identity of the log that the visits are in.
     """
 
     chosen: Selection
@@ -57,10 +62,11 @@ class VisitTable:
     problems: dict[int, str] = field(default_factory=dict)
     ticked: frozenset[int] = frozenset()
     stale: bool = False
+    log: str = ""
 
     @property
     def key(self) -> str:
-        return f"visitors_editor_{self.number}"
+        return f"visitors_editor_{self.log}_{self.number}"
 
     def ticked_now(self, edits: Mapping[int, Mapping[str, Any]]) -> frozenset[int]:
         """The rows that are ticked to be deleted, by what was changed in the editor."""
@@ -86,7 +92,7 @@ def show_visits(store: VisitStore, zone: ZoneInfo) -> None:
             _show_no_visits(store)
             return
         explain(_table_summary(table))
-        _editor(store, table, zone)
+        _editor(store, table, zone, store.settings().currency)
         for place, problem in sorted(table.problems.items()):
             visit = table.visits[place]
             when = moment_words(visit.started, zone, words.now().astimezone(zone).date())
@@ -96,11 +102,11 @@ def show_visits(store: VisitStore, zone: ZoneInfo) -> None:
 
 def _table(store: VisitStore, chosen: Selection) -> VisitTable:
     table: VisitTable | None = st.session_state.get(_TABLE)
-    if table is None or table.chosen != chosen:
+    if table is None or table.chosen != chosen or table.log != store.identity:
         number = 0 if table is None else table.number + 1
         visits = list(store.latest(MOST_ROWS, chosen))
         total = len(visits) if len(visits) < MOST_ROWS else sum(store.count(chosen).values())
-        table = st.session_state[_TABLE] = VisitTable(chosen, visits, total, number)
+        table = st.session_state[_TABLE] = VisitTable(chosen, visits, total, number, log=store.identity)
     return table
 
 
@@ -120,24 +126,38 @@ def _show_no_visits(store: VisitStore) -> None:
         notice("hint", "No visits", "No visit matches these filters.", ("Choose “All”, or fewer filters.",))
     else:
         notice("hint", "No visits yet", "Once a source records, every visit becomes a row here.")
+        offer_demonstration()
 
 
 def _table_summary(table: VisitTable) -> str:
     shown = counted_visits(table.total).capitalize()
     if table.total > len(table.visits):
         shown = f"The newest {len(table.visits):,} of {table.total:,} visits; use the filters to reach older ones"
-    return f"{shown}. Double-click a cell to change it; every change is saved at once."
+    return f"{shown}. Press “Bought” to mark a buyer. Double-click a cell to change it; every change is saved at once."
 
 
-def _editor(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
+def _editor(store: VisitStore, table: VisitTable, zone: ZoneInfo, currency: str | None) -> None:
     rows = visit_rows(table.visits, zone, len(words.sources_of(table.visits)) > 1, table.ticked)
     columns = st.column_config
-    fixed = ("Time", SALE, "Age", "Minutes", "Source")
+    fixed = ("Time", TAP, SALE, "Age", "Minutes", "Source")
     config: dict[str, Any] = {
         "Time": columns.DatetimeColumn(format="DD MMM YYYY, HH:mm", pinned=True, width=134),
+        TAP: columns.ButtonColumn(
+            "",
+            help="Marks the visitor as a buyer, or undoes that.",
+            width=84,
+            on_click=_tap,
+            args=(store, table),
+            key=_TAPPED,
+        ),
         BOUGHT: columns.SelectboxColumn(options=OUTCOMES, required=True, width=92),
         BASKET: columns.NumberColumn(
-            min_value=0.0, max_value=float(LARGEST_BASKET), step=0.01, format="%.2f", width=88
+            BASKET if currency is None else f"{BASKET} ({currency})",
+            min_value=0.0,
+            max_value=float(LARGEST_BASKET),
+            step=0.01,
+            format="%.2f",
+            width=88,
         ),
         SALE: columns.TextColumn(help="Guessed: at an unusual time, so that it may be somebody else's.", width=88),
         "Age": columns.NumberColumn(help="Estimated years; empty if you entered the age group by hand.", width=48),
@@ -165,6 +185,29 @@ def _editor(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:
 def _save(store: VisitStore, table: VisitTable) -> None:
     with store_errors_as_later_notices():
         save_changes(store, table, st.session_state[table.key]["edited_rows"])
+
+
+def _tap(store: VisitStore, table: VisitTable) -> None:
+    with store_errors_as_later_notices():
+        tap_row(store, table, st.session_state[_TAPPED]["row"], st.session_state[table.key]["edited_rows"])
+
+
+def tap_row(store: VisitStore, table: VisitTable, place: int, edits: Mapping[int, Mapping[str, Any]]) -> None:
+    """Mark the visit in a row as a buyer, or undo that.
+
+    Args:
+        edits: as of ``save_changes``.
+
+    Raises:
+        StoreError: the database fails.
+    """
+    visit = tap(store, table.visits[place].id)
+    if visit is None:
+        table.problems[place] = _GONE
+    else:
+        table.problems.pop(place, None)
+        table.visits[place] = visit
+        table.redraw(edits)
 
 
 def save_changes(store: VisitStore, table: VisitTable, edits: Mapping[int, Mapping[str, Any]]) -> None:
@@ -197,7 +240,7 @@ def _save_row(
     newest = store.get(known.id)  # its source may have updated it since the table was read
     table.problems.pop(place, None)
     if newest is None:
-        table.problems[place] = "It was deleted meanwhile."
+        table.problems[place] = _GONE
         return
     try:
         visit = edited(newest, fresh)
@@ -209,7 +252,7 @@ def _save_row(
         table.saved[place] = dict(changes)
         table.stale |= not shows(changes, visit)
     else:
-        table.problems[place] = "It was deleted meanwhile."
+        table.problems[place] = _GONE
 
 
 def _show_buttons(store: VisitStore, table: VisitTable, zone: ZoneInfo) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -58,11 +57,6 @@ def duration_words(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def money_words(amount: Decimal | float) -> str:
-    """An amount; the log does not know its currency."""
-    return f"{amount:,.2f}"
-
-
 def person_words(visit: Visit) -> str:
     """As in "Female, 21-40, positive mood"."""
     parts = [visit.gender, visit.age_group, None if visit.mood is None else f"{visit.mood} mood"]
@@ -73,6 +67,11 @@ def person_words(visit: Visit) -> str:
 def counted_visits(number: int) -> str:
     """As in "no visit", "1 visit" and "1,234 visits"."""
     return "no visit" if number == 0 else "1 visit" if number == 1 else f"{number:,} visits"
+
+
+def counted_visitors(number: int) -> str:
+    """As in "1 visitor" and "1,234 visitors"."""
+    return "1 visitor" if number == 1 else f"{number:,} visitors"
 
 
 def sources_of(visits: Iterable[Visit]) -> list[str]:

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from facetraits.visitors.currency import currency_column, currency_of
 from facetraits.visitors.sales.amounts import AmountReader
 from facetraits.visitors.sales.columns import ColumnChoice, Columns, choice_of, names_totals, reader_of
 from facetraits.visitors.sales.file import LARGEST_FILE, SalesError, dialects_of
@@ -69,6 +70,7 @@ class SalesFile:
         day_first: how dates such as 3/4/2026 were read; None where the file has none.
         order_assumed: the file does not show whether day or month comes first.
         look: the beginning of its table.
+        currency: of the amounts, a code of ISO 4217; None where the file names none, or several.
     """
 
     sales: tuple[Sale, ...]
@@ -79,6 +81,7 @@ class SalesFile:
     day_first: bool | None = None
     order_assumed: bool = False
     look: FirstLook = _NOT_LOOKED
+    currency: str | None = None
 
 
 def read_sales(
@@ -121,6 +124,7 @@ def read_sales(
         day_first=lines.day_first,
         order_assumed=lines.order_assumed,
         look=lines.look,
+        currency=lines.currency,
     )
 
 
@@ -153,6 +157,7 @@ class _Lines(NamedTuple):
     day_first: bool | None
     order_assumed: bool
     look: FirstLook
+    currency: str | None
 
 
 def _read(data: bytes, zone: tzinfo, day_first: bool | None, choice: ColumnChoice | None) -> _Lines:
@@ -174,7 +179,15 @@ def _read(data: bytes, zone: tzinfo, day_first: bool | None, choice: ColumnChoic
         day_first=first,
         order_assumed=bool(order_note),
         look=_look_of(table),
+        currency=_currency(cells, table),
     )
+
+
+def _currency(cells: Cells, table: Table) -> str | None:
+    if table.columns.amount is None:
+        return None
+    amounts, place = cells.columns[table.columns.amount], currency_column(table.header)
+    return currency_of(table.header[table.columns.amount], amounts, () if place is None else cells.columns[place])
 
 
 # -------------------------------------------------------------------------------------------------------------- times

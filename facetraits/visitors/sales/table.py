@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
+from facetraits.visitors.currency import currency_column
 from facetraits.visitors.sales.columns import (
     ColumnChoice,
     Columns,
@@ -138,7 +139,8 @@ def read_cells(table: Table, columns: Columns) -> Cells:
         SalesError: the file is no CSV.
     """
     roles = (*columns.moment, *columns.status, columns.amount, columns.zone, columns.receipt)
-    used = {place for place in (*roles, columns.original, columns.refunded) if place is not None}
+    more = (columns.original, columns.refunded, currency_column(table.header))
+    used = {place for place in (*roles, *more) if place is not None}
     cells = Cells([], {place: [] for place in used}, [], [])
     header, width = list(table.header), len(table.header)
     kept = [(place, cells.columns[place].append) for place in used]

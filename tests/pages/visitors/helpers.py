@@ -43,6 +43,12 @@ def choose(page: AppTest, key: str, value: Any) -> AppTest:
     return page
 
 
+def choose_box(page: AppTest, label: str, value: Any) -> AppTest:
+    next(box for box in page.selectbox if box.label == label).set_value(value).run()
+    assert [error.value for error in page.exception] == []
+    return page
+
+
 def press(page: AppTest, key: str) -> AppTest:
     page.button(key=key).click().run()
     assert [error.value for error in page.exception] == []

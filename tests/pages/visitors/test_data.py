@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Settings
-from tests.pages.visitors.helpers import choose, open_page, press, text
+from tests.pages.visitors.helpers import choose, choose_box, open_page, press, text
 from tests.visitors.made_visits import make_visit
 
 
@@ -186,3 +186,25 @@ def test_a_guessed_sale_stays_marked_in_the_log(store: VisitStore) -> None:
     press(page, "visitors_apply_sales")
     (visit,) = store.latest()
     assert visit.sale_guessed and visit.bought == "yes"
+
+
+@pytest.mark.usefixtures("here")
+def test_the_currency_of_a_file_becomes_that_of_the_log(store: VisitStore) -> None:
+    store.add([make_visit(CAME[0]), make_visit(CAME[1])])
+    page = open_page("Data")
+    said = import_file(page, b"time;amount\n2026-05-04 10:10:00;CHF 1234,50\n")
+    assert "CHF\xa01,234.50" in said.replace(" 1,2", "\xa01,2")
+    press(page, "visitors_apply_sales")
+    assert store.settings().currency == "CHF"
+    said = import_file(page, "time;amount\n2026-05-04 10:15:00;€5,00\n".encode())
+    assert "The file is in EUR, Euro (€), the log in CHF, Swiss Franc. Amounts are not converted" in said
+
+
+@pytest.mark.usefixtures("here")
+def test_a_currency_is_chosen_once_and_shown_everywhere(store: VisitStore) -> None:
+    store.add([make_visit(datetime.now(UTC) - timedelta(minutes=1), bought="yes", basket=Decimal("1234.5"))])
+    page = choose_box(open_page("Data"), "Currency of all amounts", "USD")
+    press(page, "visitors_currency_save")
+    assert store.settings() == Settings(currency="USD")
+    for view in ("Now", "Patterns"):
+        assert "$1,234.50" in text(choose(page, "visitors_view", view))

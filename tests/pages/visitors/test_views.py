@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from facetraits.visitors.store import VisitStore
-from tests.pages.visitors.helpers import VIEWS, charts, choose, in_view, labels, open_page, press, text
+from tests.pages.visitors.helpers import VIEWS, charts, choose, choose_box, in_view, labels, open_page, press, text
 from tests.visitors.made_visits import make_frame, make_visit, visits_of
 
-PATTERNS = ("Times", "People", "Moods", "Buyers")
+PATTERNS = ("Times", "People", "Moods", "Buyers")  # "Weeks" has no chart
 
 
 @pytest.mark.usefixtures("here")
@@ -36,13 +37,12 @@ def test_a_single_visit_is_no_pattern(store: VisitStore, view: str) -> None:
     store.add([make_visit(datetime.now(UTC) - timedelta(minutes=5), bought="yes")])
     page = open_page(view)
     if view == "Patterns":
-        assert "Only buyers are marked" not in text(page)  # nothing is unknown
         for name in PATTERNS:
             assert charts(choose(page, "visitors_patterns", name)) >= 1
         assert "There are too few visits to compare yet" in text(page)
         assert "needs two groups with at least 30 visits" in text(page)
     elif view == "Now":
-        assert "100% 1 of 1 visits today; 95% interval 21% to 100%" in text(page)
+        assert "1 of 1 visitor bought (100%) 95% interval 21% to 100%" in text(page)
 
 
 @pytest.mark.usefixtures("here", "shop")
@@ -54,26 +54,6 @@ def test_every_chart_has_a_sentence_and_a_table(name: str) -> None:
     assert [expander.label for expander in page.expander] == ["The numbers as a table"] * number
     assert " ".join(piece.body for piece in page.html).count("ft-says") >= number
     assert "Times are those of UTC." in text(page)
-
-
-@pytest.mark.usefixtures("here")
-def test_unknown_outcomes_can_be_left_out_or_counted(shop: VisitStore) -> None:
-    page = open_page("Patterns")
-    counts = shop.count()
-    known = counts["yes"] + counts["no"]
-    assert f"{counts['yes']} of {known};" in text(page)
-    choose(page, "visitors_unknown_False", "not bought")
-    assert f"{counts['yes']} of {sum(counts.values())};" in text(page)
-
-
-@pytest.mark.usefixtures("here")
-def test_where_only_buyers_are_marked_the_others_count_as_not_bought(store: VisitStore) -> None:
-    now = datetime.now(UTC)
-    store.add([make_visit(now - timedelta(minutes=i), bought="yes" if i < 3 else "unknown") for i in range(1, 11)])
-    page = open_page("Patterns")
-    assert "2 of 10;" in text(page)
-    choose(page, "visitors_unknown_True", "leave out")
-    assert "Only buyers are marked" in text(page)
 
 
 @pytest.mark.usefixtures("here", "shop")
@@ -97,7 +77,7 @@ def test_filters_hold_in_every_view(shop: VisitStore) -> None:
     number = len(shop.frame().query("gender == 'male'"))
     assert f"{number} " in text(page)
     choose(page, "visitors_view", "Visits")
-    assert f"{number} visits. Double-click" in text(page)
+    assert f"{number} visits. Press “Bought” to mark a buyer. Double-click" in text(page)
     choose(page, "visitors_ages", ["81+"])
     choose(page, "visitors_period", "Today")
     assert "No visit matches these filters." in text(page)
@@ -142,17 +122,60 @@ def test_undo_leaves_alone_who_has_a_sale_by_now(shop: VisitStore) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_the_share_of_buyers_is_the_same_now_and_in_patterns(store: VisitStore) -> None:
+def test_one_visitor_becomes_a_buyer_with_a_tap_and_back(store: VisitStore) -> None:
+    now = datetime.now(UTC)
+    outcomes = ("unknown", "no", "yes")
+    first, second, sold = (make_visit(now - timedelta(minutes=5 + i), bought=said) for i, said in enumerate(outcomes))
+    store.add([first, second, replace(sold, basket=Decimal("9.90"))])
+    page = open_page()
+    for visit in (first, second):
+        press(page, f"visitors_tap_{visit.id}")
+        assert store.get(visit.id).bought == "yes"
+    assert labels(page).count("Undo") == 2
+    for visit in (first, second):
+        press(page, f"visitors_tap_{visit.id}")
+        assert store.get(visit.id).bought == visit.bought
+    assert f"visitors_tap_{sold.id}" not in [button.key for button in page.button], "a tap would lose its sale"
+
+
+@pytest.mark.usefixtures("here")
+def test_the_share_of_buyers_has_the_same_denominator_now_and_in_patterns(store: VisitStore) -> None:
     now = datetime.now(UTC)
     began = [now - timedelta(milliseconds=i) for i in range(10)]  # also just after midnight they are of today
     store.add(
         [make_visit(moment, bought=("yes", "no", "no", "unknown", "unknown")[i % 5]) for i, moment in enumerate(began)]
     )
     page = open_page()
-    assert "33% 2 of 6 whose outcome is known; 95% interval 10% to 70%" in text(page)
+    said = "2 of 10 visitors bought (20%) 95% interval 6% to 51%; of 4 the outcome is not known"
+    assert said in text(page)
     choose(page, "visitors_view", "Patterns")
     choose(page, "visitors_period", "Today")
-    assert "33% 2 of 6; 95% interval 10% to 70%" in text(page)
+    assert said in text(page)
+    choose(page, "visitors_patterns", "Buyers")
+    assert "Neutral 10 2 20.0%" in text(choose_box(page, "By", "Mood"))
+
+
+@pytest.mark.usefixtures("here")
+def test_moods_and_outcomes_filter_patterns(store: VisitStore) -> None:
+    now = datetime.now(UTC) - timedelta(minutes=1)
+    guessed = make_visit(now, bought="yes", sold_at=now, sale_guessed=True, mood="positive")
+    store.add([guessed, make_visit(now, bought="yes"), make_visit(now, bought="no"), make_visit(now)])
+    page = open_page("Patterns")
+    assert "2 of 4 visitors bought (50%)" in text(page)
+    choose(page, "visitors_moods", ["positive"])
+    assert "1 of 1 visitor bought (100%)" in text(page)
+    choose(page, "visitors_moods", [])
+    for outcome in ("bought", "guessed", "not bought", "not known"):
+        assert "1 visitor with this outcome" in text(choose(page, "visitors_outcomes", [outcome]))
+
+
+@pytest.mark.usefixtures("here", "shop")
+def test_this_week_is_compared_with_last_week_whatever_the_period() -> None:
+    page = choose(open_page("Patterns"), "visitors_patterns", "Weeks")
+    assert "This week against last week" in text(page)
+    before = text(page).partition("This week against last week")[2]
+    choose(page, "visitors_period", "All")
+    assert text(page).partition("This week against last week")[2] == before
 
 
 @pytest.mark.usefixtures("here", "shop")

@@ -1,0 +1,92 @@
+"""Currencies: their names, amounts as people write them, and the currency that a sales file is in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Final
+
+from babel.core import get_global
+from babel.numbers import format_currency, get_currency_name, get_currency_symbol
+
+from facetraits.visitors.sales.text import word_set, words_of
+
+_LOCALE: Final = "en"  # the language of the pages
+# Signs that stand for one currency. "$", "¥" and "kr" stand for several, so that they say nothing.
+_SIGNS: Final = {
+    "€": "EUR",
+    "£": "GBP",
+    "₹": "INR",
+    "₺": "TRY",
+    "₴": "UAH",
+    "₽": "RUB",
+    "₪": "ILS",
+    "₩": "KRW",
+    "₫": "VND",
+    "₱": "PHP",
+    "₦": "NGN",
+    "zł": "PLN",
+    "Kč": "CZK",
+    "R$": "BRL",
+    "US$": "USD",
+    "A$": "AUD",
+    "C$": "CAD",
+    "CA$": "CAD",
+    "NZ$": "NZD",
+    "HK$": "HKD",
+    "Fr": "CHF",
+    "SFr": "CHF",
+}
+_COLUMN_WORDS: Final = word_set("currency waehrung devise moneda valuta waluta moeda valuutta monnaie iso4217")
+_BETWEEN: Final = re.compile(r"[\s\d.,'’()\[\]:/+-]+")
+_CODE: Final = re.compile(r"\b[A-Z]{3}\b")
+
+
+@cache
+def currencies() -> tuple[str, ...]:
+    """The codes (ISO 4217) of all currencies that are in use somewhere today, in alphabetical order."""
+    by_country = get_global("territory_currencies").values()
+    return tuple(sorted({code for used in by_country for code, _, until, tender in used if until is None and tender}))
+
+
+def currency_words(code: str) -> str:
+    """As in "EUR, Euro (€)"; of an unknown code the code alone."""
+    name, sign = get_currency_name(code, locale=_LOCALE), get_currency_symbol(code, locale=_LOCALE)
+    return ", ".join(dict.fromkeys((code, name))) + (f" ({sign})" if sign != code else "")
+
+
+def format_amount(amount: Decimal | float, currency: str | None) -> str:
+    """As in "€1,234.50", "¥1,235" and, without a currency, "1,234.50"."""
+    if currency is None:
+        return f"{amount:,.2f}"
+    spaced = get_currency_symbol(currency, locale=_LOCALE)[-1:].isalpha()  # Babel writes "CHF1.00"
+    return format_currency(amount, currency, "¤\xa0#,##0.00" if spaced else None, locale=_LOCALE)
+
+
+def currency_column(header: Sequence[str]) -> int | None:
+    """Place of the column that names each sale's currency; None where no column has such a name."""
+    return next((place for place, name in enumerate(header) if _COLUMN_WORDS & set(words_of(name))), None)
+
+
+def currency_of(name: str, amounts: Iterable[str], codes: Iterable[str] = ()) -> str | None:
+    """The currency of a file's amounts; None where it names none, or several.
+
+    Args:
+        name: of the column of amounts, as in "Total (EUR)".
+        amounts: its cells, as in "€ 12.50".
+        codes: cells of the column that names the currency, as in "EUR".
+    """
+    if name.isupper() and "(" not in name:
+        name = ""  # "ALL" and "TOP" are words as well as codes
+    for cells in (set(codes), set(amounts), {name}):
+        found = {code for cell in cells for code in _currencies_in(cell)}
+        if found:
+            return found.pop() if len(found) == 1 else None
+    return None
+
+
+def _currencies_in(cell: str) -> set[str]:
+    found = {_SIGNS[part] for part in _BETWEEN.split(cell) if part in _SIGNS}
+    return found | {code for code in _CODE.findall(cell) if code in currencies()}

@@ -1,0 +1,101 @@
+"""This week against last week: the same weekdays, up to the same time of the day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from facetraits.visitors.findings import fisher
+from facetraits.visitors.grouping import ENOUGH, YES, local_times, outcome_codes
+
+_DAYS: Final = 7
+
+
+class WeekdayRow(NamedTuple):
+    """Visits and purchases of one weekday (0 is Monday) in last week and in this week."""
+
+    weekday: int
+    visits_before: int
+    visits_now: int
+    bought_before: int
+    bought_now: int
+
+
+@dataclass(frozen=True, slots=True)
+class WeekComparison:
+    """Two weeks, by the weekdays on which both have visits.
+
+    Attributes:
+        days: a row per compared weekday; of the last one only the hours that have passed today.
+        left_out: weekdays that have passed, or begun, and on which one of the weeks has no visit: closed, not recorded,
+            or nobody came yet.
+        until: the present, on the clocks of the zone.
+        p_visits: probability of a difference between the numbers of visits that is at least this large, if both weeks
+            were alike and visitors came independently (exact binomial test, two-sided); None where a week has fewer
+            than ``ENOUGH`` visits.
+        p_share: the same of the shares that bought (Fisher's exact test).
+    """
+
+    days: tuple[WeekdayRow, ...]
+    left_out: tuple[int, ...]
+    until: datetime
+    p_visits: float | None
+    p_share: float | None
+
+    @property
+    def visits(self) -> tuple[int, int]:
+        """Of last week and of this week."""
+        return sum(day.visits_before for day in self.days), sum(day.visits_now for day in self.days)
+
+    @property
+    def bought(self) -> tuple[int, int]:
+        """Purchases of last week and of this week."""
+        return sum(day.bought_before for day in self.days), sum(day.bought_now for day in self.days)
+
+
+def last_monday(now: datetime) -> datetime:
+    """The midnight at which last week began, on the clocks of ``now``."""
+    day = now.date() - timedelta(days=now.weekday() + _DAYS)
+    return datetime(day.year, day.month, day.day, tzinfo=now.tzinfo)
+
+
+def compare_weeks(frame: pd.DataFrame, now: datetime) -> WeekComparison:
+    """Compare this week, which is not over, with the same part of last week.
+
+    Args:
+        frame: visits since ``last_monday`` at least, as of ``VisitStore.frame()``.
+        now: aware; its zone is the one of days and hours.
+    """
+    assert now.tzinfo is not None
+    clock = np.datetime64(now.replace(tzinfo=None), "us")
+    monday = np.datetime64(now.date() - timedelta(days=now.weekday()), "D")
+    started = local_times(frame, now.tzinfo).astype("datetime64[us]")
+    bought = outcome_codes(frame) == YES
+    counts = []
+    for first, until in ((monday - np.timedelta64(_DAYS, "D"), clock - np.timedelta64(_DAYS, "D")), (monday, clock)):
+        inside = (started >= first) & (started < until)
+        weekday = (started[inside].astype("datetime64[D]") - first).astype(np.int64)
+        counts.append([np.bincount(some, minlength=_DAYS) for some in (weekday, weekday[bought[inside]])])
+    (visits_before, bought_before), (visits_now, bought_now) = counts
+    begun = range(now.weekday() + 1)
+    both = [day for day in begun if visits_before[day] and visits_now[day]]
+    days = tuple(
+        WeekdayRow(day, *(int(column[day]) for column in (visits_before, visits_now, bought_before, bought_now)))
+        for day in both
+    )
+    left_out = tuple(day for day in begun if day not in both)
+    return WeekComparison(days, left_out, now, *_chances(days))
+
+
+def _chances(days: tuple[WeekdayRow, ...]) -> tuple[float | None, float | None]:
+    before, now = (sum(day[place] for day in days) for place in (1, 2))
+    if min(before, now) < ENOUGH:
+        return None, None
+    from scipy.stats import binomtest  # a second to import, and few look at this
+
+    p_share = fisher(sum(day.bought_now for day in days), now, sum(day.bought_before for day in days), before)
+    return float(binomtest(now, before + now, 0.5).pvalue), p_share
