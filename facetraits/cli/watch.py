@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from facetraits.visitors.visit import LONGEST_SOURCE, Settings
 
 if TYPE_CHECKING:
     from facetraits.visitors.inputs import FrameSource
+    from facetraits.visitors.layout import Layout
     from facetraits.visitors.recording import Recording, SourceStatus
 
 _LOOK_EVERY_S: Final = 0.5
@@ -60,6 +62,21 @@ def add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         type=_aspect,
         help="for a camera that shows people too wide or narrow: 16:9 or 4:3",
     )
+    parser.add_argument(
+        "--line",
+        metavar="X1,Y1,X2,Y2",
+        type=_numbers,
+        help="count only people who cross this line from its left to its right side, as seen from the first point to "
+        "the second; numbers from 0 to 1 are shares of the picture's width and height, from its top left corner",
+    )
+    parser.add_argument(
+        "--ignore",
+        metavar="X1,Y1,X2,Y2,...",
+        type=_numbers,
+        action="append",
+        default=[],
+        help="do not count faces in this area, given by its corners as in --line; may be given several times",
+    )
     parser.set_defaults(run=_watch)
 
 
@@ -81,6 +98,13 @@ def _aspect(text: str) -> float:
     return aspect
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"numbers look like 0.1,0.5,0.9,0.5, got {text}") from None
+
+
 def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()  # without an offset it is meant as this machine shows it
@@ -93,6 +117,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     from facetraits.visitors.recording import Recording
     from facetraits.visitors.store import open_store
 
+    layout = _layout(arguments)
     frames = _input(arguments)
     analyzer = load_analyzer(profile=arguments.profile, threads=min(2, os.cpu_count() or 1))
     try:
@@ -100,8 +125,13 @@ def _watch(arguments: argparse.Namespace) -> int:
         _chosen(store.settings(), arguments)
     except ValueError as error:
         raise UserError(str(error)) from error
-    recording = Recording(store, analyzer, settings=lambda: _chosen(store.settings(), arguments))
     name = arguments.name if arguments.name is not None else _default_name(arguments.source)
+    recording = Recording(
+        store,
+        analyzer,
+        settings=lambda: _chosen(store.settings(), arguments),
+        layouts=None if layout is None else lambda: {name: layout},
+    )
     with _Signals() as signals:
         try:
             _start(recording, name, frames)
@@ -112,8 +142,20 @@ def _watch(arguments: argparse.Namespace) -> int:
             store.close()
     if unwritten:
         raise UserError(f"{_counted(unwritten)} could not be written because the database does not respond")
-    print(f"{name}: {_counted(sum(status.visits for status in ended))} written", file=sys.stderr)
+    print(f"{name}: {_counted(sum(status.visits for status in ended))} written{_crossed(ended)}", file=sys.stderr)
     return EXIT_INTERRUPTED if signals.interrupted else EXIT_DONE
+
+
+def _layout(arguments: argparse.Namespace) -> Layout | None:
+    """What the command line draws; None where it draws nothing, so that the line in the database counts."""
+    from facetraits.visitors.layout import layout_of
+
+    if arguments.line is None and not arguments.ignore:
+        return None
+    try:
+        return layout_of(arguments.line, arguments.ignore)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _input(arguments: argparse.Namespace) -> FrameSource:
@@ -208,9 +250,16 @@ def _words(status: SourceStatus) -> str:
     if status.progress is not None:
         parts = [f"{status.progress:.0%}"]
     parts += [f"{status.in_view} in view", _counted(status.visits), f"{status.analyses_per_second:.1f} pictures/s"]
+    if status.crossings is not None:
+        parts.append("{} entered, {} left".format(*status.crossings))
     if status.unwritten:
         parts.append(f"{status.unwritten} not written yet")
     return f"{status.name}: {', '.join(parts)}" + (f" ({status.detail})" if status.detail else "")
+
+
+def _crossed(ended: Sequence[SourceStatus]) -> str:
+    crossed = [status.crossings for status in ended if status.crossings is not None]
+    return "".join(f"; {entries} entered, {exits} left" for entries, exits in crossed)
 
 
 def _counted(visits: int) -> str:

@@ -26,6 +26,7 @@ _MOODS: Final = {"positive": 0.27, "neutral": 0.6, "negative": 0.13}
 _BUY: Final = 0.24
 _BUY_OLDER: Final = 0.36  # of visitors from 41 years on, so that there is something to find
 _GUESSED: Final = 0.06
+_SEEN_LEAVING: Final = 0.85  # the others turn their faces away
 _MARKED_TODAY: Final = 0.15  # today's sales are not imported yet: some buyers are marked by hand
 
 
@@ -42,7 +43,7 @@ def demonstration_store(now: datetime) -> VisitStore:
 
 
 def demonstration_visits(now: datetime, seed: int = 0) -> list[Visit]:
-    """About 2,300 visits of the five weeks up to ``now``, the same for the same day and seed.
+    """About 2,300 visitors of the five weeks up to ``now``, and people who leave; the same for the same day and seed.
 
     Every visit's source says that it is a demonstration. The sales up to yesterday are in the log; today some buyers
     are marked by hand.
@@ -64,6 +65,21 @@ def _visits_of_day(day: date, now: datetime, draw: np.random.Generator) -> Itera
     for seconds in np.sort(hours * 3600 + draw.uniform(0, 3600, number)):
         visit = _visitor(opened + timedelta(seconds=round(float(seconds), 1)), draw)
         yield _with_outcome(visit, day == now.date(), draw)
+        if draw.uniform() < _SEEN_LEAVING:
+            yield _leaving(visit, draw)
+
+
+def _leaving(visit: Visit, draw: np.random.Generator) -> Visit:
+    """The same person, who is seen at the entrance on the way out."""
+    return replace(
+        visit,
+        source=SOURCES[0],
+        started=visit.started + timedelta(seconds=round(visit.duration_s + 60 * float(draw.gamma(3.0, 4.0)))),
+        duration_s=round(float(draw.uniform(1.0, 4.0)), 1),
+        entries=0,
+        exits=1,
+        id=UUID(bytes=draw.bytes(16), version=4),
+    )
 
 
 def _visitor(started: datetime, draw: np.random.Generator) -> Visit:
@@ -80,6 +96,8 @@ def _visitor(started: datetime, draw: np.random.Generator) -> Visit:
         mood=str(draw.choice(list(_MOODS), p=list(_MOODS.values()))),
         mood_confidence=_confidence(draw),
         ended=True,
+        entries=1,
+        exits=0,
         id=UUID(bytes=draw.bytes(16), version=4),
     )
 

@@ -14,6 +14,7 @@ from facetraits.tables import CSV_LINE_END, csv_cell
 
 _TIMES: Final = ("started", "sold_at")
 _FLAGS: Final = ("sale_guessed", "ended", "corrected")
+_COUNTS: Final = ("entries", "exits")
 _DECIMALS: Final = {"duration_s": 1, "age": 1, "basket": 2} | {
     f"{trait}_confidence": 4 for trait in ("age", "gender", "ethnicity", "mood")
 }
@@ -34,6 +35,8 @@ def to_csv(frame: pd.DataFrame, zone: tzinfo) -> bytes:
         cells[name] = _iso(frame[name], zone)
     for name in _FLAGS:
         cells[name] = np.where(frame[name].to_numpy(dtype=bool), "true", "false")
+    for name in _COUNTS:
+        cells[name] = [None if value is pd.NA else str(value) for value in pd.array(frame[name], dtype="Int64")]
     for name, decimals in _DECIMALS.items():
         cells[name] = _fixed(frame[name], decimals)
     cells["source"] = _unquoted(frame["source"])

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    Integer,
     String,
     Uuid,
     case,
@@ -43,7 +44,8 @@ def visits_frame(connection: Connection, conditions: Sequence[ColumnElement[bool
         The fields of ``Visit`` in these columns: ``id`` as text, ``started`` and ``sold_at`` as datetime64 in UTC (NaT:
         none), ``source``, traits and ``bought`` as category (NaN: none; the categories of traits and ``bought`` are all
         their classes in order), confidences, ``duration_s`` in seconds, ``age`` in years and ``basket`` as float (NaN:
-        none), ``sale_guessed``, ``ended`` and ``corrected`` as bool.
+        none), ``sale_guessed``, ``ended`` and ``corrected`` as bool, ``entries`` and ``exits`` as Int64 (NA:
+        no line).
 
     Raises:
         ValueError, TypeError: a row is not a valid visit.
@@ -69,6 +71,7 @@ def _check(cells: NDArray[Any]) -> None:
     lasting = (cells["duration_s"] >= 0) & np.isfinite(cells["duration_s"])
     years_old, paid = cells["age"], cells["basket"]
     wrong = (years_old < 0) | np.isinf(years_old) | (paid < 0) | (paid > float(LARGEST_BASKET)) | (cells["bought"] < 0)
+    wrong |= (cells["entries"] < 0) | (cells["exits"] < 0)
     if not (texts and dated and lasting.all()) or wrong.any():
         raise ValueError("a row is no visit")
 
@@ -101,12 +104,14 @@ def _kept_as(column: ColumnElement[Any]) -> str:
         return "bool"
     if column.name in _CLASSES:
         return "int8"
-    return "float64" if isinstance(kind, Float | Money) else "object"
+    return "float64" if isinstance(kind, Float | Money | Integer) else "object"
 
 
 def _typed(column: ColumnElement[Any], cells: NDArray[Any], pd: Any) -> Any:
     if isinstance(column.type, UtcDateTime):
         return pd.Series(cells).dt.tz_localize("UTC")
+    if isinstance(column.type, Integer):
+        return pd.array(cells, dtype="Int64")
     if column.name in _CLASSES:
         return pd.Categorical.from_codes(cells, categories=list(_CLASSES[column.name]))
     if cells.dtype == object:

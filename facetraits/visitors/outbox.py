@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
 from facetraits.video.pace import BackOff
+from facetraits.visitors.layout import NO_LAYOUT, Layout
 from facetraits.visitors.store import StoreError
 from facetraits.visitors.visit import Settings, Visit
 
@@ -102,21 +103,30 @@ class VisitWriter:
         store: where the visits go.
         outbox: where they come from.
         read_settings: gives the settings; may raise StoreError.
+        read_layouts: gives what was drawn, by source; may raise StoreError.
         tick: called about once a second.
 
     Attributes:
         settings: as last read; the defaults before the first reading.
+        layouts: as last read, by source.
         trouble: what is wrong with the database, in one sentence; empty where nothing is.
     """
 
     def __init__(
-        self, store: VisitStore, outbox: Outbox, read_settings: Callable[[], Settings], tick: Callable[[], None]
+        self,
+        store: VisitStore,
+        outbox: Outbox,
+        read_settings: Callable[[], Settings],
+        read_layouts: Callable[[], Mapping[str, Layout]],
+        tick: Callable[[], None],
     ) -> None:
         self.settings = Settings()
+        self.layouts: Mapping[str, Layout] = {}
         self.trouble = ""
         self._store = store
         self._outbox = outbox
         self._read_settings = read_settings
+        self._read_layouts = read_layouts
         self._tick = tick
         self._changed = threading.Condition()
         self._closed = False
@@ -133,8 +143,12 @@ class VisitWriter:
         with self._changed:
             self._changed.notify_all()
 
+    def layout(self, source: str) -> Layout:
+        """What was drawn for a source."""
+        return self.layouts.get(source, NO_LAYOUT)
+
     def refresh(self) -> Settings:
-        """Read the settings now, so that a source started next uses the newest ones."""
+        """Read settings and lines now, so that a source started next uses the newest ones."""
         self._settings_at = time.monotonic() + _SETTINGS_EVERY_S
         self._try("settings", self._read)
         return self.settings
@@ -192,7 +206,7 @@ class VisitWriter:
             self.refresh()
 
     def _read(self) -> None:
-        self.settings = self._read_settings()
+        self.settings, self.layouts = self._read_settings(), self._read_layouts()
 
     def _try(self, what: str, work: Callable[[], object]) -> bool:
         """Whether it succeeded; a failure that goes on is logged once."""

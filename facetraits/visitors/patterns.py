@@ -30,6 +30,7 @@ from facetraits.visitors.grouping import (
     Rate,
     calendar_days,
     grouping_of,
+    local_times,
     outcome_codes,
     rate_of,
     weekdays_of,
@@ -41,6 +42,7 @@ __all__ = [
     "ENOUGH",
     "PARTS_OF_DAY",
     "WEEKDAYS",
+    "CrossingRow",
     "DayRow",
     "Finding",
     "GroupRow",
@@ -53,6 +55,7 @@ __all__ = [
     "by_group",
     "by_hour",
     "conversion",
+    "crossings_by_hour",
     "findings",
     "mood_by_outcome",
     "summary",
@@ -69,6 +72,14 @@ class HourRow(NamedTuple):
     bought: int
     not_bought: int
     unknown: int
+
+
+class CrossingRow(NamedTuple):
+    """Crossings of counting lines, to come in and to go out, by people who came into view in one hour of the day."""
+
+    hour: int
+    entries: int
+    exits: int
 
 
 class DayRow(NamedTuple):
@@ -202,6 +213,25 @@ def by_hour(frame: pd.DataFrame, zone: tzinfo) -> tuple[HourRow, ...]:
     """24 rows. An hour that a change of the clocks repeats counts as one."""
     _, counts = _counted(frame, ("hour",), zone)
     return tuple(HourRow(hour, *_numbers(counts[hour])) for hour in range(24))
+
+
+def crossings_by_hour(frame: pd.DataFrame, zone: tzinfo) -> tuple[CrossingRow, ...]:
+    """24 rows, or none where no visit has seen a counting line.
+
+    Args:
+        frame: visits, with those who only left, as of ``VisitStore.frame(leavers=True)``.
+        zone: of the hours.
+    """
+    if not frame["entries"].notna().any():
+        return ()
+    hours = local_times(frame, zone).astype("datetime64[h]").astype(np.int64) % 24
+    sums = [
+        np.bincount(hours, frame[name].fillna(0).to_numpy(dtype=np.float64), minlength=24).astype(int)
+        for name in ("entries", "exits")
+    ]
+    return tuple(
+        CrossingRow(hour, int(entries), int(exits)) for hour, (entries, exits) in enumerate(zip(*sums, strict=True))
+    )
 
 
 def by_day(frame: pd.DataFrame, zone: tzinfo) -> tuple[DayRow, ...]:

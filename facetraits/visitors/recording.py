@@ -7,17 +7,22 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facetraits.errors import UserError
 from facetraits.registry import ModelIntegrityError
+from facetraits.types import AnalysisResult
 from facetraits.video.live import Analyzer
 from facetraits.video.sources import VideoError
 from facetraits.video.tracked import TrackedFace
 from facetraits.visitors.identity import RecordingIds
 from facetraits.visitors.inputs import FrameSource
+from facetraits.visitors.layout import Layout
 from facetraits.visitors.outbox import Outbox, VisitWriter
 from facetraits.visitors.retention import start_retention
 from facetraits.visitors.source import Source, SourceKind, SourceStatus, Watch
@@ -45,6 +50,7 @@ class Recording:
         store: where the visits go; it stays open.
         analyzer: what looks at the frames, or what loads it when the first source starts; used by several threads.
         settings: what to use instead of the settings in the database.
+        layouts: what to use instead of the lines and areas in the database, by source.
     """
 
     def __init__(
@@ -52,11 +58,13 @@ class Recording:
         store: VisitStore,
         analyzer: Callable[[], Analyzer] | Analyzer,
         settings: Callable[[], Settings] | None = None,
+        layouts: Callable[[], Mapping[str, Layout]] | None = None,
     ) -> None:
         self._store = store
         self._analyzer = analyzer
         self._loading = threading.Lock()
         self._read_settings = settings or store.settings
+        self._read_layouts = layouts or store.layouts
         self._lock = threading.RLock()
         self._sources: dict[str, Source] = {}
         self._webcams: weakref.WeakSet[WebcamSource] = weakref.WeakSet()
@@ -142,6 +150,23 @@ class Recording:
         trouble = "" if writer is None else writer.trouble
         return tuple(s.status(trouble, self._outbox.waiting(s.name) if trouble else 0) for s in sources)
 
+    def refresh(self) -> None:
+        """Read settings and lines now instead of a few seconds later."""
+        self._look_after().refresh()
+
+    def want_still(self, name: str) -> None:
+        """Have the source keep its next frame for ``take_still``; an unknown name is ignored."""
+        with self._lock:
+            source = self._sources.get(name)
+        if source is not None:
+            source.want_still()
+
+    def take_still(self, name: str) -> bytes | None:
+        """The still picture of the source as of ``still_of``, once; None while there is none."""
+        with self._lock:
+            source = self._sources.get(name)
+        return None if source is None else source.take_still()
+
     def unwritten(self) -> int:
         """Number of unwritten visits, including those of ended sources."""
         return len(self._outbox)
@@ -198,7 +223,7 @@ class Recording:
         writer = self._look_after()
         self._sources.pop(name, None)  # one that is over: the new one is listed last
         source = self._sources[name] = Source(
-            name, kind, lambda: writer.settings, self._outbox, writer.wake, began, ids
+            name, kind, lambda: writer.settings, self._outbox, writer.wake, began, ids, lambda: writer.layout(name)
         )
         return source
 
@@ -229,7 +254,9 @@ class Recording:
         # A new writer has no settings yet. Read them outside the lock: a slow database must not block other threads.
         with self._lock:
             if self._writer is None:
-                self._writer = VisitWriter(self._store, self._outbox, self._read_settings, self._tick)
+                self._writer = VisitWriter(
+                    self._store, self._outbox, self._read_settings, self._read_layouts, self._tick
+                )
             return self._writer
 
     def _tick(self) -> None:
@@ -279,11 +306,17 @@ class WebcamSource:
             else:
                 self._recording.register_webcam(self, still_connected)
 
-    def on_tracked(self, tracked: Sequence[TrackedFace], time_s: float) -> None:
-        """A frame was analysed; ``time_s`` is on ``time.monotonic``."""
+    def on_tracked(self, tracked: Sequence[TrackedFace], time_s: float, size_wh: tuple[int, int] | None = None) -> None:
+        """A frame of that size in px was analysed; ``time_s`` is on ``time.monotonic``."""
         source = self.source
         if source is not None:
-            source.add_faces(tracked, time_s)
+            source.add_faces(tracked, time_s, size_wh)
+
+    def offer_still(self, image: NDArray[np.uint8], result: AnalysisResult) -> None:
+        """Keep the frame that was analysed if a still picture is wanted."""
+        source = self.source
+        if source is not None:
+            source.offer_still(image, result)
 
     def finish(self) -> None:
         """The stream is over, until it starts again."""

@@ -1,4 +1,8 @@
-"""The tables of the visitors' database. There is no column for a picture, a crop, an embedding or a position."""
+"""The tables of the visitors' database.
+
+There is no column for a picture, a crop, an embedding or the position of a person. The owner's counting lines and
+ignored areas are kept relative to the picture's width and height.
+"""
 
 from __future__ import annotations
 
@@ -98,6 +102,8 @@ visits: Final = Table(
     Column("sale_guessed", Boolean, nullable=False, server_default=false()),
     Column("ended", Boolean, nullable=False),
     Column("corrected", Boolean, nullable=False),
+    Column("entries", Integer),
+    Column("exits", Integer),
     CheckConstraint(f"length(source) BETWEEN 1 AND {LONGEST_SOURCE}", name="source"),
     CheckConstraint("duration_s >= 0", name="duration_s"),
     CheckConstraint("age >= 0", name="age"),
@@ -144,6 +150,32 @@ sales_columns: Final = Table(
     Column("header", String(64), primary_key=True),
     *(Column(role, String, nullable=False) for role in ("moment", "clock", "amount", "status", "zone")),
     CheckConstraint("length(header) = 64", name="header"),
+)
+
+
+def _in_picture(*columns: str) -> list[CheckConstraint]:
+    return [CheckConstraint(f"{column} BETWEEN 0 AND 1", name=column) for column in columns]
+
+
+# The counting line of each source; whoever crosses it from left to right, as seen from 1 to 2, comes in.
+lines: Final = Table(
+    "visit_lines",
+    metadata,
+    Column("source", String(LONGEST_SOURCE), primary_key=True),
+    *(Column(name, Float(53), nullable=False) for name in ("x1", "y1", "x2", "y2")),
+    *_in_picture("x1", "y1", "x2", "y2"),
+)
+
+# The corners of the areas that are ignored in each source.
+ignored_corners: Final = Table(
+    "visit_ignored_corners",
+    metadata,
+    Column("source", String(LONGEST_SOURCE), primary_key=True),
+    Column("area", Integer, primary_key=True, autoincrement=False),
+    Column("corner", Integer, primary_key=True, autoincrement=False),
+    Column("x", Float(53), nullable=False),
+    Column("y", Float(53), nullable=False),
+    *_in_picture("x", "y"),
 )
 
 # One row: how often anything was changed. It is also the lock that lets one writer in at a time.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from facetraits.visitors.engine import row_errors_as_sentences, transaction
+from facetraits.visitors.geometry import Point, Segment
+from facetraits.visitors.layout import NO_LAYOUT, Layout
 from facetraits.visitors.sales.columns import ColumnChoice
-from facetraits.visitors.schema import changes, sales_columns, settings
+from facetraits.visitors.schema import changes, ignored_corners, lines, sales_columns, settings
 from facetraits.visitors.statements import Writer, header_digest
 from facetraits.visitors.visit import Settings
 
@@ -57,6 +59,40 @@ class SettingsStore:
         with self._writing() as writer:
             writer.run(delete(sales_columns).where(sales_columns.c.header == key))
             writer.run(sales_columns.insert().values(header=key, **choice._asdict()))
+
+    def layouts(self) -> Mapping[str, Layout]:
+        """By source, the lines and areas that were drawn."""
+        with self._reading() as connection:
+            drawn = {
+                row.source: Segment((row.x1, row.y1), (row.x2, row.y2)) for row in connection.execute(select(lines))
+            }
+            areas: dict[str, dict[int, list[Point]]] = {}
+            ordered = select(ignored_corners).order_by(*ignored_corners.primary_key)
+            for row in connection.execute(ordered):
+                areas.setdefault(row.source, {}).setdefault(row.area, []).append((row.x, row.y))
+            return {
+                source: Layout(drawn.get(source), tuple(map(tuple, areas.get(source, {}).values())))
+                for source in drawn.keys() | areas.keys()
+            }
+
+    def layout(self, source: str) -> Layout:
+        """What was drawn for a source."""
+        return self.layouts().get(source, NO_LAYOUT)
+
+    def save_layout(self, source: str, layout: Layout) -> None:
+        """Keep line and areas of a source, instead of those that it had."""
+        corners = [
+            {"source": source, "area": area, "corner": corner, "x": x, "y": y}
+            for area, corners in enumerate(layout.ignored)
+            for corner, (x, y) in enumerate(corners)
+        ]
+        with self._writing() as writer:
+            for table in (lines, ignored_corners):
+                writer.run(delete(table).where(table.c.source == source))
+            if layout.line is not None:
+                (x1, y1), (x2, y2) = layout.line
+                writer.run(insert(lines).values(source=source, x1=x1, y1=y1, x2=x2, y2=y2))
+            writer.run(insert(ignored_corners), corners)
 
     def version(self) -> int:
         """A number that grows with every change, also with those by other programs."""

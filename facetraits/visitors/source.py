@@ -10,7 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facetraits.traits import TRAITS, TraitName
+from facetraits.types import AnalysisResult
 from facetraits.video.live import Analyzer
 from facetraits.video.pace import RATE_OVER_S, Pace, RateCounter
 from facetraits.video.sources import Frame
@@ -19,7 +23,9 @@ from facetraits.video.tracked import TrackedFace
 from facetraits.video.tracking import FaceTracker
 from facetraits.visitors.counting import Step, VisitCounter
 from facetraits.visitors.identity import RecordingIds
+from facetraits.visitors.layout import NO_LAYOUT, Layout
 from facetraits.visitors.outbox import Outbox
+from facetraits.visitors.still import still_of
 from facetraits.visitors.visit import Settings, Visit
 
 _LOG: Final = logging.getLogger(__name__)
@@ -48,6 +54,7 @@ class SourceStatus:
         progress: share of a file that is done, in [0, 1]; None where that is unknown.
         analyses_per_second: over the last seconds.
         unwritten: visits not written yet; they are kept in memory and retried.
+        crossings: of its counting line, to come in and to go out; None where it has none.
     """
 
     name: str
@@ -59,6 +66,7 @@ class SourceStatus:
     progress: float | None
     analyses_per_second: float
     unwritten: int
+    crossings: tuple[int, int] | None = None
 
     @property
     def at_work(self) -> bool:
@@ -76,6 +84,8 @@ class Source:
         outbox: where visits go.
         on_entered: called when there are new ones.
         began: when the clock of its frames showed 0; None for the clock ``time.monotonic``.
+        ids: of the visits of a recorded video.
+        layout: its counting line and ignored areas now.
     """
 
     def __init__(
@@ -87,6 +97,7 @@ class Source:
         on_entered: Callable[[], None],
         began: datetime | None = None,
         ids: RecordingIds | None = None,
+        layout: Callable[[], Layout] = lambda: NO_LAYOUT,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -105,6 +116,9 @@ class Source:
         self._finished = False
         self._stopping = threading.Event()
         self._on_stop: Callable[[], None] | None = None
+        self._layout = layout
+        self._still: bytes | None = None
+        self._still_wanted = False
         self._thread: threading.Thread | None = None
 
     # -- its worker ---------------------------------------------------------------------------------------------------
@@ -150,8 +164,8 @@ class Source:
 
     # -- what it sees -------------------------------------------------------------------------------------------------
 
-    def add_faces(self, tracked: Sequence[TrackedFace], time_s: float) -> None:
-        """Take in the faces of an analysed frame."""
+    def add_faces(self, tracked: Sequence[TrackedFace], time_s: float, size_wh: tuple[int, int] | None = None) -> None:
+        """Take in the faces of an analysed frame; the arguments are those of ``VisitCounter.add_faces``."""
         with self._lock:
             if self._finished:
                 return
@@ -159,13 +173,14 @@ class Source:
             self.pace.succeeded()
             self._analyses.count(time.monotonic())
             self._set_counter()
-            step = self._counter.add_faces(tracked, time_s)
+            step = self._counter.add_faces(tracked, time_s, size_wh)
             self._hand_over(step, time_s)
         if step.entered:
             self._on_entered()
 
     def _set_counter(self) -> None:
         self._counter.settings = self._settings()
+        self._counter.layout = self._layout()
         if self._lives_now:  # anew each time: the clock of the day may be set, or the machine sleep
             self._counter.began = _began_now()
 
@@ -204,6 +219,26 @@ class Source:
                 self._detail = _ANALYSIS_FAILS
             return rest_s
 
+    # -- a still picture ----------------------------------------------------------------------------------------------
+
+    def want_still(self) -> None:
+        """Have the next frame kept as a still picture, once."""
+        with self._lock:
+            self._still, self._still_wanted = None, True
+
+    def offer_still(self, image: NDArray[np.uint8], result: AnalysisResult) -> None:
+        """Keep the frame as a still picture if one is wanted."""
+        if self._still_wanted:
+            still = still_of(image, result)
+            with self._lock:
+                self._still, self._still_wanted = still, False
+
+    def take_still(self) -> bytes | None:
+        """The still picture, as of ``still_of``, which is then forgotten; None while there is none."""
+        with self._lock:
+            still, self._still = self._still, None
+            return still
+
     # -- how it is doing ----------------------------------------------------------------------------------------------
 
     def lost(self, why: str) -> None:
@@ -238,6 +273,7 @@ class Source:
         """Everybody in view has left, and counting ends."""
         with self._lock:
             self._finished = True
+            self._still, self._still_wanted = None, False
             self._outbox.update(self._counter.finish())
             if self._state not in ("failed", "ended"):
                 self._state = "ended"
@@ -265,7 +301,12 @@ class Source:
                 progress=self._progress,
                 analyses_per_second=0.0 if self._finished else self._analyses.per_second(time.monotonic()),
                 unwritten=unwritten,
+                crossings=self._crossings(),
             )
+
+    def _crossings(self) -> tuple[int, int] | None:
+        found = self._counter.entries, self._counter.exits
+        return found if any(found) or self._layout().line is not None else None
 
 
 class Watch:
@@ -293,7 +334,8 @@ class Watch:
             tracked = self._tracker.update(result, frame.time_s, frame.image)
         except Exception:
             return self._source.analysis_failed()
-        self._source.add_faces(tracked, frame.time_s)
+        self._source.add_faces(tracked, frame.time_s, result.size_wh)
+        self._source.offer_still(frame.image, result)
         return self._source.pace.rest_after(time.monotonic() - started)
 
 

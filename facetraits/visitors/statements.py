@@ -79,6 +79,11 @@ def with_outcome_of(other: UUID, visit: UUID) -> UpdateBase:
     return update(visits).where(visits.c.id == visit, visits.c.bought == "unknown", known).values(values)
 
 
+def is_visitor() -> ColumnElement[bool]:
+    """Whether a row is of a visitor: of a source without a counting line, or of somebody who came in over it."""
+    return or_(visits.c.entries.is_(None), visits.c.entries > 0)
+
+
 def last_seen(dialect: str) -> ColumnElement[float]:
     """When a visitor was seen last, in seconds since 1970 and to a millisecond."""
     if dialect == "sqlite":
@@ -88,9 +93,14 @@ def last_seen(dialect: str) -> ColumnElement[float]:
     return started + visits.c.duration_s
 
 
-def conditions_of(chosen: Selection) -> list[ColumnElement[bool]]:
-    """SQL conditions of a selection of visits."""
-    conditions: list[ColumnElement[bool]] = []
+def conditions_of(chosen: Selection, leavers: bool = False) -> list[ColumnElement[bool]]:
+    """SQL conditions of a selection of visits.
+
+    Args:
+        chosen: the selection.
+        leavers: also those who crossed a counting line only to go out, and are no visitors.
+    """
+    conditions: list[ColumnElement[bool]] = [] if leavers else [is_visitor()]
     if chosen.since is not None:
         conditions.append(visits.c.started >= chosen.since)
     if chosen.until is not None:

@@ -45,6 +45,7 @@ from facetraits.visitors.settings_store import SettingsStore
 from facetraits.visitors.spare import release_space, reserve_space
 from facetraits.visitors.statements import (
     conditions_of,
+    is_visitor,
     last_seen,
     new_value,
     pieces,
@@ -65,6 +66,7 @@ _ABANDONED: Final = timedelta(hours=1)
 _AT_ONCE_IN_NO_ROOM: Final = 40
 
 _COLUMNS: Final = tuple(column.name for column in visits.c)
+_COUNTED: Final = ("duration_s", "ended", "entries", "exits")
 _TRAITS: Final = ("age", *CONFIDENCE_OF, *CONFIDENCE_OF.values())
 _BY_HAND: Final = (*_TRAITS, "bought", "basket", "sold_at", "sale_guessed", "corrected")
 
@@ -138,7 +140,7 @@ class VisitStore(SettingsStore):
         self._write_rows(insert(visits).on_conflict_do_nothing(index_elements=[visits.c.id]), rows)
 
     def update(self, known: Iterable[Visit]) -> None:
-        """Write the newest state: duration, whether it ended, and traits unless they were corrected by hand.
+        """Write the newest state: duration, crossings, whether it ended, and traits unless they were corrected by hand.
 
         The outcome does not change, and deleted visits stay deleted.
         """
@@ -146,9 +148,9 @@ class VisitStore(SettingsStore):
         statement = (
             update(visits)
             .where(visits.c.id == bindparam("new_id"))
-            .values(duration_s=new_value("duration_s"), ended=new_value("ended"), **learned)
+            .values(**{name: new_value(name) for name in _COUNTED}, **learned)
         )
-        names = ("id", "duration_s", "ended", *_TRAITS)
+        names = ("id", *_COUNTED, *_TRAITS)
         self._write_rows(statement, [{f"new_{name}": getattr(visit, name) for name in names} for visit in known])
 
     def mark(self, ids: Collection[UUID], bought: Outcome) -> int:
@@ -230,7 +232,7 @@ class VisitStore(SettingsStore):
         since = now - timedelta(seconds=away_s + _WRITTEN_EVERY_S)
         # The database only preselects rows, because its sums are less exact than Python's.
         seen = last_seen(self._engine.dialect.name) >= since.timestamp() - 1
-        still_connected = visits.c.ended == false(), visits.c.started <= now, seen
+        still_connected = visits.c.ended == false(), visits.c.started <= now, seen, is_visitor()
         statement = select(visits).where(*still_connected).order_by(visits.c.started.desc(), visits.c.id)
         return tuple(v for v in self._visits(statement) if v.started + timedelta(seconds=v.duration_s) >= since)
 
@@ -256,10 +258,22 @@ class VisitStore(SettingsStore):
         """The visit with that id; None where it was deleted."""
         return next(iter(self._visits(select(visits).where(visits.c.id == number))), None)
 
-    def frame(self, chosen: Selection = EVERYTHING) -> pd.DataFrame:
-        """One row per visit, the oldest first; the columns are those of ``visits_frame``."""
+    def frame(self, chosen: Selection = EVERYTHING, leavers: bool = False) -> pd.DataFrame:
+        """One row per visit, the oldest first; the columns are those of ``visits_frame``.
+
+        Args:
+            chosen: which.
+            leavers: also people who crossed a counting line only to go out.
+        """
         with self._reading() as connection:
-            return visits_frame(connection, conditions_of(chosen))
+            return visits_frame(connection, conditions_of(chosen, leavers))
+
+    def crossings(self, chosen: Selection = EVERYTHING) -> tuple[int, int] | None:
+        """How often counting lines were crossed to come in and to go out; None where no visit has seen a line."""
+        statement = select(func.sum(visits.c.entries), func.sum(visits.c.exits))
+        with self._reading() as connection:
+            entries, exits = connection.execute(statement.where(*conditions_of(chosen, leavers=True))).one()
+        return None if entries is None else (int(entries), int(exits or 0))
 
     def count(self, chosen: Selection = EVERYTHING) -> Mapping[Outcome, int]:
         """How many visits there are with each outcome."""

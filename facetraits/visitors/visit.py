@@ -53,6 +53,8 @@ class Visit:
         ended: the person has left. False may also mean that the program stopped before it could write this, for up to
             an hour.
         corrected: traits were entered by hand, so sources no longer change them.
+        entries, exits: how often the person crossed the counting line of the source to come in, and to go out, >= 0;
+            None where none was drawn. Whoever has no entry is no visitor.
         id: assigned when the visit is first counted.
     """
 
@@ -74,6 +76,8 @@ class Visit:
     sale_guessed: bool = False
     ended: bool = False
     corrected: bool = False
+    entries: int | None = None
+    exits: int | None = None
     id: UUID = field(default_factory=uuid4)
 
     def __post_init__(self) -> None:
@@ -89,6 +93,10 @@ class Visit:
             number: float | None = getattr(self, name)
             if number is not None and not (isfinite(number) and number >= 0):
                 raise ValueError(f"{name} must be a finite number >= 0, got {number}")
+        for name in ("entries", "exits"):
+            crossings: int | None = getattr(self, name)
+            if crossings is not None and crossings < 0:
+                raise ValueError(f"{name} must be >= 0, got {crossings}")
         for trait, classes in VISIT_CLASSES.items():
             self._check_class(trait, classes)
         if self.bought not in OUTCOMES:

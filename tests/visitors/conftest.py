@@ -52,6 +52,8 @@ FULL = visit(
     sold_at=NOON + timedelta(minutes=9, microseconds=123456),
     ended=True,
     corrected=True,
+    entries=2,
+    exits=1,
 )
 BARE = visit(minute=1)
 

@@ -62,6 +62,8 @@ def visits_of(frame: pd.DataFrame) -> list[Visit]:
     """The visits of a frame, e.g. to put them into a store."""
     columns = {name: frame[name].astype(object).where(frame[name].notna(), None) for name in _COLUMNS}
     columns["id"] = columns["id"].map(UUID)
+    for name in ("entries", "exits"):
+        columns[name] = columns[name].map(lambda number: None if number is None else int(number))
     columns["basket"] = columns["basket"].map(lambda basket: None if basket is None else Decimal(f"{basket:.2f}"))
     for name in ("started", "sold_at"):
         columns[name] = columns[name].map(lambda moment: None if moment is None else moment.to_pydatetime())
@@ -108,6 +110,7 @@ def make_frame(
     columns["basket"][columns["bought"] == "unknown"] = np.nan
     columns["sold_at"] = pd.Series([pd.NaT] * n)
     columns["ended"] = np.ones(n, dtype=bool)
+    columns["entries"] = columns["exits"] = [None] * n
     columns["sale_guessed"] = columns["corrected"] = np.zeros(n, dtype=bool)
     columns["id"] = [str(UUID(bytes=draw.bytes(16), version=4)) for _ in range(n)]
     return _typed(columns)
@@ -139,6 +142,7 @@ def _typed(columns: Mapping[str, Any]) -> pd.DataFrame:
     kinds |= dict.fromkeys(("started", "sold_at"), "datetime64[us, UTC]")
     kinds |= dict.fromkeys(("duration_s", "age", "basket", *CONFIDENCE_OF.values()), "float64")
     kinds |= dict.fromkeys(("sale_guessed", "ended", "corrected"), "bool")
+    kinds |= dict.fromkeys(("entries", "exits"), "Int64")
     return pd.DataFrame({name: pd.Series(columns[name], dtype=object).astype(kinds[name]) for name in _COLUMNS})
 
 

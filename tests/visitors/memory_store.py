@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from facetraits.visitors.identity import RecordingIds
+from facetraits.visitors.layout import Layout
 from facetraits.visitors.store import StoreError
 from facetraits.visitors.visit import Settings, Visit
 
@@ -18,6 +19,7 @@ class MemoryStore:
     Attributes:
         down: every call raises StoreError.
         forgetful: the next ``add`` is done, but its answer is lost.
+        drawn: lines and areas by source.
         calls: names of the methods that were called and did not fail.
     """
 
@@ -26,6 +28,7 @@ class MemoryStore:
         self.forgetful = False
         self.calls: list[str] = []
         self.expired_at: list[datetime] = []
+        self.drawn: dict[str, Layout] = {}
         self._settings = settings or Settings()
         self._visits: dict[UUID, Visit] = {}
         self._lock = threading.Lock()
@@ -71,6 +74,11 @@ class MemoryStore:
         with self._lock:
             self._check("settings")
             return self._settings
+
+    def layouts(self) -> Mapping[str, Layout]:
+        with self._lock:
+            self._check("layouts")
+            return dict(self.drawn)
 
     def save_settings(self, settings: Settings) -> None:
         with self._lock:

@@ -26,6 +26,8 @@ def test_csv_says_everything_of_a_visit() -> None:
         bought="yes",
         basket=Decimal("12.5"),
         sold_at=datetime(2026, 12, 4, 12, tzinfo=UTC),
+        entries=1,
+        exits=0,
     )
 
     assert rows_of(frame_of([visit])) == [
@@ -49,6 +51,8 @@ def test_csv_says_everything_of_a_visit() -> None:
             "sale_guessed": "false",
             "ended": "true",
             "corrected": "false",
+            "entries": "1",
+            "exits": "0",
         }
     ]
 

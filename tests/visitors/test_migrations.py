@@ -23,7 +23,10 @@ from facetraits.visitors.store import StoreError, VisitStore, open_store
 from facetraits.visitors.visit import Visit
 from tests.visitors.conftest import visit
 
-OURS = {"visits", "visit_settings", "visit_sales_columns", "visit_changes"}
+OURS = {
+    *("visits", "visit_settings", "visit_sales_columns", "visit_changes"),
+    *("visit_lines", "visit_ignored_corners"),
+}
 
 
 @pytest.fixture

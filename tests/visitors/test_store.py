@@ -64,7 +64,7 @@ class TestWriting:
     def test_update_leaves_what_was_corrected(self, store: VisitStore):
         store.add([FULL])
         store.update([replace(BARE, id=FULL.id, duration_s=40.0, ended=False)])
-        assert store.latest() == (replace(FULL, duration_s=40.0, ended=False),)
+        assert store.latest() == (replace(FULL, duration_s=40.0, ended=False, entries=None, exits=None),)
 
     def test_update_does_not_bring_back_what_was_deleted(self, store: VisitStore):
         store.add([BARE, FULL])
@@ -109,7 +109,9 @@ class TestWriting:
         store.add([BARE])
         by_hand = replace(FULL, id=BARE.id)
         assert store.edit(by_hand)
-        source_knows = {name: getattr(BARE, name) for name in ("started", "source", "duration_s", "ended")}
+        source_knows = {
+            name: getattr(BARE, name) for name in ("started", "source", "duration_s", "ended", "entries", "exits")
+        }
         assert store.latest() == (replace(by_hand, **source_knows),)
 
     def test_edit_of_a_deleted_visit(self, store: VisitStore):

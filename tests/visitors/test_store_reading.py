@@ -114,6 +114,7 @@ class TestFrame:
         frame = store.frame()
         columns = "id started source duration_s age age_group age_confidence gender gender_confidence ethnicity"
         columns += " ethnicity_confidence mood mood_confidence bought basket sold_at sale_guessed ended corrected"
+        columns += " entries exits"
         assert list(frame) == columns.split()
         types = {name: str(dtype) for name, dtype in frame.dtypes.items()}
         assert types.pop("id") == "str"
@@ -121,6 +122,7 @@ class TestFrame:
         assert {types.pop(name) for name in ("sale_guessed", "ended", "corrected")} == {"bool"}
         classes = {name: types.pop(name) for name in ("source", "bought", *VISIT_CLASSES)}
         assert set(classes.values()) == {"category"}
+        assert {types.pop(name) for name in ("entries", "exits")} == {"Int64"}
         assert set(types.values()) == {"float64"}
         for trait, names in VISIT_CLASSES.items():
             assert tuple(frame[trait].cat.categories) == names
@@ -130,7 +132,7 @@ class TestFrame:
             with closing(sqlite3.connect(sqlite_path)) as connection, connection:
                 connection.executemany(
                     "INSERT INTO visits VALUES (?, ?, 'door', 4.5, 31.5, '21-40', 0.7, 'male', 0.9, NULL, NULL,"
-                    " 'neutral', 0.6, 'yes', 12.5, '2026-05-04 12:09:00.000000', 1, 0, 0)",
+                    " 'neutral', 0.6, 'yes', 12.5, '2026-05-04 12:09:00.000000', 1, 0, 0, 1, NULL)",
                     ((uuid4().hex, f"{NOON + timedelta(seconds=i):%Y-%m-%d %H:%M:%S}.000000") for i in range(100_000)),
                 )
             store.frame()

@@ -17,11 +17,12 @@ import pytest
 
 from facetraits.cli import main
 from facetraits.registry import ModelIntegrityError
+from facetraits.visitors.layout import layout_of
 from facetraits.visitors.recording import Recording, SourceStatus
 from facetraits.visitors.store import VisitStore, open_store
 from facetraits.visitors.visit import Settings, Visit
-from tests.builders import ROOT
-from tests.videos import Bright, Camera, comes_and_goes, http_camera, jpeg, lit, write_sound, write_video
+from tests.builders import ROOT, FakeAnalyzer
+from tests.videos import Bright, Camera, comes_and_goes, http_camera, jpeg, lit, two_cross, write_sound, write_video
 
 COUNTED = ("--enter", "0.4", "--away", "2")
 
@@ -267,3 +268,55 @@ def test_a_signal_ends_visits_in_order(number: signal.Signals, code: int, db: st
     assert any("1 visit written" in line for line in said)
     assert not any("Traceback" in line for line in said)
     assert any("watching" in line or "connecting" in line for line in said), "there is a progress line"
+
+
+def test_a_line_counts_only_who_crosses_it(
+    db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("facetraits.analyzer.load_analyzer", lambda profile, threads: FakeAnalyzer())
+    crossing = write_video(tmp_path / "door.mp4", two_cross().pictures(), fps=10)
+
+    assert main(["watch", str(crossing), "--db", db, "--line", "0.5,1,0.5,0"]) == 0
+
+    assert "door.mp4: 1 visit written; 1 entered, 1 left" in capsys.readouterr().err
+    (visit,) = visits(db)
+    assert (visit.entries, visit.exits) == (1, 0)
+
+
+def test_an_ignored_area_counts_nobody(db: str, video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", str(video), "--db", db, *COUNTED, "--ignore", "0,0,1,0,1,1,0,1"]) == 0
+
+    assert "shop.mp4: 0 visits written" in capsys.readouterr().err
+    assert visits(db) == []
+
+
+def test_the_line_in_the_database_counts_unless_another_is_given(db: str, video: Path) -> None:
+    everything = layout_of(None, [(0, 0, 1, 0, 1, 1, 0, 1)])
+    store = open_store(db)
+    store.save_layout("shop.mp4", everything)
+    store.close()
+
+    assert main(["watch", str(video), "--db", db, *COUNTED]) == 0
+    assert visits(db) == []
+    assert main(["watch", str(video), "--db", db, *COUNTED, "--ignore", "0,0,0.01,0,0.01,0.01"]) == 0
+    assert len(visits(db)) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--line=0.5,1,0.5", "A counting line has four numbers: x1,y1,x2,y2."),
+        ("--line=0.5,1,0.5,2", "all numbers must be from 0 to 1."),
+        ("--line=a,b", "numbers look like 0.1,0.5,0.9,0.5, got a,b"),
+        ("--ignore=0,0,1,1", "of 3 to 40 corners each."),
+    ],
+)
+def test_lines_that_are_none_are_refused(
+    db: str, video: Path, option: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(["watch", str(video), "--db", db, option])
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    assert said in capsys.readouterr().err

@@ -66,13 +66,13 @@ def sources_at_work() -> tuple[SourceStatus, ...]:
     return tuple(status for status in statuses if status.at_work)
 
 
-def get_visits(store: VisitStore, chosen: Selection = EVERYTHING) -> pd.DataFrame:
+def get_visits(store: VisitStore, chosen: Selection = EVERYTHING, leavers: bool = False) -> pd.DataFrame:
     """``frame`` of the store, made once for each state of the log; it is shared and must not be changed.
 
     Raises:
         StoreError: the database fails.
     """
-    return _visits(store.identity, store.version(), repr(chosen), store, chosen)
+    return _visits(store.identity, store.version(), repr(chosen), leavers, store, chosen)
 
 
 def forget_visits() -> None:
@@ -81,5 +81,7 @@ def forget_visits() -> None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)
-def _visits(identity: str, version: int, selection: str, _store: VisitStore, _chosen: Selection) -> pd.DataFrame:
-    return _store.frame(_chosen)
+def _visits(
+    identity: str, version: int, selection: str, leavers: bool, _store: VisitStore, _chosen: Selection
+) -> pd.DataFrame:
+    return _store.frame(_chosen, leavers)

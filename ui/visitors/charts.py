@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import altair as alt
 
-from ui.kit.charts import BAR, HEAT, INK, Rows, finished, layer
+from ui.kit.charts import BAR, HEAT, INK, Rows, base, finished, layer
 
 GENDER_COLOURS: Final[Mapping[str, str]] = {
     "female": "var(--ft-accent)",
@@ -19,6 +19,7 @@ MOOD_COLOURS: Final[Mapping[str, str]] = {
     "neutral": "var(--ft-middle)",
     "negative": "var(--ft-accent)",
 }
+CROSSING_COLOURS: Final[Mapping[str, str]] = {"entered": "var(--ft-bar)", "left": "var(--ft-accent)"}
 SOFT: Final = "var(--ft-soft)"
 _DARK: Final = 0.72  # cells darker than this carry white text
 _WIDEST_PX: Final = 56  # of a bar where there are few days
@@ -45,6 +46,41 @@ def visits_by_hour(hours: Rows) -> alt.LayerChart:
         ),
     )
     return _counted_and_bought(rows, x, "end:Q")
+
+
+def crossings_by_hour(hours: Rows) -> alt.LayerChart:
+    """Two bars per hour of the day: who entered, and who left.
+
+    Args:
+        hours: "hour" (0 to 23), "way" (of ``CROSSING_COLOURS``), "n" and "said".
+    """
+    most = max(row["n"] for row in hours)
+    x = alt.X(
+        "hour:O",
+        scale=alt.Scale(paddingInner=0.2, paddingOuter=0.1),
+        axis=alt.Axis(
+            title="Hour of the day", labelExpr="datum.value + ':00'", labelAngle=0, labelOverlap=True, grid=False
+        ),
+    )
+    y = alt.Y(
+        "n:Q",
+        scale=alt.Scale(domain=[0, max(most, 1)], nice=True),
+        axis=alt.Axis(title="People", tickCount=min(5, max(most, 1)), format=",d", tickMinStep=1, domain=False),
+    )
+    within = alt.XOffset("way:N", sort=None, scale=alt.Scale(domain=list(CROSSING_COLOURS)))
+    bars = (
+        layer(hours)
+        .mark_bar(cornerRadius=2)
+        .encode(
+            x=x,
+            xOffset=within,
+            y=y,
+            fill=_colours("way", CROSSING_COLOURS),
+            tooltip=alt.Tooltip("said:N", title=" "),
+            description="said:N",
+        )
+    )
+    return finished(base(hours), bars, height=230)
 
 
 def visits_by_day(days: Rows, title: str) -> alt.LayerChart:

@@ -78,7 +78,7 @@ def _exports(store: VisitStore, zone: ZoneInfo) -> None:
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "CSV",
-            lambda: to_csv(cached.get_visits(store, chosen), zone),
+            lambda: to_csv(cached.get_visits(store, chosen, leavers=True), zone),
             f"{name}.csv",
             "text/csv",
             key="visitors_csv",
@@ -89,7 +89,7 @@ def _exports(store: VisitStore, zone: ZoneInfo) -> None:
         )
         st.download_button(
             "Parquet",
-            lambda: to_parquet(cached.get_visits(store, chosen)),
+            lambda: to_parquet(cached.get_visits(store, chosen, leavers=True)),
             f"{name}.parquet",
             "application/vnd.apache.parquet",
             key="visitors_parquet",
@@ -98,7 +98,8 @@ def _exports(store: VisitStore, zone: ZoneInfo) -> None:
             disabled=not number,
             help="For programs such as pandas, DuckDB or R.",
         )
-    explain(f"{_exported(number, total, part == _ALL)} {words.zone_words(zone)}")
+    leavers = "" if store.crossings(chosen) is None else " People who only left have a row with 0 in “entries”."
+    explain(f"{_exported(number, total, part == _ALL)}{leavers} {words.zone_words(zone)}")
 
 
 def _exported(number: int, total: int, everything: bool) -> str:
@@ -155,7 +156,7 @@ def _delete_everything(store: VisitStore, zone: ZoneInfo) -> None:
         with st.container(horizontal=True, gap="small"):
             st.download_button(
                 "Download all of them" if number > 1 else "Download it",
-                lambda: to_csv(cached.get_visits(store), zone),
+                lambda: to_csv(cached.get_visits(store, leavers=True), zone),
                 f"{file_prefix(store)}visits-{words.now().astimezone(zone):%Y-%m-%d}.csv",
                 "text/csv",
                 key="visitors_delete_csv",

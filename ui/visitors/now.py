@@ -54,7 +54,8 @@ def _now(store: VisitStore, zone: ZoneInfo) -> None:
 
 
 def _counters(store: VisitStore, current: Sequence[Visit], now: datetime, zone: ZoneInfo) -> None:
-    today = store.count(Selection(since=midnight(now.astimezone(zone).date(), zone)))
+    since_midnight = Selection(since=midnight(now.astimezone(zone).date(), zone))
+    today = store.count(since_midnight)
     headline, basis = share_words(today)
     show_share("Today", headline, basis)
     entries = [
@@ -62,6 +63,9 @@ def _counters(store: VisitStore, current: Sequence[Visit], now: datetime, zone: 
         ("Visitors today", f"{sum(today.values()):,}", "since midnight"),
         ("Bought today", f"{today['yes']:,}", f"{today['no']:,} did not, {today['unknown']:,} not known"),
     ]
+    crossings = store.crossings(since_midnight)
+    if crossings is not None:
+        entries.append(("Entered / left today", "{:,} / {:,}".format(*crossings), "crossings of the counting lines"))
     tiles(entries)
 
 

@@ -21,6 +21,7 @@ from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, sentence, subheading, tiles
 from ui.visitors import answers, cached, words
 from ui.visitors import charts as visit_charts
+from ui.visitors.crossings import crossing_rows, crossings_sentence, crossings_table
 from ui.visitors.demonstration import offer_demonstration
 from ui.visitors.log import choose_visits, show_messages, store_errors_as_notices
 from ui.visitors.weeks import show_weeks
@@ -118,6 +119,19 @@ def _when(seen: _Seen) -> None:
     legend(parts)
     draw(visit_charts.visits_by_hour(answers.hour_rows(hours)), said)
     numbers(answers.hours_table(hours))
+
+    crossings = patterns.crossings_by_hour(cached.get_visits(seen.store, seen.chosen, leavers=True), zone)
+    if crossings:
+        subheading("Entered and left, over counting lines")
+        said = crossings_sentence(crossings)
+        sentence(said)
+        legend({name: (colour, "block") for name, colour in visit_charts.CROSSING_COLOURS.items()})
+        draw(visit_charts.crossings_by_hour(crossing_rows(crossings, answers.opening_hours(hours))), said)
+        explain(
+            "A crossing counts in the hour in which the person came into view. Faces turned away from the camera are "
+            "not seen: a camera that looks at the door from inside counts fewer people who leave."
+        )
+        numbers(crossings_table(crossings))
 
     days = patterns.by_day(frame, zone)
     weekly = len(days) > answers.MOST_DAYS

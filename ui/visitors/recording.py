@@ -23,6 +23,7 @@ from ui.kit.controls import loaded_analyzer
 from ui.kit.figure import explain, subheading
 from ui.kit.uploads import upload_one
 from ui.visitors import cached, webcam, words
+from ui.visitors.lines import choose_layout, show_drawing, start_drawing
 from ui.visitors.log import show_later, show_messages, store_errors_as_later_notices, store_errors_as_notices
 from ui.visitors.sign import EVERY_S, STATES
 
@@ -46,6 +47,7 @@ def show_recording(store: VisitStore, zone: ZoneInfo) -> None:
     show_messages()
     with store_errors_as_notices():
         _sources()
+        show_drawing(store)
         subheading("Add a source")
         explain("Inform your visitors: most countries require a sign at the entrance.")
         kind = st.segmented_control(
@@ -70,15 +72,23 @@ def _source_list() -> None:
     statuses = cached.get_recording().statuses()
     for place, status in enumerate(statuses):
         with st.container(border=True, key=f"visitors_source_{place}", gap="xsmall"):
-            left, right = st.columns([5, 1], vertical_alignment="center", gap="small")
-            left.html(source_words(status))
-            right.button(
-                "Stop" if status.at_work else "Remove",
-                key=f"visitors_stop_{status.name}",
-                on_click=_stop,
-                args=(status,),
-                width="stretch",
-            )
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.html(source_words(status))
+                if status.at_work and st.button(
+                    "Line",
+                    key=f"visitors_line_of_{status.name}",
+                    icon=":material/timeline:",
+                    help="Draw a counting line, or areas to ignore.",
+                    on_click=start_drawing,
+                    args=(status.name,),
+                ):
+                    st.rerun()
+                st.button(
+                    "Stop" if status.at_work else "Remove",
+                    key=f"visitors_stop_{status.name}",
+                    on_click=_stop,
+                    args=(status,),
+                )
             if status.progress is not None and status.at_work:
                 st.progress(min(max(status.progress, 0.0), 1.0))
             if status.detail:
@@ -97,7 +107,8 @@ def source_words(status: SourceStatus) -> str:
     progress = "" if status.progress is None else f"{status.progress:.0%} of the video"
     view = f"{status.in_view:,} in view" if status.at_work else ""
     speed = f"{status.analyses_per_second:.0f} analyses a second" if status.state == "live" else ""
-    facts = [words.counted_visits(status.visits) + " so far", view, progress, speed]
+    crossed = "" if status.crossings is None else "{:,} entered, {:,} left".format(*status.crossings)
+    facts = [words.counted_visits(status.visits) + " so far", crossed, view, progress, speed]
     if not status.at_work:
         facts[0] = words.counted_visits(status.visits)
     return (
@@ -143,7 +154,8 @@ def _add_webcam(store: VisitStore, zone: ZoneInfo) -> None:
 def _add_camera(store: VisitStore, zone: ZoneInfo) -> None:
     explain(
         "A surveillance camera, by its address. It keeps recording after this page is closed, until you stop it here "
-        "or facetraits ends. The address is kept in memory only, so enter it again after a restart."
+        "or facetraits ends. The address is kept in memory only, so enter it again after a restart. A counting line "
+        "can be drawn once it has started."
     )
     with st.form("visitors_add_camera", border=False):
         left, right = st.columns([1, 2])
@@ -193,6 +205,7 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
     except VideoError as error:
         notice("error", video.name, str(error))
         return
+    layout = choose_layout(store, data, Path(video.name).stem[:LONGEST_SOURCE], video.file_id)
     began = began_at(recorded_at, duration_s, words.now()).astimezone(zone)
     began = began.replace(second=0, microsecond=0, tzinfo=None)
     with st.form(f"visitors_add_{video.file_id}", border=False):
@@ -226,6 +239,8 @@ def _add_file(store: VisitStore, zone: ZoneInfo) -> None:
         )
     elif loaded_analyzer("fast") is not None:
         data.seek(0)
+        if layout is not None:
+            store.save_layout(name.strip(), layout)
         _start_file(name.strip(), FileInput(data, moment, began_is_known=recorded_at is not None or local != began))
 
 
@@ -255,7 +270,10 @@ def _start_file(name: str, video: FileInput) -> None:
         notice("error", "The video was not started", str(error))
     else:
         if known:
-            st.toast(f"{counted(known, 'visit')} of this video stand in the log already: nobody is counted twice.")
+            st.toast(
+                f"{counted(known, 'visit')} of this video stand in the log already: nobody is counted twice. If you "
+                "have drawn another line, delete them first, in the view Visits."
+            )
         st.session_state["visitors_videos"] = st.session_state.get("visitors_videos", 0) + 1  # an empty uploader
         st.rerun()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import streamlit as st
 
 from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis
+from facetraits.video.tracked import TrackedFace
 from facetraits.visitors.recording import Recording
 from facetraits.visitors.source import stored_traits
 from facetraits.visitors.store import VisitStore
@@ -46,7 +47,7 @@ class BrowserCamera:
             keep_s=settings.away_s,
             idle_s=max(IDLE_S, settings.away_s),  # a pause of the connection begins no new visit
             on_started=self._started,
-            on_tracked=self._visits.on_tracked,
+            on_tracked=self._tracked,
         )
         self.follow(settings)
 
@@ -72,6 +73,12 @@ class BrowserCamera:
 
     def _started(self) -> None:
         self._visits.on_started(lambda: self.stream.analysis.running)
+
+    def _tracked(self, tracked: Sequence[TrackedFace], time_s: float) -> None:
+        newest = self.stream.analysis.snapshot()  # this runs in its worker, so that it is of the same frame
+        if newest.faces is not None and newest.image is not None:
+            self._visits.on_tracked(tracked, time_s, newest.faces.result.size_wh)
+            self._visits.offer_still(newest.image, newest.faces.result)
 
     def _left(self, analysis: LiveAnalysis) -> None:
         gate.get_viewers().leave(analysis)

@@ -24,7 +24,9 @@ def test_it_is_the_same_whenever_it_is_made() -> None:
 
 
 def test_it_is_a_plausible_shop_up_to_now() -> None:
-    with_sales = demonstration_visits(NOW)
+    everybody = demonstration_visits(NOW)
+    with_sales = [visit for visit in everybody if visit.entries]
+    assert 0.8 < (len(everybody) - len(with_sales)) / len(with_sales) < 0.9, "most are seen leaving"
     assert 1500 < len(with_sales) < 3000
     assert max(visit.started for visit in with_sales) < NOW
     yesterday = [visit for visit in with_sales if visit.started.astimezone(BERLIN).date() < NOW.date()]
@@ -35,7 +37,7 @@ def test_it_is_a_plausible_shop_up_to_now() -> None:
 
 
 def test_every_row_of_an_export_says_what_it_is() -> None:
-    frame = demonstration_store(NOW).frame()
+    frame = demonstration_store(NOW).frame(leavers=True)
     lines = to_csv(frame, BERLIN).decode("utf-8-sig").splitlines()[1:]
     assert len(lines) == len(frame)
     assert all("Demonstration" in line for line in lines)
@@ -52,7 +54,8 @@ def test_an_empty_log_offers_it_and_every_view_is_marked(store: VisitStore, firs
         assert "Demonstration data. " in text(choose(page, "visitors_view", view))
     assert sum(store.count().values()) == 0
     choose(page, "visitors_view", "Patterns")
-    assert charts(page) == 3
+    assert charts(page) == 4
+    assert " entered and " in text(page)
     assert "€" in text(page)
     press(page, "visitors_demonstration_delete")
     assert "Demonstration data" not in text(page)
