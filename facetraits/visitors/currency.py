@@ -53,15 +53,20 @@ def currencies() -> tuple[str, ...]:
 
 def currency_words(code: str) -> str:
     """As in "EUR, Euro (€)"; of an unknown code the code alone."""
-    name, sign = get_currency_name(code, locale=_LOCALE), get_currency_symbol(code, locale=_LOCALE)
+    name, sign = get_currency_name(code, locale=_LOCALE), currency_sign(code)
     return ", ".join(dict.fromkeys((code, name))) + (f" ({sign})" if sign != code else "")
+
+
+def currency_sign(code: str) -> str:
+    """As in "€"; the code of a currency without a sign of its own."""
+    return str(get_currency_symbol(code, locale=_LOCALE))
 
 
 def format_amount(amount: Decimal | float, currency: str | None) -> str:
     """As in "€1,234.50", "¥1,235" and, without a currency, "1,234.50"."""
     if currency is None:
         return f"{amount:,.2f}"
-    spaced = get_currency_symbol(currency, locale=_LOCALE)[-1:].isalpha()  # Babel writes "CHF1.00"
+    spaced = currency_sign(currency)[-1:].isalpha()  # Babel writes "CHF1.00"
     return format_currency(amount, currency, "¤\xa0#,##0.00" if spaced else None, locale=_LOCALE)
 
 

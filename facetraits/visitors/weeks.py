@@ -10,19 +10,22 @@ import numpy as np
 import pandas as pd
 
 from facetraits.visitors.findings import fisher
-from facetraits.visitors.grouping import ENOUGH, YES, local_times, outcome_codes
+from facetraits.visitors.grouping import ENOUGH, UNKNOWN, YES, local_times, outcome_codes
 
 _DAYS: Final = 7
+_UNKNOWN_MAY_DIFFER: Final = 0.05  # share of the visits of a week whose outcome is not known
 
 
 class WeekdayRow(NamedTuple):
-    """Visits and purchases of one weekday (0 is Monday) in last week and in this week."""
+    """Visits, purchases and unknown outcomes of one weekday (0 is Monday) in last week and in this week."""
 
     weekday: int
     visits_before: int
     visits_now: int
     bought_before: int
     bought_now: int
+    unknown_before: int
+    unknown_now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class WeekComparison:
         p_visits: probability of a difference between the numbers of visits that is at least this large, if both weeks
             were alike and visitors came independently (exact binomial test, two-sided); None where a week has fewer
             than ``ENOUGH`` visits.
-        p_share: the same of the shares that bought (Fisher's exact test).
+        p_share: the same of the shares that bought (Fisher's exact test). Also None where the outcomes of one week are
+            known less well than those of the other, so that the shares cannot be compared.
     """
 
     days: tuple[WeekdayRow, ...]
@@ -55,6 +59,11 @@ class WeekComparison:
     def bought(self) -> tuple[int, int]:
         """Purchases of last week and of this week."""
         return sum(day.bought_before for day in self.days), sum(day.bought_now for day in self.days)
+
+    @property
+    def unknown(self) -> tuple[int, int]:
+        """Visits of unknown outcome of last week and of this week."""
+        return sum(day.unknown_before for day in self.days), sum(day.unknown_now for day in self.days)
 
 
 def last_monday(now: datetime) -> datetime:
@@ -74,28 +83,37 @@ def compare_weeks(frame: pd.DataFrame, now: datetime) -> WeekComparison:
     clock = np.datetime64(now.replace(tzinfo=None), "us")
     monday = np.datetime64(now.date() - timedelta(days=now.weekday()), "D")
     started = local_times(frame, now.tzinfo).astype("datetime64[us]")
-    bought = outcome_codes(frame) == YES
+    outcomes = outcome_codes(frame)
     counts = []
     for first, until in ((monday - np.timedelta64(_DAYS, "D"), clock - np.timedelta64(_DAYS, "D")), (monday, clock)):
         inside = (started >= first) & (started < until)
         weekday = (started[inside].astype("datetime64[D]") - first).astype(np.int64)
-        counts.append([np.bincount(some, minlength=_DAYS) for some in (weekday, weekday[bought[inside]])])
-    (visits_before, bought_before), (visits_now, bought_now) = counts
+        parts = (weekday, weekday[outcomes[inside] == YES], weekday[outcomes[inside] == UNKNOWN])
+        counts.append([np.bincount(part, minlength=_DAYS) for part in parts])
+    (visits_before, bought_before, unknown_before), (visits_now, bought_now, unknown_now) = counts
     begun = range(now.weekday() + 1)
     both = [day for day in begun if visits_before[day] and visits_now[day]]
-    days = tuple(
-        WeekdayRow(day, *(int(column[day]) for column in (visits_before, visits_now, bought_before, bought_now)))
-        for day in both
-    )
+    columns = (visits_before, visits_now, bought_before, bought_now, unknown_before, unknown_now)
+    days = tuple(WeekdayRow(day, *(int(column[day]) for column in columns)) for day in both)
     left_out = tuple(day for day in begun if day not in both)
     return WeekComparison(days, left_out, now, *_chances(days))
 
 
 def _chances(days: tuple[WeekdayRow, ...]) -> tuple[float | None, float | None]:
-    before, now = (sum(day[place] for day in days) for place in (1, 2))
+    before, now, bought_before, bought_now, *unknown = (sum(day[place] for day in days) for place in range(1, 7))
     if min(before, now) < ENOUGH:
         return None, None
     from scipy.stats import binomtest  # a second to import, and few look at this
 
-    p_share = fisher(sum(day.bought_now for day in days), now, sum(day.bought_before for day in days), before)
+    alike = abs(unknown[0] / before - unknown[1] / now) <= _UNKNOWN_MAY_DIFFER
+    p_share = fisher(bought_now, now, bought_before, before) if alike or _only_buyers(days) else None
     return float(binomtest(now, before + now, 0.5).pvalue), p_share
+
+
+def _only_buyers(days: tuple[WeekdayRow, ...]) -> bool:
+    """Nobody is marked as not having bought in either week: the owner marks buyers only, in both."""
+    return all(
+        day.visits_before == day.bought_before + day.unknown_before
+        and day.visits_now == day.bought_now + day.unknown_now
+        for day in days
+    )

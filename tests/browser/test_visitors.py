@@ -15,7 +15,7 @@ from tests.browser.conftest import Watched, running_app
 from tests.browser.test_photo import CONTRAST
 from tests.browser.webcam_visitor import ARGUMENTS, FAKE
 from tests.camera import still_face, write_mjpeg
-from tests.videos import comes_and_goes, write_video
+from tests.videos import comes_and_goes, two_cross, write_video
 from tests.visitors.made_visits import make_frame, make_visit, visits_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Owner:
             """([place, bought, basket]) => {
                 const row = document.querySelectorAll('[data-testid=stDataFrame] canvas table tbody tr')[place];
                 const cells = row ? [...row.querySelectorAll('td')].map((cell) => cell.textContent) : [];
-                return cells[1] === bought && cells[2] === basket;
+                return cells[2] === bought && cells[3] === basket;
             }""",
             arg=[place, bought, basket],
         )
@@ -118,7 +118,7 @@ def test_from_the_webcam_to_a_marked_buyer(owner: Callable[..., Owner], store: V
     me.press("Use this webcam")
     me.page.frame_locator("iframe[title*=webrtc_streamer]").get_by_role("button", name="Start camera").click()
     me.view("Now")
-    me.page.locator(".ft-visits li", has_text="in view").wait_for()
+    me.page.locator(".ft-visit", has_text="in view").wait_for()
     me.page.locator(".ft-sign-on", has_text="Recording Webcam").wait_for()
     assert me.figure("In view now").inner_text() == "1"
     me.page.locator("h1").click()
@@ -152,6 +152,61 @@ def test_a_video_file_is_counted(owner: Callable[..., Owner], store: VisitStore,
     me.page.locator(".ft-source-ended").wait_for(state="detached")
 
 
+@pytest.mark.parametrize(("width", "touch"), [(1280, False), (390, True)])
+def test_a_line_is_drawn_and_counted_with(
+    owner: Callable[..., Owner], store: VisitStore, tmp_path: Path, width: int, touch: bool
+) -> None:
+    """One of two people who walk past each other comes in, whichever way the line is turned."""
+    name = f"Door {width}"
+    video = write_video(tmp_path / f"{name}.mp4", two_cross().pictures(), fps=10)
+    me = owner(width=width)
+    me.view("Recording")
+    me.page.get_by_role("radio", name="Video file").click()
+    me.page.locator("input[type=file]").set_input_files(video)
+    me.page.get_by_text("Draw a counting line or areas to ignore").click()
+    picture = me.page.get_by_role("group", name="Counting line and areas to ignore")
+    picture.wait_for()
+    picture.scroll_into_view_if_needed()
+    me.page.wait_for_function("document.querySelector('[class*=st-key-visitors_line_]') !== null")
+    draw(me, picture, (0.5, 0.95), (0.5, 0.05), touch)
+    me.page.get_by_role("button", name="Turn direction").click()
+    end = me.page.get_by_role("button", name="End 1 of the counting line")
+    end.focus()
+    me.page.keyboard.press("ArrowUp")
+    me.press("Area to ignore")
+    draw(me, picture, (0.01, 0.01), (0.1, 0.2), touch)
+    me.press("Save the drawing")
+    me.page.get_by_text("Saved for this video. It has a counting line and 1 area to ignore.").wait_for()
+    me.press("Count the visitors")
+    me.page.locator(".ft-source-ended", has_text="1 visit · 1 entered, 1 left").wait_for()
+    drawn = store.layout(name)
+    assert drawn.line is not None
+    assert [value for point in drawn.line for value in point] == pytest.approx([0.5, 0.04, 0.5, 0.95], abs=0.011)
+    assert [value for point in drawn.ignored[0] for value in point] == pytest.approx(
+        [0.01, 0.01, 0.1, 0.01, 0.1, 0.2, 0.01, 0.2], abs=0.011
+    )
+    me.view("Now")
+    assert me.figure("Entered / left today").inner_text() == "1 / 1"
+
+
+def draw(me: Owner, picture: Locator, start: tuple[float, float], end: tuple[float, float], touch: bool) -> None:
+    """Drag from one place of the picture to another, with the mouse or a finger."""
+    box = picture.bounding_box()
+    assert box is not None
+    (x1, y1), (x2, y2) = ((box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end))
+    if not touch:
+        me.page.mouse.move(x1, y1)
+        me.page.mouse.down()
+        me.page.mouse.move((x1 + x2) / 2, (y1 + y2) / 2)
+        me.page.mouse.move(x2, y2)
+        me.page.mouse.up()
+        return
+    finger = me.page.context.new_cdp_session(me.page)
+    for kind, x, y in (("Start", x1, y1), ("Move", (x1 + x2) / 2, (y1 + y2) / 2), ("Move", x2, y2), ("End", x2, y2)):
+        points = [] if kind == "End" else [{"x": x, "y": y}]
+        finger.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+
+
 def test_a_cell_is_changed_and_saved_at_once(owner: Callable[..., Owner], store: VisitStore) -> None:
     store.add([make_visit(datetime.now(UTC) - timedelta(minutes=minute)) for minute in (5, 10)])
     me = owner()
@@ -162,7 +217,7 @@ def test_a_cell_is_changed_and_saved_at_once(owner: Callable[..., Owner], store:
     box = table.bounding_box()
     assert box is not None
     me.page.mouse.click(box["x"] + 30, box["y"] + 35 * 2 + 17)  # the time of the second visit
-    for key in ("ArrowRight", "ArrowRight", "Enter"):
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "Enter"):
         me.page.keyboard.press(key)
     cell = me.page.locator("#portal input")
     cell.wait_for()
@@ -173,7 +228,7 @@ def test_a_cell_is_changed_and_saved_at_once(owner: Callable[..., Owner], store:
     me.wait_for_row(1, "yes", "12.5")
     assert [(visit.bought, str(visit.basket)) for visit in store.latest()] == [("unknown", "None"), ("yes", "12.50")]
     me.page.mouse.click(box["x"] + 30, box["y"] + 35 * 2 + 17)
-    for key in ("ArrowRight", "Enter"):
+    for key in ("ArrowRight", "ArrowRight", "Enter"):
         me.page.keyboard.press(key)
     me.page.locator("#portal input").wait_for()
     me.page.keyboard.type("no", delay=60)
@@ -181,6 +236,10 @@ def test_a_cell_is_changed_and_saved_at_once(owner: Callable[..., Owner], store:
     me.page.keyboard.press("Enter")
     me.wait_for_row(1, "no", "")  # who did not buy has no basket, in the table and in the log
     assert [(visit.bought, str(visit.basket)) for visit in store.latest()] == [("unknown", "None"), ("no", "None")]
+    me.page.mouse.click(box["x"] + 130 + 38, box["y"] + 35 * 2 + 17)  # the button of the row
+    me.wait_for_row(1, "yes", "")
+    me.page.mouse.click(box["x"] + 130 + 38, box["y"] + 35 * 2 + 17)
+    me.wait_for_row(1, "no", "")
     store.add([make_visit(datetime.now(UTC))])
     me.page.wait_for_timeout(300)
     assert "2 visits" in me.text(), "no row moves under the owner's hands"
@@ -195,8 +254,10 @@ def test_every_view_fits_and_can_be_read(
     shop(store)
     store.add([make_visit(datetime.now(UTC) - timedelta(seconds=60), duration_s=7200.0, ended=False, bought="yes")])
     me = owner(width=width, scheme=scheme)
-    me.page.locator(".ft-visits").wait_for()
-    words = me.page.locator(":is(.ft-sign, .ft-sign strong, .ft-explain, .ft-figures span, .ft-visits span)").all()
+    me.page.locator(".ft-visit").first.wait_for()
+    words = me.page.locator(
+        ":is(.ft-sign, .ft-sign strong, .ft-explain, .ft-figures span, .ft-share span, .ft-visit span)"
+    ).all()
     assert len(words) > 40
     contrasts = {word.inner_text(): word.evaluate(CONTRAST) for word in words}
     assert min(contrasts.values()) >= 4.5, contrasts

@@ -153,12 +153,23 @@ def test_a_visit_that_is_gone_is_said(store: VisitStore, table: VisitTable) -> N
 @pytest.mark.parametrize("before", ["unknown", "no"])
 def test_a_tap_marks_a_buyer_and_another_one_undoes_it(store: VisitStore, table: VisitTable, before: str) -> None:
     store.mark([table.visits[1].id], before)  # type: ignore[arg-type]
+    key = table.key
     tap_row(store, table, 1, {0: {DELETE: True}})
     assert [visit.bought for visit in store.latest()] == ["unknown", "yes", "unknown"]
     assert visit_rows(table.visits, BERLIN, False, table.ticked)[TAP].tolist() == ["Bought", "Undo", "Bought"]
-    assert table.ticked == {0}, "rows stay ticked"
+    assert table.key == key, "the table stays where the owner has scrolled to"
     tap_row(store, table, 1, {})
     assert stored(store, table.visits[1]).bought == before
+
+
+def test_a_tap_shows_through_an_older_change_of_the_row(store: VisitStore, table: VisitTable) -> None:
+    edits = {0: {DELETE: True}, 1: {BOUGHT: "no"}}
+    save_changes(store, table, edits)
+    key = table.key
+    tap_row(store, table, 1, edits)
+    assert stored(store, table.visits[1]).bought == "yes"
+    assert table.key != key
+    assert table.ticked == {0}, "rows stay ticked"
 
 
 def test_a_tap_loses_no_sale_and_says_who_is_gone(store: VisitStore, table: VisitTable) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -32,7 +33,7 @@ def test_the_same_weekdays_are_compared_and_today_up_to_now() -> None:
         ]
     )
     found = compare_weeks(frame, WEDNESDAY)
-    assert found.days == (WeekdayRow(1, 5, 3, 2, 1), WeekdayRow(2, 2, 7, 2, 0))
+    assert found.days == (WeekdayRow(1, 5, 3, 2, 1, 0, 0), WeekdayRow(2, 2, 7, 2, 0, 0, 0))
     assert found.left_out == (0,), "on Monday nobody came in either week"
     assert (found.visits, found.bought) == ((7, 10), (4, 1))
     assert (found.p_visits, found.p_share) == (None, None), "too few"
@@ -51,6 +52,16 @@ def test_differences_are_tested_exactly() -> None:
     assert found.p_share == pytest.approx(stats.fisher_exact([[30, 30], [8, 32]]).pvalue)
 
 
+def test_shares_of_which_one_is_not_known_yet_are_not_compared() -> None:
+    before = visits(WEDNESDAY - DAY - WEEK, 40, 12)
+    unknown = [make_visit(WEDNESDAY - DAY, bought="yes" if i < 2 else "unknown") for i in range(40)]
+    found = compare_weeks(frame_of([*before, *unknown]), WEDNESDAY)
+    assert (found.p_share, found.unknown) == (None, (0, 38))
+    assert found.p_visits == 1
+    only_buyers = [replace(visit, bought="unknown") if visit.bought == "no" else visit for visit in before]
+    assert compare_weeks(frame_of([*only_buyers, *unknown]), WEDNESDAY).p_share is not None
+
+
 def test_last_week_begins_at_midnight_of_its_monday() -> None:
     assert last_monday(WEDNESDAY) == datetime(2026, 4, 27, tzinfo=BERLIN)
     assert last_monday(datetime(2026, 5, 4, tzinfo=BERLIN)) == datetime(2026, 4, 27, tzinfo=BERLIN)
@@ -61,7 +72,7 @@ def test_last_week_begins_at_midnight_of_its_monday() -> None:
 def test_weeks_are_those_of_the_clocks_also_when_they_change() -> None:
     sunday = datetime(2026, 3, 29, 12, 0, tzinfo=BERLIN)
     frame = frame_of([*visits(sunday - timedelta(hours=1), 1), *visits(sunday - WEEK - timedelta(hours=1), 2)])
-    assert compare_weeks(frame, sunday).days == (WeekdayRow(6, 2, 1, 0, 0),)
+    assert compare_weeks(frame, sunday).days == (WeekdayRow(6, 2, 1, 0, 0, 0, 0),)
 
 
 def test_without_visits_there_is_nothing_to_compare() -> None:

@@ -27,12 +27,8 @@ def file_prefix(store: VisitStore) -> str:
 
 def offer_demonstration() -> None:
     """The button that fills the demonstration log, for views that have nothing to show."""
-    st.button(
-        "Show a demonstration",
-        icon=":material/theater_comedy:",
-        key="visitors_demonstrate",
-        on_click=_fill,
-    )
+    if st.button("Show a demonstration", icon=":material/theater_comedy:", key="visitors_demonstrate", on_click=_fill):
+        st.rerun()  # the whole page: this may be in a fragment, which would go on with the empty log
     explain(
         "Fills the views with made-up visits and sales of five weeks, marked as demonstration data. They are kept in "
         "memory for this browser tab only, and your own log stays as it is."

@@ -1,6 +1,6 @@
 /* Draws the counting line and the ignored areas of a source over a still picture of it, with mouse, fingers or keys.
 
-   All numbers are relative to the picture, from 0 to 1. Nothing is sent to Python before "Save" is pressed. */
+   All numbers are relative to the picture, from 0 to 1. Nothing is sent to Python before "Save the drawing" is pressed. */
 
 const SVG = "http://www.w3.org/2000/svg";
 const SHORTEST = 0.02; // of a line
@@ -52,7 +52,7 @@ function startEditor(root) {
     <p class="hint" role="status"></p>
     <div class="stage"><img alt="Still picture of the source" draggable="false"><svg role="group"
       aria-label="Counting line and areas to ignore"></svg></div>
-    <div class="tools"><button type="button" class="save" data-does="save">Save</button></div>`;
+    <div class="tools"><button type="button" class="save" data-does="save">Save the drawing</button></div>`;
   root.querySelector(".editor")?.remove();
   root.append(made);
   const [image, svg, hint] = ["img", "svg", ".hint"].map((name) => made.querySelector(name));

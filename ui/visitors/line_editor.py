@@ -29,7 +29,7 @@ def edit_layout(still: bytes, layout: Layout, key: str) -> Layout | None:
         key: of the component, unique on the page.
 
     Returns:
-        What is drawn when the owner has just pressed "Save"; else None.
+        What is drawn when the owner has just pressed "Save the drawing"; else None.
     """
     data = {
         "still": f"data:image/jpeg;base64,{b64encode(still).decode()}",

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from facetraits.visitors.currency import currency_sign
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import LARGEST_BASKET, OUTCOMES, VISIT_CLASSES, Selection, Visit
 from ui.kit.components import notice
@@ -141,32 +142,32 @@ def _editor(store: VisitStore, table: VisitTable, zone: ZoneInfo, currency: str 
     columns = st.column_config
     fixed = ("Time", TAP, SALE, "Age", "Minutes", "Source")
     config: dict[str, Any] = {
-        "Time": columns.DatetimeColumn(format="DD MMM YYYY, HH:mm", pinned=True, width=134),
+        "Time": columns.DatetimeColumn(format="DD MMM YYYY, HH:mm", pinned=True, width=130),
         TAP: columns.ButtonColumn(
             "",
             help="Marks the visitor as a buyer, or undoes that.",
-            width=84,
+            width=76,
             on_click=_tap,
             args=(store, table),
             key=_TAPPED,
         ),
-        BOUGHT: columns.SelectboxColumn(options=OUTCOMES, required=True, width=92),
+        BOUGHT: columns.SelectboxColumn(options=OUTCOMES, required=True, width=86),
         BASKET: columns.NumberColumn(
-            BASKET if currency is None else f"{BASKET} ({currency})",
+            BASKET if currency is None else f"{BASKET}, {currency_sign(currency)}",
             min_value=0.0,
             max_value=float(LARGEST_BASKET),
             step=0.01,
             format="%.2f",
-            width=88,
+            width=94,
         ),
-        SALE: columns.TextColumn(help="Guessed: at an unusual time, so that it may be somebody else's.", width=88),
+        SALE: columns.TextColumn(help="Guessed: at an unusual time, so that it may be somebody else's.", width=80),
         "Age": columns.NumberColumn(help="Estimated years; empty if you entered the age group by hand.", width=48),
         "Minutes": columns.NumberColumn("Stay (min)", format="%.1f", width=76),
         "Source": columns.TextColumn(width=84),
         DELETE: columns.CheckboxColumn(help="Tick rows, then press the button below the table.", width=78),
     }
     for title, trait in TRAIT_COLUMNS.items():
-        width = 100 if trait == "age_group" else 90
+        width = 94 if trait == "age_group" else 90
         config[title] = columns.SelectboxColumn(options=VISIT_CLASSES[trait], width=width)
     st.data_editor(
         rows,
@@ -206,8 +207,10 @@ def tap_row(store: VisitStore, table: VisitTable, place: int, edits: Mapping[int
         table.problems[place] = _GONE
     else:
         table.problems.pop(place, None)
-        table.visits[place] = visit
-        table.redraw(edits)
+        table.visits[place] = visit  # a new value under the same key: the table stays where it was scrolled to
+        cells = {title: value for title, value in edits.get(place, {}).items() if title != DELETE}
+        if not shows(cells, visit):  # an older change lies over it
+            table.redraw(edits)
 
 
 def save_changes(store: VisitStore, table: VisitTable, edits: Mapping[int, Mapping[str, Any]]) -> None:

@@ -40,19 +40,31 @@ def show_weeks(found: WeekComparison) -> None:
 def week_sentences(found: WeekComparison) -> list[str]:
     """What the two weeks say: visits first, then the share that bought."""
     before, now = found.visits
-    if found.p_visits is None or found.p_share is None:
+    if found.p_visits is None:
         return [
             f"{counted_visits(now).capitalize()} so far against {counted_visits(before)} last week: too few to "
             f"compare. A comparison needs {ENOUGH} visits in each week."
         ]
     change = share(now, before) - 1
     more = f"{abs(change):.0%} {'more' if change > 0 else 'fewer'} than" if round(abs(change), 2) else "as many as"
-    bought_before, bought_now = found.bought
     return [
         f"{counted_visits(now).capitalize()} so far, {more} last week ({before:,}). {_chance(found.p_visits)}",
-        f"{share(bought_now, now):.0%} bought ({bought_now:,} of {now:,}), against "
-        f"{share(bought_before, before):.0%} last week ({bought_before:,} of {before:,}). {_chance(found.p_share)}",
+        _share_sentence(found),
     ]
+
+
+def _share_sentence(found: WeekComparison) -> str:
+    (before, now), (bought_before, bought_now) = found.visits, found.bought
+    if found.p_share is None:
+        unknown_before, unknown_now = found.unknown
+        return (
+            f"The shares that bought are not compared: the outcome is not known of {unknown_now:,} of "
+            f"{counted_visits(now)} this week, and of {unknown_before:,} of {before:,} last week."
+        )
+    return (
+        f"{share(bought_now, now):.0%} bought ({bought_now:,} of {now:,}), against "
+        f"{share(bought_before, before):.0%} last week ({bought_before:,} of {before:,}). {_chance(found.p_share)}"
+    )
 
 
 def _chance(p: float) -> str:
@@ -67,9 +79,13 @@ def week_tiles(found: WeekComparison) -> list[tuple[str, str, str]]:
     return [
         ("Visits this week", f"{now:,}", _days(found)),
         ("Visits last week", f"{before:,}", "same weekdays, same hours"),
-        ("Bought this week", f"{share(bought_now, now):.0%}", f"{bought_now:,} of {now:,}"),
-        ("Bought last week", f"{share(bought_before, before):.0%}", f"{bought_before:,} of {before:,}"),
+        ("Bought this week", f"{bought_now:,} of {now:,}", _known(found.unknown[1], now)),
+        ("Bought last week", f"{bought_before:,} of {before:,}", _known(found.unknown[0], before)),
     ]
+
+
+def _known(unknown: int, visits: int) -> str:
+    return f"{unknown:,} outcomes not known" if unknown else f"all {visits:,} outcomes known"
 
 
 def _days(found: WeekComparison) -> str:
@@ -100,5 +116,7 @@ def weeks_table(found: WeekComparison) -> Table:
         Column("Visits this week", thousands),
         Column("Bought last week", thousands),
         Column("Bought this week", thousands),
+        Column("Not known last week", thousands),
+        Column("Not known this week", thousands),
     )
     return Table("This week against last week", columns, tuple((WEEKDAYS[day.weekday], *day[1:]) for day in found.days))
