@@ -12,7 +12,7 @@ from streamlit import net_util
 
 from ui.kit.lost_session import tell_of_lost_session
 from ui.kit.uploads import open_page
-from ui.visitors import cached
+from ui.visitors.page_sign import end_left_webcam, show_page_sign
 
 # Where a request comes from another site, Streamlit asks a web service for the public address of this machine, and
 # everybody waits meanwhile. There is no setting for that; our pages are reached under the names that a proxy gives.
@@ -53,6 +53,8 @@ def start_page(title: str, icon: str, layout: Literal["centered", "wide"] = "cen
     """
     st.set_page_config(page_title=f"{title} · facetraits", page_icon=icon, layout=layout, menu_items={"About": _ABOUT})
     open_page(title)
+    if title != "Visitors":
+        end_left_webcam()
     st.html(_STYLE)
     with st.sidebar:
         st.html(
@@ -60,17 +62,11 @@ def start_page(title: str, icon: str, layout: Literal["centered", "wide"] = "cen
             '<p class="ft-tagline">Faces in photos and live video, on your own machine.</p>'
         )
         _links()
-        _recording_sign()
+        show_page_sign()
     with st.container(key="phone_navigation", horizontal=True, gap="xxsmall"):
         _links()
-        _recording_sign()
+        show_page_sign()
     tell_of_lost_session()
-
-
-def _recording_sign() -> None:
-    """Shows on every page that visitors are recorded, but not by which source; only the log's owner sees that."""
-    if cached.sources_at_work():
-        st.html('<p class="ft-sign ft-sign-on"><i></i><strong>Recording</strong> visitors</p>', width="content")
 
 
 def _links() -> None:

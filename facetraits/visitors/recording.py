@@ -306,6 +306,12 @@ class WebcamSource:
             else:
                 self._recording.register_webcam(self, still_connected)
 
+    def frame_came(self) -> None:
+        """The browser has sent a picture; call it for each, also for those that are not analysed."""
+        source = self.source
+        if source is not None:
+            source.frame_came()
+
     def on_tracked(self, tracked: Sequence[TrackedFace], time_s: float, size_wh: tuple[int, int] | None = None) -> None:
         """A frame of that size in px was analysed; ``time_s`` is on ``time.monotonic``."""
         source = self.source

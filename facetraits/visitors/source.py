@@ -35,6 +35,7 @@ SourceState = Literal["connecting", "live", "lost", "ended", "failed"]
 
 _UPDATE_EVERY_S: Final = 2.0
 _ANALYSIS_FAILS: Final = "The analysis of the pictures fails because of a bug in this program. See its log for details."
+_FRAMELESS_S: Final = 0.9  # browsers send at least five pictures a second
 _SILENT_S: Final = 3.0  # after this long without an analysis, a webcam counts as disconnected
 
 _SHORTEST_PERIOD_S: Final = 1 / 10  # more often does not help tracking
@@ -55,6 +56,7 @@ class SourceStatus:
         analyses_per_second: over the last seconds.
         unwritten: visits not written yet; they are kept in memory and retried.
         crossings: of its counting line, to come in and to go out; None where it has none.
+        silent: a webcam has sent no picture for a second.
     """
 
     name: str
@@ -67,6 +69,12 @@ class SourceStatus:
     analyses_per_second: float
     unwritten: int
     crossings: tuple[int, int] | None = None
+    silent: bool = False
+
+    @property
+    def recording(self) -> bool:
+        """Whether it counts now, or is a camera or file that goes on by itself."""
+        return self.at_work and not (self.kind == "webcam" and (self.silent or self.state != "live"))
 
     @property
     def at_work(self) -> bool:
@@ -117,6 +125,7 @@ class Source:
         self._stopping = threading.Event()
         self._on_stop: Callable[[], None] | None = None
         self._layout = layout
+        self._frame_s = float("-inf")
         self._still: bytes | None = None
         self._still_wanted = False
         self._thread: threading.Thread | None = None
@@ -219,6 +228,10 @@ class Source:
                 self._detail = _ANALYSIS_FAILS
             return rest_s
 
+    def frame_came(self) -> None:
+        """A webcam has sent a picture, which may or may not be analysed."""
+        self._frame_s = time.monotonic()
+
     # -- a still picture ----------------------------------------------------------------------------------------------
 
     def want_still(self) -> None:
@@ -302,6 +315,7 @@ class Source:
                 analyses_per_second=0.0 if self._finished else self._analyses.per_second(time.monotonic()),
                 unwritten=unwritten,
                 crossings=self._crossings(),
+                silent=self.kind == "webcam" and time.monotonic() - self._frame_s > _FRAMELESS_S,
             )
 
     def _crossings(self) -> tuple[int, int] | None:

@@ -19,7 +19,7 @@ from tests.videos import comes_and_goes, two_cross, write_video
 from tests.visitors.made_visits import make_frame, make_visit, visits_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator
+    from playwright.sync_api import Browser, Dialog, Locator
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -135,6 +135,38 @@ def test_from_the_webcam_to_a_marked_buyer(owner: Callable[..., Owner], store: V
     assert visit.ended
     assert visit.source == "Webcam"
     assert visit.gender is not None and visit.mood is not None and visit.ethnicity is None
+
+
+def test_leaving_the_page_is_asked_about_and_ends_the_recording(owner: Callable[..., Owner], store: VisitStore) -> None:
+    me = owner()
+    me.press("Start recording")
+    me.press("Use this webcam")
+    me.page.frame_locator("iframe[title*=webrtc_streamer]").get_by_role("button", name="Start camera").click()
+    me.view("Now")
+    sign = me.page.locator(".stSidebar .ft-sign-on")
+    sign.wait_for()
+    asked: list[str] = []
+    answer = [False]
+
+    def answer_question(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        (dialog.accept if answer[0] else dialog.dismiss)()
+
+    me.page.on("dialog", answer_question)
+    me.page.get_by_role("link", name="About", exact=True).click()
+    assert asked == ["The webcam stops recording when you leave this page. Leave it?"]
+    me.watched.settle()
+    me.page.get_by_role("heading", level=1, name="Visitors").wait_for()
+    assert sign.count() == 1
+    answer[0] = True
+    me.page.get_by_role("link", name="About", exact=True).click()
+    me.page.get_by_role("heading", level=1, name="About").wait_for()
+    sign.wait_for(state="detached")
+    (visit,) = store.latest()
+    assert visit.source == "Webcam"
+    me.page.get_by_role("link", name="Photo", exact=True).click()
+    me.page.get_by_role("heading", level=1, name="Photo").wait_for()
+    assert len(asked) == 2, "nothing is asked where nothing records"
 
 
 def test_a_video_file_is_counted(owner: Callable[..., Owner], store: VisitStore, tmp_path: Path) -> None:

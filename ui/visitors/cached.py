@@ -60,10 +60,20 @@ def _recordings() -> list[Recording]:
     return []
 
 
-def sources_at_work() -> tuple[SourceStatus, ...]:
-    """The active sources of this server; cheap if there are none."""
+def may_record() -> bool:
+    """Whether the log was opened since the server started, so that something may record."""
+    return bool(_recordings())
+
+
+def source_names() -> frozenset[str]:
+    """Names of the sources of this server, whether they record now or not."""
+    return frozenset(status.name for recording in _recordings() for status in recording.statuses())
+
+
+def recording_sources() -> tuple[SourceStatus, ...]:
+    """The sources of this server that record now; cheap if there are none."""
     statuses = [status for recording in _recordings() for status in recording.statuses()]
-    return tuple(status for status in statuses if status.at_work)
+    return tuple(status for status in statuses if status.recording)
 
 
 def get_visits(store: VisitStore, chosen: Selection = EVERYTHING, leavers: bool = False) -> pd.DataFrame:

@@ -25,7 +25,8 @@ from ui.kit.uploads import upload_one
 from ui.visitors import cached, webcam, words
 from ui.visitors.lines import choose_layout, show_drawing, start_drawing
 from ui.visitors.log import show_later, show_messages, store_errors_as_later_notices, store_errors_as_notices
-from ui.visitors.sign import EVERY_S, STATES
+from ui.visitors.page_sign import EVERY_S
+from ui.visitors.sign import STATES
 
 LARGEST_VIDEO_MB: Final = 500
 _ASPECTS: Final[Mapping[str, float | None]] = {"As the camera says": None, "16:9": 16 / 9, "4:3": 4 / 3}

@@ -16,8 +16,8 @@ from ui.kit.components import listed, notice
 from ui.kit.figure import explain
 from ui.visitors import cached, webcam, words
 from ui.visitors.log import store_errors_as_later_notices, store_errors_as_notices
+from ui.visitors.page_sign import EVERY_S
 
-EVERY_S: Final = 2.0
 VIEW_KEY: Final = "visitors_view"
 _WAITING: Final = "visitors_waiting"  # since when visits of sources that are over wait to be written
 _PATIENCE_S: Final = 1.5
@@ -33,7 +33,7 @@ STATES: Final = {
 def show_sign(store: VisitStore) -> None:
     """On every view: whether anything records, what is stored, and for how long."""
     view = st.session_state[VIEW_KEY]
-    recording = bool(cached.sources_at_work())
+    recording = bool(cached.recording_sources())
     st.fragment(run_every=EVERY_S)(_sign)(store, view, recording)
     if recording or view in ("Now", "Recording"):
         explain(stored_words(store.settings()))
@@ -44,7 +44,7 @@ def _sign(store: VisitStore, view: str, was_recording: bool) -> None:
         mine = webcam.my_source()
         if mine is not None:
             mine.follow(store.settings())
-        statuses = cached.sources_at_work()
+        statuses = cached.recording_sources()
         if bool(statuses) != was_recording:  # recording started or ended by itself, so the whole page must be redrawn
             st.rerun()
         with st.container(horizontal=True, gap="small", vertical_alignment="center", key="visitors_sign"):
@@ -68,7 +68,8 @@ def _sign_line(line: str, on: bool) -> None:
 
 
 def _sign_of_others(store: VisitStore) -> None:
-    elsewhere = words.sources_of(store.current(words.now(), store.settings().away_s))
+    current = store.current(words.now(), store.settings().away_s)
+    elsewhere = sorted(set(words.sources_of(current)) - cached.source_names())
     if elsewhere:  # `facetraits watch`, or another server with the same log
         _sign_line(f"<strong>Another program records</strong> {escape(listed(elsewhere))}", on=True)
     else:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
+import av
 import streamlit as st
 
 from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis
@@ -22,8 +24,29 @@ from ui.live.camera_watch import CAMERA_WORDS, camera_problem
 from ui.live.connection import ConnectionSettings, connection_settings, load_secrets
 from ui.live.stream import RESOLUTIONS, STREAM_KEY, LiveStream, camera
 from ui.visitors import cached
+from ui.visitors.page_sign import WEBCAM
 
-_SOURCE: Final = "visitors_webcam"
+_LEAVING: Final = "The webcam stops recording when you leave this page. Leave it?"
+_SCRIPT: Final = (Path(__file__).parent / "leave_guard.js").read_text(encoding="utf-8")
+_guard = st.components.v2.component("facetraits.leave_guard", js=_SCRIPT)
+
+
+class _CountedStream(LiveStream):
+    """A ``LiveStream`` that says when a frame comes.
+
+    Args:
+        on_arrival: called for every frame.
+        arguments: as of ``LiveStream``.
+    """
+
+    def __init__(self, on_arrival: Callable[[], None], *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._on_arrival = on_arrival
+
+    def on_frame(self, frame: av.VideoFrame, still_connected: Callable[[], bool] = lambda: True) -> av.VideoFrame:
+        """See ``LiveStream.on_frame``."""
+        self._on_arrival()
+        return super().on_frame(frame, still_connected)
 
 
 class BrowserCamera:
@@ -41,7 +64,8 @@ class BrowserCamera:
 
     def __init__(self, recording: Recording, analyzer: Analyzer, name: str, settings: Settings) -> None:
         self._visits = recording.webcam(name)
-        self.stream = LiveStream(
+        self.stream = _CountedStream(
+            self._visits.frame_came,
             analyzer,
             self._left,
             keep_s=settings.away_s,
@@ -64,7 +88,7 @@ class BrowserCamera:
     @property
     def recording(self) -> bool:
         """Whether visits are counted; somebody else may have stopped the recording while the video goes on."""
-        return any((s.name, s.kind) == (self.name, "webcam") for s in cached.sources_at_work())
+        return any((s.name, s.kind) == (self.name, "webcam") for s in cached.recording_sources())
 
     def remove(self) -> None:
         """Stop recording, also for frames that arrive before the browser has closed the camera."""
@@ -87,7 +111,7 @@ class BrowserCamera:
 
 def my_source() -> BrowserCamera | None:
     """The source that this browser session has set up; None where it has none."""
-    return st.session_state.get(_SOURCE)
+    return st.session_state.get(WEBCAM)
 
 
 def add_webcam(store: VisitStore, recording: Recording, name: str) -> None:
@@ -98,19 +122,19 @@ def add_webcam(store: VisitStore, recording: Recording, name: str) -> None:
     """
     analyzer = loaded_analyzer("fast")
     if analyzer is not None:
-        st.session_state[_SOURCE] = BrowserCamera(recording, analyzer, name, store.settings())
+        st.session_state[WEBCAM] = BrowserCamera(recording, analyzer, name, store.settings())
 
 
 def remove_webcam() -> None:
     """Forget the source; its camera stops because the page does not show it any more."""
-    source: BrowserCamera | None = st.session_state.pop(_SOURCE, None)
+    source: BrowserCamera | None = st.session_state.pop(WEBCAM, None)
     if source is not None:
         source.remove()
 
 
 def is_playing() -> bool:
     """Whether this browser's video comes in."""
-    return _SOURCE in st.session_state and STREAM_KEY in st.session_state and st.session_state[STREAM_KEY].state.playing
+    return WEBCAM in st.session_state and STREAM_KEY in st.session_state and st.session_state[STREAM_KEY].state.playing
 
 
 def show_camera() -> None:
@@ -123,6 +147,8 @@ def show_camera() -> None:
     if source is None:
         return
     settings = connection_settings(load_secrets(), os.environ)
+    st.html("<style>.st-key-visitors_leaving { display: none; }</style>")
+    _guard(key="visitors_leaving", data={"question": _LEAVING if is_playing() else ""})
     with st.container(key="visitors_camera"):
         video, beside = st.columns([2, 3], gap="medium")
         with video:
@@ -138,7 +164,7 @@ def _state_words(source: BrowserCamera) -> str:
     if not is_playing():
         return "Press “Start camera” to count everybody in view."
     if source.recording:
-        return "Recording continues while this page is open, in any of its views."
+        return "Recording continues in all views of this page, and stops when you open another page."
     return "The camera is on, and recording starts in a moment. If it does not, remove the webcam and add it again."
 
 

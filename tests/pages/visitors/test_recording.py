@@ -96,7 +96,7 @@ def test_while_a_camera_records_every_page_says_so(monkeypatch: pytest.MonkeyPat
     page.switch_page(PAGE).run()
     press(page, "visitors_stop_all")
     assert "Recording is off" in text(page)
-    assert cached.sources_at_work() == ()
+    assert cached.recording_sources() == ()
     assert "Recording visitors" not in text(page)
 
 
@@ -163,7 +163,7 @@ def test_a_camera_that_cannot_be_started_is_a_sentence(name: str, address: str) 
     page.text_input(key="visitors_address").set_value(address)
     submit(page, "Start this camera")
     assert ("The camera was not started" if name else "The source needs a name") in text(page)
-    assert cached.sources_at_work() == ()
+    assert cached.recording_sources() == ()
 
 
 @pytest.mark.usefixtures("here")

@@ -14,11 +14,13 @@ from streamlit.testing.v1 import AppTest
 from streamlit_webrtc import WebRtcStreamerContext
 from streamlit_webrtc.component import WebRtcStreamerState
 
+from facetraits.visitors.layout import layout_of
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Settings
 from tests.builders import photo_of_one
-from tests.pages.visitors.helpers import VIEWS, choose, open_page, press, submit, text, wait_for
+from tests.pages.visitors.helpers import PAGE, VIEWS, choose, open_page, press, submit, text, wait_for
 from ui.live.gate import Viewers
+from ui.visitors import cached
 from ui.visitors.webcam import BrowserCamera
 
 
@@ -78,6 +80,44 @@ def test_this_browsers_webcam_is_a_source_in_every_view(store: VisitStore, camer
     stream.on_ended()
     assert "visitors_webcam" not in page.session_state
     assert "Recording is off" in text(page)
+
+
+@pytest.mark.usefixtures("here", "camera")
+def test_the_recording_ends_with_the_page_that_shows_the_webcam(store: VisitStore) -> None:
+    page = submit(open_page("Recording"), "Use this webcam")
+    show(page, lambda: store.latest())
+    page.switch_page("app.py").run()
+    assert "Recording" not in text(page)
+    wait_for(lambda: store.latest()[0].ended)
+    page.switch_page(PAGE).run()
+    assert "visitors_webcam" in page.session_state, "it can be started again"
+    show(page, lambda: len(store.latest()) == 2)
+
+
+@pytest.mark.usefixtures("here", "camera")
+def test_a_counting_line_is_drawn_on_a_still_of_the_webcam(store: VisitStore) -> None:
+    page = submit(open_page("Recording"), "Use this webcam")
+    show(page, lambda: store.latest())
+    press(page, "visitors_line_of_Webcam")
+    assert "Waiting for a picture of Webcam" in text(page)
+    show(page, lambda: cached.get_recording().statuses()[0].visits and still_waits())
+    assert "Counting line of Webcam" in subheadings(page)
+    assert "Faces that were found in it are made unrecognisable." in text(page)
+    store.save_layout("Webcam", layout_of((0.05, 1.0, 0.05, 0.0), ()))
+    cached.get_recording().refresh()
+    show(page, lambda: cached.get_recording().statuses()[0].crossings == (0, 0))
+    assert "0 entered, 0 left" in text(page)
+    press(page, "visitors_line_close")
+    assert "Counting line of Webcam" not in subheadings(page)
+
+
+def still_waits() -> bool:
+    """Whether a still picture was kept."""
+    return cached.get_recording()._sources["Webcam"]._still is not None
+
+
+def subheadings(page: AppTest) -> list[str]:
+    return [heading.value for heading in page.subheader]
 
 
 @pytest.mark.usefixtures("here", "camera")

@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
+
 from facetraits.video.live import LiveAnalysis
+from facetraits.visitors import source
+from facetraits.visitors.inputs import CameraInput
 from facetraits.visitors.visit import Settings
 from tests.videos import (
     Bright,
@@ -73,6 +77,27 @@ def test_webcam_that_falls_silent_is_lost(record: Start, store: MemoryStore, imp
 
     analysis.end()
     hooks.finish()
+
+
+def test_a_webcam_records_only_while_pictures_come(record: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = record()
+    hooks = recording.webcam("counter")
+    hooks.on_started()
+    hooks.frame_came()
+    assert not status(recording, "counter").recording, "nothing was analysed yet"
+    hooks.on_tracked((), time.monotonic())
+    monkeypatch.setattr(source, "_FRAMELESS_S", 60.0)
+    assert status(recording, "counter").recording
+    monkeypatch.setattr(source, "_FRAMELESS_S", 0.0)
+    assert not status(recording, "counter").recording
+    assert status(recording, "counter").at_work, "it may come back"
+    hooks.finish()
+
+
+def test_a_camera_records_also_while_it_is_connected_to_again(record: Start, impatient: None) -> None:
+    recording = record()
+    recording.start("door", CameraInput("http://127.0.0.1:9/nobody"))
+    assert status(recording).recording
 
 
 def test_webcam_whose_name_was_taken_meanwhile_gets_another(record: Start, room: Camera) -> None:
