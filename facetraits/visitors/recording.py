@@ -181,7 +181,7 @@ class Recording:
                 return
             free = webcam.name
             number = 2
-            while free in self._sources and not self._sources[free].over:
+            while free in self._sources and self._sources[free].needs_name:
                 free = f"{webcam.name[: LONGEST_SOURCE - 5]} {number}"
                 number += 1
             webcam.source = self._new_source(free, "webcam", None)
@@ -205,7 +205,7 @@ class Recording:
         if not name.strip() or len(name) > LONGEST_SOURCE or not name.isprintable():
             raise ValueError(f"The name of a source has 1 to {LONGEST_SOURCE} characters.")
         known = self._sources.get(name)
-        if known is not None and not known.over:
+        if known is not None and known.needs_name:
             raise ValueError(f"There is a source named {name} already; choose another name.")
 
     def _known(self, ids: RecordingIds | None) -> int:
@@ -221,7 +221,9 @@ class Recording:
     ) -> Source:
         self._check_name(name)
         writer = self._look_after()
-        self._sources.pop(name, None)  # one that is over: the new one is listed last
+        before = self._sources.pop(name, None)  # one that is over: the new one is listed last
+        if before is not None:
+            before.finish()  # or a webcam whose page was closed without a word
         source = self._sources[name] = Source(
             name, kind, lambda: writer.settings, self._outbox, writer.wake, began, ids, lambda: writer.layout(name)
         )

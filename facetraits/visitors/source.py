@@ -292,6 +292,11 @@ class Source:
                 self._state = "ended"
 
     @property
+    def needs_name(self) -> bool:
+        """Whether nobody else may have its name: it is not over, and is no webcam that has fallen silent."""
+        return not self._finished and not (self.kind == "webcam" and self._state == "lost")
+
+    @property
     def over(self) -> bool:
         """Whether nothing is counted any more."""
         return self._finished

@@ -64,7 +64,8 @@ def _counters(store: VisitStore, current: Sequence[Visit], now: datetime, zone: 
         ("Bought today", f"{today['yes']:,}", f"{today['no']:,} did not, {today['unknown']:,} not known"),
     ]
     crossings = store.crossings(since_midnight)
-    if crossings is not None:
+    if crossings is not None or any(layout.line for layout in store.layouts().values()):
+        crossings = crossings or (0, 0)
         entries.append(("Entered / left today", "{:,} / {:,}".format(*crossings), "crossings of the counting lines"))
     tiles(entries)
 

@@ -47,8 +47,10 @@ def show_recording(store: VisitStore, zone: ZoneInfo) -> None:
     """Sources and settings."""
     show_messages()
     with store_errors_as_notices():
-        _sources()
-        show_drawing(store)
+        with st.container(key="visitors_sources"):
+            _sources()
+        with st.container(key="visitors_drawing"):
+            show_drawing(store)
         subheading("Add a source")
         explain("Inform your visitors: most countries require a sign at the entrance.")
         kind = st.segmented_control(

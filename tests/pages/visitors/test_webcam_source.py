@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit_webrtc import WebRtcStreamerContext
 from streamlit_webrtc.component import WebRtcStreamerState
 
+from facetraits.visitors import source
 from facetraits.visitors.layout import layout_of
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Settings
@@ -142,7 +143,8 @@ def test_a_webcam_follows_settings_that_are_changed_while_it_records(store: Visi
 
 
 @pytest.mark.usefixtures("here", "camera")
-def test_a_webcam_needs_a_name_of_its_own(store: VisitStore) -> None:
+def test_a_webcam_needs_a_name_of_its_own(store: VisitStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "_SILENT_S", 600.0)  # no picture comes while the second page is opened
     first = submit(open_page("Recording"), "Use this webcam")
     show(first, lambda: store.latest())
     second = submit(open_page("Recording"), "Use this webcam")

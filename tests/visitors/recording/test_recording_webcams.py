@@ -94,6 +94,22 @@ def test_a_webcam_records_only_while_pictures_come(record: Start, monkeypatch: p
     hooks.finish()
 
 
+def test_the_name_of_a_webcam_whose_page_was_closed_is_free(record: Start, store: MemoryStore, impatient: None) -> None:
+    recording = record()
+    hooks = recording.webcam("counter")
+    analysis = LiveAnalysis(Bright(), on_started=hooks.on_started, on_tracked=hooks.on_tracked)
+    play(analysis, lambda: len(store.visits()) == 1)
+    with pytest.raises(ValueError, match="There is a source named counter already"):
+        recording.webcam("counter")
+    wait_for(lambda: status(recording, "counter").state == "lost")
+    others = recording.webcam("counter")
+    others.on_started()
+    assert others.name == "counter"
+    assert len(recording.statuses()) == 1
+    wait_for(lambda: store.visits()[0].ended)
+    analysis.end()
+
+
 def test_a_camera_records_also_while_it_is_connected_to_again(record: Start, impatient: None) -> None:
     recording = record()
     recording.start("door", CameraInput("http://127.0.0.1:9/nobody"))
