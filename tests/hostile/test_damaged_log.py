@@ -18,6 +18,7 @@ import pytest
 
 from facetraits.visitors import engine, patterns
 from facetraits.visitors.export import to_csv, to_parquet
+from facetraits.visitors.layout import layout_of
 from facetraits.visitors.store import StoreError, VisitStore, open_store
 from facetraits.visitors.visit import Selection, Settings
 from tests.hostile.damage import damaged_database
@@ -42,6 +43,8 @@ def all_patterns(store: VisitStore) -> None:
 # Those that delete come last.
 OPERATIONS: dict[str, Callable[[VisitStore], object]] = {
     "settings": lambda store: store.settings(),
+    "layouts": lambda store: store.layouts(),
+    "crossings": lambda store: store.crossings(),
     "version": lambda store: store.version(),
     "current": lambda store: store.current(NOON, 6.0),
     "end abandoned": lambda store: store.end_abandoned(NOON),
@@ -58,6 +61,7 @@ OPERATIONS: dict[str, Callable[[VisitStore], object]] = {
     "edit": lambda store: store.edit(replace(visit(), id=KNOWN)),
     "attach": lambda store: store.attach_sales([(KNOWN, NOON, Decimal(3))], [uuid4()]),
     "withdraw": lambda store: store.withdraw({uuid4(): KNOWN}),
+    "save layout": lambda store: store.save_layout("door", layout_of((0, 0, 1, 1), [(0, 0, 1, 0, 1, 1)])),
     "save settings": lambda store: store.save_settings(Settings()),
     "expire": lambda store: store.expire(NOON + timedelta(days=95)),
     "delete": lambda store: store.delete([KNOWN]),
@@ -75,6 +79,7 @@ def sound_log(folder: Path) -> bytes:
     path = folder / "visitors.db"
     with closing(open_store(f"sqlite:///{path}")) as store:
         store.add([*visits_of(make_frame(400, seed=1, unknown=0.3)), visit(id=KNOWN)])
+        store.save_layout("door", layout_of((0, 0, 1, 1), [(0, 0, 1, 0, 1, 1)]))
     return path.read_bytes()
 
 

@@ -28,8 +28,8 @@ _MEANING: Final = (
     "not counted: use one for a poster, a screen or the street."
 )
 _STILL: Final = (
-    "The still picture is kept in memory until you close this. Faces that were found in it are made unrecognisable. "
-    "Only the numbers of lines and corners are stored."
+    "The still picture shows what the camera sees, not mirrored. It is kept in memory until you close this, and faces "
+    "that were found in it are made unrecognisable. Only the numbers of lines and corners are stored."
 )
 
 

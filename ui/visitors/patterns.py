@@ -187,6 +187,14 @@ def _mood(seen: _Seen) -> None:
 
 
 def _buys(seen: _Seen) -> None:
+    if seen.chosen.outcomes is not None:
+        notice(
+            "hint",
+            "The filter decides who bought",
+            "With a filter by outcome the shares of buyers say nothing.",
+            ("Remove the filter “Outcome” to see who buys.",),
+        )
+        return
     frame, zone = seen.frame, seen.zone
     everybody = patterns.summary(frame, zone).rate
     subheading("What stands out")
@@ -239,7 +247,7 @@ def _chance(p: float) -> str:
 def _weeks(seen: _Seen) -> None:
     since = last_monday(seen.now)
     frame = cached.get_visits(seen.store, replace(seen.chosen, since=since, until=None))
-    show_weeks(compare_weeks(frame, seen.now))
+    show_weeks(compare_weeks(frame, seen.now), shares=seen.chosen.outcomes is None)
 
 
 _VIEWS: Final[Mapping[str, Callable[[_Seen], None]]] = {

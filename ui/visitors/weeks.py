@@ -15,8 +15,13 @@ from ui.visitors.words import counted_visits
 _CHANCE: Final = 0.05
 
 
-def show_weeks(found: WeekComparison) -> None:
-    """The figures of both weeks, what they say, and what they do not say."""
+def show_weeks(found: WeekComparison, shares: bool) -> None:
+    """The figures of both weeks, what they say, and what they do not say.
+
+    Args:
+        found: both weeks.
+        shares: whether the shares that bought mean something; not where the visits are filtered by outcome.
+    """
     subheading("This week against last week")
     if not found.days:
         notice(
@@ -26,9 +31,9 @@ def show_weeks(found: WeekComparison) -> None:
             ("The period above does not matter here, but the other filters do.",),
         )
         return
-    for line in week_sentences(found):
+    for line in week_sentences(found)[: 2 if shares else 1]:
         sentence(line)
-    tiles(week_tiles(found))
+    tiles(week_tiles(found)[: 4 if shares else 2])
     explain(
         f"{_basis(found)} The log does not know when nothing was recorded: a camera that was off for some hours looks "
         "like fewer visitors. Families and groups of friends make the weeks differ more than by chance alone. The "

@@ -167,6 +167,10 @@ def test_moods_and_outcomes_filter_patterns(store: VisitStore) -> None:
     choose(page, "visitors_moods", [])
     for outcome in ("bought", "guessed", "not bought", "not known"):
         assert "1 visitor with this outcome" in text(choose(page, "visitors_outcomes", [outcome]))
+    choose(page, "visitors_patterns", "Weeks")
+    assert "Bought this week" not in text(page)
+    choose(page, "visitors_patterns", "Buyers")
+    assert "With a filter by outcome the shares of buyers say nothing." in text(page)
 
 
 @pytest.mark.usefixtures("here", "shop")

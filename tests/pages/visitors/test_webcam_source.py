@@ -103,7 +103,7 @@ def test_a_counting_line_is_drawn_on_a_still_of_the_webcam(store: VisitStore) ->
     assert "Waiting for a picture of Webcam" in text(page)
     show(page, lambda: cached.get_recording().statuses()[0].visits and still_waits())
     assert "Counting line of Webcam" in subheadings(page)
-    assert "Faces that were found in it are made unrecognisable." in text(page)
+    assert "faces that were found in it are made unrecognisable." in text(page)
     store.save_layout("Webcam", layout_of((0.05, 1.0, 0.05, 0.0), ()))
     cached.get_recording().refresh()
     show(page, lambda: cached.get_recording().statuses()[0].crossings == (0, 0))
