@@ -294,7 +294,8 @@ class Source:
     @property
     def needs_name(self) -> bool:
         """Whether nobody else may have its name: it is not over, and is no webcam that has fallen silent."""
-        return not self._finished and not (self.kind == "webcam" and self._state == "lost")
+        gone = self._state in ("ended", "failed") or (self.kind == "webcam" and self._state == "lost")
+        return not self._finished and not gone
 
     @property
     def over(self) -> bool:
