@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PORT ?= 8501
+REPLICAS ?= 3
 # More arguments for the command behind a target, for example: make test ARGS="-k images"
 ARGS ?=
 
@@ -17,13 +18,16 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRAIN_STAMP := $(VENV)/.installed-train
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format train evaluate benchmark benchmark-webcam benchmark-visitors hostile lock chromium coturn postgresql clean
+.PHONY: help run replicas test check format train evaluate benchmark benchmark-webcam benchmark-visitors hostile lock chromium coturn postgresql clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUN_STAMP) ## start the app on http://localhost:8501 (PORT=... for another port)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) $(ARGS)
+
+replicas: $(RUN_STAMP) ## start several replicas of the app behind Caddy on one port (PORT=..., REPLICAS=3)
+	$(BIN)/python -m deploy.replicas --replicas $(REPLICAS) --port $(PORT)
 
 test: $(DEV_STAMP) chromium coturn postgresql ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -17,7 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -50,8 +49,6 @@ class Replicas:
             raise SystemExit("Caddy is not installed: on Debian and Ubuntu, apt install caddy")
         self.port = port
         self.ports = _free_ports(count)
-        # All replicas accept the cookies of each.
-        self._environment = {**os.environ, "STREAMLIT_SERVER_COOKIE_SECRET": secrets.token_hex(32)}
         self._caddy = caddy
         self._stack = ExitStack()
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -86,18 +83,18 @@ class Replicas:
 
     def _started(self, port: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "127.0.0.1"]
-        return self._run([*command, "--server.port", str(port)], self._environment)
+        return self._run([*command, "--server.port", str(port)])
 
     def _started_proxy(self) -> subprocess.Popen[bytes]:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="facetraits-caddy-"))
         upstreams = " ".join(f"127.0.0.1:{port}" for port in self.ports)
-        own = {"FACETRAITS_REPLICAS": upstreams, "FACETRAITS_PORT": str(self.port)}
-        folders = {"XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
+        settings = {"FACETRAITS_REPLICAS": upstreams, "FACETRAITS_PORT": str(self.port)}
+        settings |= {"XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
         command = [self._caddy, "run", "--config", str(_CADDYFILE), "--adapter", "caddyfile"]
-        return self._run(command, {**os.environ, **own, **folders})
+        return self._run(command, settings)
 
-    def _run(self, command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    def _run(self, command: Sequence[str], settings: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(settings or {})}, start_new_session=True)
         self._stack.callback(_end, process)
         return process
 

@@ -104,7 +104,7 @@ class TestImage:
         assert f'"--server.port={port}"' in command
         assert '"--server.address=0.0.0.0"' in command
         assert f"http://127.0.0.1:{port}/_stcore/health" in health
-        assert f"reverse_proxy app:{port}" in CADDYFILE
+        assert re.search(rf"dynamic a {{\s+name app\s+port {port}\s", CADDYFILE)
 
 
 class TestCompose:
@@ -181,10 +181,16 @@ class TestCompose:
         assert "cap_add" not in SERVICES["app"]
 
     def test_the_relay_serves_the_app_and_nobody_else(self):
-        subnet = ipaddress.ip_network(COMPOSE["networks"]["inside"]["ipam"]["config"][0]["subnet"])
-        for service in ("app", "relay"):
-            assert ipaddress.ip_address(host_address(service)) in subnet
-        assert [value for name, value in TURNSERVER if name == "allowed-peer-ip"] == [host_address("app")]
+        (inside,) = COMPOSE["networks"]["inside"]["ipam"]["config"]
+        of_app = ipaddress.ip_network(inside["ip_range"])
+        assert of_app.subnet_of(ipaddress.ip_network(inside["subnet"]))
+        assert SERVICES["app"]["networks"]["inside"] == {}, "any number of containers, each with an address of its own"
+        for service in ("relay", "proxy"):
+            address = ipaddress.ip_address(host_address(service))
+            assert address in ipaddress.ip_network(inside["subnet"])
+            assert address not in of_app
+        allowed = [value for name, value in TURNSERVER if name == "allowed-peer-ip"]
+        assert allowed == [f"{of_app.network_address}-{of_app.broadcast_address}"]
         assert [value for name, value in TURNSERVER if name == "relay-ip"] == [host_address("relay")]
         denied = [value for name, value in TURNSERVER if name == "denied-peer-ip"]
         assert denied == ["0.0.0.0-255.255.255.255", "::-" + ":".join(["ffff"] * 8)]

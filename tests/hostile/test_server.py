@@ -88,9 +88,9 @@ def test_a_photo_is_analysed_without_a_byte_on_the_disk(app: str):
 
 @pytest.mark.slow
 def test_no_page_takes_what_it_has_not_asked_for(app: str):
-    with Visitor(app) as visitor:
-        assert visitor.put(b"x") == 403, "Home asks for no file"
-        visitor.open("Photo")
+    with Visitor(app, "Model_performance") as visitor:
+        assert visitor.put(b"x") == 403
+        visitor.open("")
         assert visitor.put(b"x") == 204
         assert visitor.put(bytes(51 * MB)) == 413
         visitor.watch()

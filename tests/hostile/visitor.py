@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+from collections.abc import Mapping
+from http.cookies import SimpleCookie
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -12,7 +14,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Common_pb2 import UploadedFileInfo
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
-from websockets.typing import Origin
+from websockets.typing import Origin, Subprotocol
 
 _BOUNDARY = "part-of-a-form"
 
@@ -20,17 +22,40 @@ _BOUNDARY = "part-of-a-form"
 class Visitor:
     """One browser session.
 
+    Args:
+        url: of the app.
+        page: to look at; "" is Home.
+        origin: of the page that asks, if not the app's own.
+        cookies: of an earlier visit.
+        session: of an earlier visit, whose connection broke.
+
     Attributes:
+        cookies: that the app, and what stands before it, have set.
         session_id: by which the server knows it.
         shown: what the last run of the page has drawn, as text.
     """
 
-    def __init__(self, url: str, page: str = "", origin: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        page: str = "",
+        origin: str | None = None,
+        cookies: Mapping[str, str] | None = None,
+        session: str | None = None,
+    ) -> None:
         self._url = url
+        self.cookies = self._cookies(cookies or {})
         address = f"{url.replace('http', 'ws', 1)}/_stcore/stream"
         self._stack = contextlib.ExitStack()
         self._socket = self._stack.enter_context(
-            connect(address, origin=Origin(origin or url), max_size=None, close_timeout=2)
+            connect(
+                address,
+                origin=Origin(origin or url),
+                additional_headers={"Cookie": self._cookie_line()},
+                subprotocols=None if session is None else [Subprotocol(p) for p in ("streamlit", "token", session)],
+                max_size=None,
+                close_timeout=2,
+            )
         )
         self._uploader = ""
         self.session_id = ""
@@ -59,13 +84,12 @@ class Visitor:
 
     def put_raw(self, body: bytes, file_id: str = "file", declared: int | None = None) -> int:
         """Send a form as it stands, of which its header may say that it is longer; the status of the answer."""
-        token = self._token()
         connection = http.client.HTTPConnection(urlsplit(self._url).netloc, timeout=60)
         connection.putrequest("PUT", f"/_stcore/upload_file/{self.session_id}/{file_id}")
         connection.putheader("Content-Type", f"multipart/form-data; boundary={_BOUNDARY}")
         connection.putheader("Content-Length", str(declared or len(body)))
-        connection.putheader("Cookie", f"_streamlit_xsrf={token}")
-        connection.putheader("X-Xsrftoken", token)
+        connection.putheader("Cookie", self._cookie_line())
+        connection.putheader("X-Xsrftoken", self.cookies["_streamlit_xsrf"])
         connection.endheaders()
         with contextlib.suppress(OSError):  # refused while it came in
             connection.send(body)
@@ -118,9 +142,17 @@ class Visitor:
                 self.shown = "\n".join(drawn)
                 return
 
-    def _token(self) -> str:
+    def _cookies(self, known: Mapping[str, str]) -> dict[str, str]:
+        """Those that are known, as far as the server does not set others."""
         connection = http.client.HTTPConnection(urlsplit(self._url).netloc, timeout=60)
-        connection.request("GET", "/_stcore/health")
-        cookie = connection.getresponse().getheader("Set-Cookie", "")
+        line = "; ".join(f"{name}={value}" for name, value in known.items())
+        connection.request("GET", "/_stcore/health", headers={"Cookie": line} if line else {})
+        answer = connection.getresponse()
+        set_now = SimpleCookie()
+        for header in answer.headers.get_all("Set-Cookie", []):
+            set_now.load(header)
         connection.close()
-        return re.findall(r"_streamlit_xsrf=([^;]+)", cookie)[0]
+        return {**known, **{name: morsel.value for name, morsel in set_now.items()}}
+
+    def _cookie_line(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
