@@ -8,12 +8,12 @@ from decimal import Decimal
 from functools import cache
 from typing import Final
 
-from babel.core import get_global
-from babel.numbers import format_currency, get_currency_name, get_currency_symbol
+from babel.core import Locale, get_global
+from babel.numbers import format_currency, format_decimal, get_currency_name, get_currency_symbol
 
 from facetraits.visitors.sales.text import word_set, words_of
 
-_LOCALE: Final = "en"  # the language of the pages
+_ENGLISH: Final = Locale("en")  # the language of the pages
 # Signs that stand for one currency. "$", "¥" and "kr" stand for several, so that they say nothing.
 _SIGNS: Final = {
     "€": "EUR",
@@ -53,21 +53,22 @@ def currencies() -> tuple[str, ...]:
 
 def currency_words(code: str) -> str:
     """As in "EUR, Euro (€)"; of an unknown code the code alone."""
-    name, sign = get_currency_name(code, locale=_LOCALE), currency_sign(code)
+    name, sign = get_currency_name(code, locale=_ENGLISH), currency_sign(code)
     return ", ".join(dict.fromkeys((code, name))) + (f" ({sign})" if sign != code else "")
 
 
 def currency_sign(code: str) -> str:
     """As in "€"; the code of a currency without a sign of its own."""
-    return str(get_currency_symbol(code, locale=_LOCALE))
+    return str(get_currency_symbol(code, locale=_ENGLISH))
 
 
-def format_amount(amount: Decimal | float, currency: str | None) -> str:
-    """As in "€1,234.50", "¥1,235" and, without a currency, "1,234.50"."""
+def format_amount(amount: Decimal | float, currency: str | None, locale: Locale = _ENGLISH) -> str:
+    """As in "€1,234.50", "¥1,235" and, without a currency, "1,234.50"; in German "1.234,50 €"."""
     if currency is None:
-        return f"{amount:,.2f}"
-    spaced = currency_sign(currency)[-1:].isalpha()  # Babel writes "CHF1.00"
-    return format_currency(amount, currency, "¤\xa0#,##0.00" if spaced else None, locale=_LOCALE)
+        return format_decimal(amount, "#,##0.00", locale=locale)
+    # Babel writes "CHF1.00".
+    spaced = locale.language == _ENGLISH.language and currency_sign(currency)[-1:].isalpha()
+    return format_currency(amount, currency, "¤\xa0#,##0.00" if spaced else None, locale=locale)
 
 
 def currency_column(header: Sequence[str]) -> int | None:

@@ -111,15 +111,15 @@ def test_every_day_has_a_bar_and_many_days_become_weeks() -> None:
     many = answers.day_rows([day(i, 10) for i in range(140)])
     assert [row["n"] for row in many] == [70] * 20
     assert many[1]["day"] == "2026-01-12"
-    assert many[0]["said"] == "Week of Mon 5 Jan 2026: 70 visits, 7 bought"
+    assert many[0]["said"] == "Week of Mon, 5 Jan 2026: 70 visits, 7 bought"
     for rows in (few, many, few[:1]):
         axis = drawn(visit_charts.visits_by_day(rows, "Day"))["layer"][0]["encoding"]["x"]["axis"]
         assert 1 <= len(axis["values"]) <= 8
 
 
 def test_sentences_about_days() -> None:
-    assert answers.days_sentence([day(0, 1)]) == "One visit, on Monday 5 January 2026."
-    assert answers.days_sentence([day(0, 7)]) == "7 visits, all on Monday 5 January 2026."
+    assert answers.days_sentence([day(0, 1)]) == "One visit, on Monday, 5 January 2026."
+    assert answers.days_sentence([day(0, 7)]) == "7 visits, all on Monday, 5 January 2026."
     said = answers.days_sentence([day(0, 3), day(1, 6)])
     assert said == "4.5 visits a day; most on Tuesday 6 January 2026: 6."
 
@@ -226,7 +226,7 @@ def test_moments_are_on_the_owners_clock() -> None:
     assert words.moment_words(MONDAY_NOON, BERLIN, today) == "14:00"
     assert words.moment_words(MONDAY_NOON - timedelta(days=1), BERLIN, today) == "yesterday, 14:00"
     assert words.moment_words(MONDAY_NOON - timedelta(days=9), BERLIN, today) == "Sat 25 Apr, 14:00"
-    assert words.moment_words(MONDAY_NOON - timedelta(days=365), BERLIN, today) == "Sun 4 May 2025, 14:00"
+    assert words.moment_words(MONDAY_NOON - timedelta(days=365), BERLIN, today) == "Sun, 4 May 2025, 14:00"
     assert words.moment_words(datetime(2026, 5, 3, 23, tzinfo=UTC), BERLIN, today) == "01:00"
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from facetraits.types import AnalysisResult
 from ui.kit.components import address_of_jpeg, counted
 from ui.kit.face_card import cards_of, numbered, summary_line
+from ui.kit.local import clock, long_date
 from ui.photo.session import Outcome, PhotoSession, Picture
 
 _STYLE: Final = Path(__file__).parents[1] / "kit" / "style.css"
@@ -43,7 +44,7 @@ def to_html(session: PhotoSession, pictures: Sequence[tuple[Picture, Outcome]]) 
         '<meta name="viewport" content="width=device-width"><title>Faces in pictures</title>'
         f"<style>{_STYLE.read_text(encoding='utf-8')}{_PRINT}</style></head><body class='stApp'>"
         f"<h1>Faces in {counted(len(pictures), 'picture')}</h1>"
-        f"<p><time datetime='{made.isoformat(timespec='minutes')}'>{made:%d %B %Y, %H:%M}</time></p>"
+        f"<p><time datetime='{made.isoformat(timespec='minutes')}'>{long_date(made.date())}, {clock(made)}</time></p>"
         f"{''.join(parts)}<footer><p>{_NOTE}</p></footer></body></html>"
     )
     return page.encode()

@@ -10,7 +10,6 @@ from typing import Any, Final
 import streamlit as st
 
 from facetraits.traits import MOOD
-from facetraits.visitors.currency import format_amount
 from facetraits.visitors.grouping import rate_of
 from facetraits.visitors.patterns import (
     ENOUGH,
@@ -26,6 +25,7 @@ from facetraits.visitors.patterns import (
 from facetraits.visitors.visit import VISIT_CLASSES, Outcome
 from ui.kit.charts import Dot
 from ui.kit.components import listed
+from ui.kit.local import long_date, short_date, written_amount
 from ui.kit.tables import Column, Table, percent, share, thousands
 from ui.visitors.charts import MOOD_COLOURS
 from ui.visitors.words import OUTCOME_WORDS, counted_visitors, counted_visits, duration_words
@@ -53,12 +53,12 @@ def summary_tiles(found: Summary, currency: str | None) -> list[tuple[str, str, 
         ),
         (
             "Turnover",
-            format_amount(found.turnover, currency) if found.baskets else "–",
+            written_amount(found.turnover, currency) if found.baskets else "–",
             _baskets(found),
         ),
         (
             "Mean basket",
-            "–" if found.mean_basket is None else format_amount(found.mean_basket, currency),
+            "–" if found.mean_basket is None else written_amount(found.mean_basket, currency),
             "no basket has an amount" if found.mean_basket is None else "of those with an amount",
         ),
         (
@@ -178,7 +178,7 @@ def day_rows(days: Sequence[DayRow]) -> list[dict[str, Any]]:
             "day": first.isoformat(),
             "n": n,
             "bought": bought,
-            "said": f"{'Week of ' if weekly else ''}{first:%a} {first.day} {first:%b %Y}: {counted_visits(n)}, "
+            "said": f"{'Week of ' if weekly else ''}{short_date(first, with_year=True)}: {counted_visits(n)}, "
             f"{bought:,} bought",
         }
         for first, (n, bought) in rows.items()
@@ -195,7 +195,7 @@ def days_sentence(days: Sequence[DayRow]) -> str:
 
 
 def _date(row: DayRow) -> str:
-    return f"{row.day:%A} {row.day.day} {row.day:%B %Y}"
+    return long_date(row.day)
 
 
 def days_table(days: Sequence[DayRow]) -> Table:

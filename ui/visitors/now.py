@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from facetraits.visitors.currency import format_amount
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Selection, Visit
 from ui.kit.components import listed, notice
 from ui.kit.figure import explain, subheading, tiles
+from ui.kit.local import written_amount
 from ui.visitors import words
 from ui.visitors.answers import share_words, show_share
 from ui.visitors.demonstration import offer_demonstration
@@ -90,7 +90,7 @@ def _row(visit: Visit, here: bool, today: date, zone: ZoneInfo, currency: str | 
     stay = "in view" if here else duration_words(visit.duration_s)
     bought = words.OUTCOME_WORDS[visit.bought]
     if visit.basket is not None:
-        bought += f" {format_amount(visit.basket, currency)}"
+        bought += f" {written_amount(visit.basket, currency)}"
     return (
         f'<div class="ft-visit" data-visit="{visit.id}">'
         f'<span class="ft-when">{escape(moment_words(visit.started, zone, today))}</span>'

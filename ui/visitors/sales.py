@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from facetraits.visitors.currency import format_amount
 from facetraits.visitors.sales.reading import (
     ColumnChoice,
     Matching,
@@ -29,6 +28,7 @@ from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Selection
 from ui.kit.components import notice
 from ui.kit.figure import explain, tiles
+from ui.kit.local import written_amount
 from ui.kit.tables import Column, Table
 from ui.kit.uploads import upload_one
 from ui.visitors import cached, words
@@ -96,7 +96,7 @@ def show_sales(store: VisitStore, zone: ZoneInfo) -> None:
     state = (file.file_id, sales.day_first, sales.look.choice, minutes, entrance, store.identity, store.version())
     found = _chosen_matches(_matched(sales, seen, rule, state), file.file_id)
     currency = currency_to_write(store, sales.currency, file.file_id) if sales.amount_column else None
-    _preview(sales, found, seen, zone, partial(format_amount, currency=currency or store.settings().currency))
+    _preview(sales, found, seen, zone, partial(written_amount, currency=currency or store.settings().currency))
     _apply(store, found, seen, entrance, file.file_id, currency)
 
 

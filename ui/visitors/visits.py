@@ -142,7 +142,7 @@ def _editor(store: VisitStore, table: VisitTable, zone: ZoneInfo, currency: str 
     columns = st.column_config
     fixed = ("Time", TAP, SALE, "Age", "Minutes", "Source")
     config: dict[str, Any] = {
-        "Time": columns.DatetimeColumn(format="DD MMM YYYY, HH:mm", pinned=True, width=130),
+        "Time": columns.DatetimeColumn(format="localized", pinned=True, width=160),
         TAP: columns.ButtonColumn(
             "",
             help="Marks the visitor as a buyer, or undoes that.",

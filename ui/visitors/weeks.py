@@ -9,6 +9,7 @@ from facetraits.visitors.grouping import ENOUGH, WEEKDAYS
 from facetraits.visitors.weeks import WeekComparison
 from ui.kit.components import listed, notice
 from ui.kit.figure import explain, numbers, sentence, subheading, tiles
+from ui.kit.local import clock
 from ui.kit.tables import Column, Table, share, thousands
 from ui.visitors.words import counted_visits
 
@@ -95,7 +96,7 @@ def _known(unknown: int, visits: int) -> str:
 
 def _days(found: WeekComparison) -> str:
     days = [day.weekday for day in found.days]
-    until = f" until {found.until:%H:%M}" if days[-1] == found.until.weekday() else ""
+    until = f" until {clock(found.until)}" if days[-1] == found.until.weekday() else ""
     return _weekdays(days) + until
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from facetraits.visitors.visit import Outcome, Visit
+from ui.kit.local import clock, short_date
 
 OUTCOME_WORDS: Final[dict[Outcome, str]] = {"yes": "bought", "no": "did not buy", "unknown": "not known"}
 
@@ -33,20 +34,19 @@ def now() -> datetime:
 
 
 def day_words(day: date, today: date) -> str:
-    """As in "today", "yesterday", "Mon 3 Nov" and, in other years, "Mon 3 Nov 2025"."""
+    """As in "today", "yesterday", "Mon 3 Nov" and, in other years, "Mon, 3 Nov 2025"."""
     if day == today:
         return "today"
     if day == today - timedelta(days=1):
         return "yesterday"
-    year = "" if day.year == today.year else f" {day.year}"
-    return f"{day:%a} {day.day} {day:%b}{year}"
+    return short_date(day, with_year=day.year != today.year)
 
 
 def moment_words(moment: datetime, zone: ZoneInfo, today: date) -> str:
     """As in "14:05" for today and "yesterday, 14:05" before."""
     local = moment.astimezone(zone)
-    clock = f"{local:%H:%M}"
-    return clock if local.date() == today else f"{day_words(local.date(), today)}, {clock}"
+    time_words = clock(local)
+    return time_words if local.date() == today else f"{day_words(local.date(), today)}, {time_words}"
 
 
 def duration_words(seconds: float) -> str:
