@@ -29,6 +29,7 @@ def test_each_language_has_its_form(
     monkeypatch: pytest.MonkeyPatch, locale: str | None, short: str, time: str, money: str
 ) -> None:
     monkeypatch.setattr("streamlit.runtime.context.ContextProxy.locale", locale)
+    monkeypatch.setattr("ui.kit.local.get_script_run_ctx", lambda **_: True)
     assert short_date(DAY, with_year=False) == short
     assert clock(MOMENT) == time
     assert written_amount(Decimal("1234.5"), "EUR") == money

@@ -121,7 +121,7 @@ def test_sentences_about_days() -> None:
     assert answers.days_sentence([day(0, 1)]) == "One visit, on Monday, 5 January 2026."
     assert answers.days_sentence([day(0, 7)]) == "7 visits, all on Monday, 5 January 2026."
     said = answers.days_sentence([day(0, 3), day(1, 6)])
-    assert said == "4.5 visits a day; most on Tuesday 6 January 2026: 6."
+    assert said == "4.5 visits a day; most on Tuesday, 6 January 2026: 6."
 
 
 def test_the_week_shows_weekdays_over_opening_hours() -> None:

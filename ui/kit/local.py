@@ -8,6 +8,7 @@ from decimal import Decimal
 import streamlit as st
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton, format_time
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from facetraits.visitors import currency as amounts
 
@@ -16,7 +17,7 @@ _DEFAULT = Locale("en", "GB")
 
 def browser_locale() -> Locale:
     """That of the browser that looks at the page; British English where it names none that is known."""
-    named = st.context.locale
+    named = st.context.locale if get_script_run_ctx(suppress_warning=True) else None
     try:
         return Locale.parse(named, sep="-") if named else _DEFAULT
     except (UnknownLocaleError, ValueError):
