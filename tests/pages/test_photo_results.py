@@ -82,7 +82,8 @@ def test_two_pictures_are_compared_side_by_side(analyzer: FakeAnalyzer) -> None:
     page.selectbox[0].set_value(0).run()
     assert not page.exception
     assert [image.proto.imgs[0].alt.split(" with")[0] for image in page.image] == ["crowd.png", "portrait.png"]
-    assert numbers(page) == [*range(1, 16), 1]
+    assert numbers(page) == [*range(1, 13), 1]
+    assert "The first 12 of 15 faces." in [caption.value for caption in page.caption]
     assert len(analyzer.calls) == 2
 
 

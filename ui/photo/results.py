@@ -29,6 +29,7 @@ MOST_FACES_IN_ALT_TEXT: Final = 12
 _CHOSEN_KEY: Final = "photo_chosen"
 _WANTED_KEY: Final = "photo_wanted"
 _MOST_OPEN_WHEN_COMPARED: Final = 2
+_MOST_CARDS_WHEN_COMPARED: Final = 12
 
 _Readable = tuple[Picture, Outcome, AnalysisResult]
 
@@ -143,8 +144,10 @@ def _show_beside(session: PhotoSession, one: _Readable) -> None:
     st.image(session.annotated_preview(picture, result), width="stretch", alt=_alt_text(picture, result))
     if len(result.faces) > 1:
         st.html(summary_line(result.faces))
-    folded = len(result.faces) > _MOST_OPEN_WHEN_COMPARED
-    st.html(cards_of(numbered(result.faces, outcome.crops), folded))
+    shown = numbered(result.faces, outcome.crops)[:_MOST_CARDS_WHEN_COMPARED]
+    st.html(cards_of(shown, folded=len(result.faces) > _MOST_OPEN_WHEN_COMPARED))
+    if len(shown) < len(result.faces):
+        st.caption(f"The first {len(shown)} of {len(result.faces)} faces.")
 
 
 def _show_faces(chosen: _Readable) -> None:

@@ -195,7 +195,7 @@ def _timeline_spec(people: int) -> dict[str, Any]:
         "mark": {"type": "bar", "height": {"band": 0.7}},
         "height": _AXES_PX + _LANE_PX * people,
         "encoding": {
-            "y": {"field": "person", "type": "nominal", "sort": None, "axis": {"title": None}},
+            "y": {"field": "person", "type": "nominal", "sort": None, "axis": {"title": None, "labelOverlap": False}},
             "x": {"field": "from_s", "type": "quantitative", "axis": {"title": "seconds of the video"}},
             "x2": {"field": "to_s"},
             "color": {

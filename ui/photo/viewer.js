@@ -11,6 +11,7 @@ const LARGEST_ZOOM = 8;
 const STEP = 1.5; // of the zoom buttons
 const MOST_TEXTS = 12; // with more faces the picture would disappear under words
 const LABEL_PX = 22; // height of a label
+const LEAST_BOX_PX = 20; // under labels, smaller faces would disappear; they get theirs when one zooms in
 const LETTER_PX = 6.6; // width of a letter in it, about
 const DRAG_PX = 5; // a pointer that moves less has pressed
 const SVG = "http://www.w3.org/2000/svg";
@@ -126,6 +127,8 @@ function startViewer(root) {
         places[i] = at;
       }
     }
+    const bare = !marked && Math.max(width, height) < LEAST_BOX_PX;
+    for (const part of [plate, letters]) part.style.display = bare ? "none" : "";
     letters.textContent = words;
     const at = places[i];
     set(plate, { x: at.left, y: at.top, width: at.right - at.left, height: LABEL_PX });
