@@ -52,7 +52,11 @@ def show_recording(store: VisitStore, zone: ZoneInfo) -> None:
         with st.container(key="visitors_drawing"):
             show_drawing(store)
         subheading("Add a source")
-        explain("Inform your visitors: most countries require a sign at the entrance.")
+        explain(
+            "Inform your visitors: most countries require a sign at the entrance. The networks that come with the app "
+            "learned from data that are free for research only, not for business: a shop may try them out, and needs "
+            "networks of its own to run them for business. About, under Fair use, says how."
+        )
         kind = st.segmented_control(
             "Kind of source", (WEBCAM, CAMERA, FILE), default=WEBCAM, required=True, key="visitors_kind",
             persist_state="page", label_visibility="collapsed",
