@@ -87,9 +87,10 @@ $(TRAIN_STAMP): requirements-train.txt $(RUN_STAMP)
 # Each from pyproject.toml, for all systems and versions of Python at once; the same version of a package in all of them.
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
 lock: $(DEV_STAMP) ## regenerate requirements*.txt from pyproject.toml
-	$(LOCK) --generate-hashes --extra serve --extra gradients --extra dev -o requirements-dev.txt
+	$(LOCK) --generate-hashes --extra serve --extra gradients --extra distributed --extra dev -o requirements-dev.txt
 	$(LOCK) --generate-hashes --extra serve --extra gradients -c requirements-dev.txt -o requirements.txt
 	$(LOCK) --generate-hashes --extra serve -c requirements-dev.txt -o requirements-serving.txt
+	$(LOCK) --generate-hashes --extra serve --extra distributed -c requirements-dev.txt -o requirements-distributed.txt
 	$(LOCK) --no-annotate --no-deps --extra train -o requirements-train.txt
 
 $(BIN)/pip:

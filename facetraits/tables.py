@@ -1,4 +1,4 @@
-"""Results as records, JSON lines and CSV: the contract that docs/conventions.md describes."""
+"""Results as records, JSON lines, CSV and Arrow tables (for Parquet): the contract of docs/conventions.md."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from facetraits.traits import TRAITS, Sums
 from facetraits.types import AnalysisResult
+
+if TYPE_CHECKING:
+    import pyarrow
 
 NO_FACE: Final = "no face found"
 
@@ -19,6 +22,7 @@ _PICTURE_COLUMNS: Final = (
     *("path", "width", "height", "face", "error", "incomplete"),
     *(*_LOCATION_COLUMNS, "score", "quality"),
 )
+_WHOLE_NUMBERS: Final = frozenset({"width", "height", "face", "person"})
 
 
 def trait_columns() -> tuple[str, ...]:
@@ -103,12 +107,55 @@ def csv_lines(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     columns = csv_columns()
     yield csv_head(columns)
     for record in records:
-        yield csv_piece(_csv_rows(record), columns)
+        yield csv_piece(face_rows(record), columns)
 
 
 def csv_text(records: Iterable[Mapping[str, Any]]) -> str:
     """The records of ``picture_record`` as one CSV table with the columns ``csv_columns``."""
     return "".join(csv_lines(records))
+
+
+def arrow_schema(columns: Sequence[str] | None = None) -> pyarrow.Schema:
+    """The names and types of a table of faces, or of people and seconds in videos.
+
+    Texts are ``string``, truth values ``bool``, whole numbers ``int32``, other numbers ``float64``; every value may be
+    null.
+
+    Args:
+        columns: of the table; ``csv_columns`` where None.
+    """
+    import pyarrow
+
+    texts = {"path", "error", "quality", *(f"{trait.key}_group" for trait in TRAITS.values() if not trait.classes)}
+    texts |= {trait.key for trait in TRAITS.values() if trait.classes} | {sums.key for sums in _all_sums()}
+
+    def type_of(name: str) -> pyarrow.DataType:
+        if name in texts:
+            return pyarrow.string()
+        if name == "incomplete" or name.endswith("_unsure"):
+            return pyarrow.bool_()
+        return pyarrow.int32() if name in _WHOLE_NUMBERS else pyarrow.float64()
+
+    return pyarrow.schema([(name, type_of(name)) for name in (columns or csv_columns())])
+
+
+def arrow_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pyarrow.Table:
+    """Rows as one Arrow table; what a row lacks is null.
+
+    Args:
+        rows: as ``face_rows`` gives them, or those of a time line.
+        columns: of the table; ``csv_columns`` where None.
+    """
+    import pyarrow
+
+    schema = arrow_schema(columns)
+    listed = [{name: _as_text(value) for name, value in row.items()} for row in rows]
+    return pyarrow.Table.from_pylist(listed, schema=schema)
+
+
+def _as_text(value: object) -> object:
+    """Texts with bytes of a path that are no text escaped, as in the other formats."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
 
 
 def csv_head(columns: Sequence[str]) -> str:
@@ -135,7 +182,8 @@ def csv_cell(value: object) -> object:
     return _FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
-def _csv_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def face_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A picture as rows by the names of ``csv_columns``: one per face, or one with its ``error`` where it has none."""
     picture = {name: record[name] for name in ("path", "width", "height", "error", "incomplete")}
     if not record["faces"]:
         return [picture]

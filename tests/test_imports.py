@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FRAMEWORKS = ("av", "keras", "tensorflow", "torch")  # seconds to import, and Keras slows Streamlit down
+FRAMEWORKS = ("av", "keras", "ray", "tensorflow", "torch")  # seconds to import, and Keras slows Streamlit down
 APP = ("streamlit", "streamlit_webrtc", "ui", "pages", "app")
 PAGES_MAY = ("streamlit", "ui", "facetraits")
 

@@ -11,7 +11,8 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 LOCKED = {
     "requirements.txt": ("serve", "gradients"),
     "requirements-serving.txt": ("serve",),
-    "requirements-dev.txt": ("serve", "gradients", "dev"),
+    "requirements-distributed.txt": ("serve", "distributed"),
+    "requirements-dev.txt": ("serve", "gradients", "distributed", "dev"),
 }
 
 

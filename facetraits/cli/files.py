@@ -65,7 +65,7 @@ def pictures(paths: Iterable[str], left_out: LeftOut) -> Iterator[Picture]:
     for path in paths:
         if not os.path.exists(path):
             raise UserError(f"there is no file or folder {path}")
-        for picture in _in_folder(path, left_out) if os.path.isdir(path) else [_file(path)]:
+        for picture in in_folder(path, left_out) if os.path.isdir(path) else [_file(path)]:
             if (real := os.path.realpath(picture.path)) not in seen:
                 seen.add(real)
                 yield picture
@@ -77,7 +77,8 @@ def is_one_of(path: str | os.PathLike[str], found: Iterable[Picture]) -> bool:
     return any(os.path.realpath(picture.path) == real for picture in found)
 
 
-def _in_folder(folder: str, left_out: LeftOut) -> Iterator[Picture]:
+def in_folder(folder: str, left_out: LeftOut) -> Iterator[Picture]:
+    """The pictures of a folder and of all folders in it, as ``pictures`` gives them."""
     closed: list[OSError] = []
     for parent, folders, files in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -97,10 +97,11 @@ def timeline_csv_lines(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     columns = timeline_columns()
     yield csv_head(columns)
     for record in records:
-        yield csv_piece(_rows(record), columns)
+        yield csv_piece(timeline_rows(record), columns)
 
 
-def _rows(record: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+def timeline_rows(record: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+    """A person as rows by the names of ``timeline_columns``: one per second, or one with the error."""
     stay = {name: record[name] for name in ("path", "error", "person", *_STAY_KEYS)}
     if record["error"] is not None:
         return [stay]

@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 
+import pyarrow.parquet
 import pytest
 
 from facetraits.cli import main
 from facetraits.registry import ModelIntegrityError
-from facetraits.tables import NO_FACE, csv_columns
+from facetraits.tables import NO_FACE, csv_cell, csv_columns
 from facetraits.traits import TRAITS
 from tests.builders import ROOT
 
@@ -161,6 +162,52 @@ def test_resume_needs_something_to_go_on_with(analyze, put, tmp_path):
     assert analyze(path, "--resume")[::2] == (2, "facetraits: --resume and --force need --out FILE\n")
     (tmp_path / "out.jsonl.part").write_text("no results\n")
     assert "cannot be read as the results of a run" in analyze(path, "--out", out, "--resume")[2]
+
+
+def test_parquet_has_the_rows_of_csv(analyze, put, tmp_path):
+    for name in ("group.png", "coffee.png", "broken.jpg"):
+        put(name, f"in/{name}")
+    out = tmp_path / "out.parquet"
+    assert analyze(tmp_path / "in", "--out", out)[0] == 1
+    assert main(["analyze", str(tmp_path / "in"), "--out", str(tmp_path / "out.csv")]) == 1
+    found = pyarrow.parquet.read_table(out)
+    assert tuple(found.column_names) == csv_columns()
+    cells = [
+        {name: "" if value is None else str(csv_cell(value)) for name, value in row.items()}
+        for row in found.to_pylist()
+    ]
+    assert cells == table((tmp_path / "out.csv").read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out.csv", "out.parquet"]
+
+
+def test_a_run_for_parquet_that_was_stopped_goes_on(analyze, put, tmp_path, fake, monkeypatch):
+    for name in ("a.png", "b.png", "c.png"):
+        put("face.jpg", f"in/{name}")
+    really, calls = fake.analyze, []
+
+    def stopped_at_the_third(image, traits=TRAITS):
+        calls.append(image)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return really(image, traits)
+
+    out = tmp_path / "out.parquet"
+    monkeypatch.setattr(fake, "analyze", stopped_at_the_third)
+    assert analyze(tmp_path / "in", "--out", out)[0] == 130
+    assert not out.exists()
+    monkeypatch.setattr(fake, "analyze", really)
+    assert analyze(tmp_path / "in", "--out", out, "--resume")[0] == 0
+    paths = pyarrow.parquet.read_table(out)["path"].to_pylist()
+    assert [os.path.basename(path) for path in paths] == ["a.png", "b.png", "c.png"]
+
+
+def test_parquet_needs_a_file(analyze, put):
+    path = put("coffee.png")
+    assert analyze(path, "--format", "parquet")[::2] == (2, "facetraits: --format parquet needs --out FILE\n")
+    assert analyze(path, "--format", "parquet", "--out", "/dev/null")[::2] == (
+        2,
+        "facetraits: cannot write Parquet to /dev/null: it is no file\n",
+    )
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")

@@ -18,6 +18,8 @@ from tests.builders import ROOT
         (("--traits", " , "), "--traits names none; the traits are age, gender, ethnicity, expression"),
         (("--out", "holiday.JPG"), "--out names a picture, holiday.JPG, which would be overwritten"),
         (("nowhere.png",), "there is no file or folder nowhere.png"),
+        (("s3://bucket/",), "s3://bucket/ is not on this machine; --engine ray reads it"),
+        (("--address", "127.0.0.1:6379"), "--address needs --engine ray"),
     ],
 )
 def test_wrong_requests_do_nothing_and_say_why(analyze, put, loaded, tmp_path, monkeypatch, options, message):
@@ -61,6 +63,15 @@ def test_help_names_the_exit_codes(capsys):
         main(["analyze", "--help"])
     assert stopped.value.code == 0
     assert "3 models missing or damaged" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_engine_for_clusters_says_what_it_needs(analyze, put, monkeypatch, tmp_path):
+    path = put("coffee.png", "in/a.png")
+    monkeypatch.setattr("facetraits.cli.analyze.find_spec", lambda name: None)
+    code, records, err = analyze(path, "--engine", "ray", "--out", tmp_path / "out")
+    assert (code, records) == (2, [])
+    assert err == ("facetraits: --engine ray needs the package ray; install what requirements-distributed.txt lists\n")
+    assert os.listdir(tmp_path) == ["in"]
 
 
 def test_an_installation_that_cannot_train_does_all_else(put, tmp_path):
