@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from queue import SimpleQueue
+from typing import Any, Final
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -18,25 +18,29 @@ _MAX_BATCH: Final = 32  # crops in one call of a network, mirrored ones included
 class Member:
     """One network on LiteRT: uint8 crops in, probabilities by output name out.
 
-    A LiteRT interpreter keeps its tensors between calls, so a lock lets one thread in at a time.
+    A LiteRT interpreter keeps its tensors between calls, so one thread at a time uses it; others wait for it, or use
+    another one.
 
     Args:
         entry: which file, and what it should hold.
         threads: processor threads for one call.
+        interpreters: how many calls may run at once; each takes memory for weights and tensors.
 
     Raises:
         ModelIntegrityError: the file is missing, changed, or is not the network that the manifest promises.
     """
 
-    def __init__(self, entry: MemberEntry, threads: int = 2) -> None:
-        self._data = checked_bytes(entry.path, entry.sha256)  # the interpreter reads from it for as long as it lives
+    def __init__(self, entry: MemberEntry, threads: int = 2, interpreters: int = 1) -> None:
+        self._data = checked_bytes(entry.path, entry.sha256)  # the interpreters read from it for as long as they live
         self.entry = entry
-        self._lock = threading.Lock()
+        self._free: SimpleQueue[Any] = SimpleQueue()
         try:
-            self._interpreter = Interpreter(model_content=self._data, num_threads=threads)
-            # By signature: the order of a converted network's outputs can differ from the original's.
-            self._run = self._interpreter.get_signature_runner()
-            outputs = set(self._run.get_output_details())
+            for _ in range(interpreters):
+                interpreter = Interpreter(model_content=self._data, num_threads=threads)
+                # By signature: the order of a converted network's outputs can differ from the original's.
+                runner = interpreter.get_signature_runner()
+                self._free.put(runner)
+            outputs = set(runner.get_output_details())
         except (ValueError, RuntimeError) as error:
             raise ModelIntegrityError(f"The network {entry.path} cannot be loaded ({error}).") from error
         if outputs != set(entry.outputs):
@@ -53,8 +57,11 @@ class Member:
         Returns:
             Output name to (N, C).
         """
-        with self._lock:
-            return {name: np.array(values) for name, values in self._run(crops=crops).items()}
+        run = self._free.get()
+        try:
+            return {name: np.array(values) for name, values in run(crops=crops).items()}
+        finally:
+            self._free.put(run)
 
 
 class Ensemble:
@@ -64,12 +71,13 @@ class Ensemble:
         manifest: names every member.
         profile: which members count how much.
         threads: processor threads for one call of a network.
+        callers: how many threads may use a network at once; more wait for each other.
     """
 
-    def __init__(self, manifest: Manifest, profile: ProfileEntry, threads: int = 2) -> None:
+    def __init__(self, manifest: Manifest, profile: ProfileEntry, threads: int = 2, callers: int = 1) -> None:
         names = {name for entry in profile.traits.values() for name in entry.weights}
         self._profile = profile
-        self._members = {name: Member(manifest.members[name], threads) for name in sorted(names)}
+        self._members = {name: Member(manifest.members[name], threads, callers) for name in sorted(names)}
 
     @property
     def outputs(self) -> tuple[str, ...]:

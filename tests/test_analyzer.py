@@ -114,7 +114,7 @@ class FakeEnsemble:
 
     crop_names = frozenset({"face-v1"})
 
-    def __init__(self, manifest, profile, threads=2):
+    def __init__(self, manifest, profile, threads=2, callers=1):
         self._entries = profile.traits
         self.views = []
         self.asked = []

@@ -203,7 +203,13 @@ class Cluster:
         actors = self.processors()
         if actors < 1:
             raise UserError("the Ray cluster has no processor that is free for this")
-        pool = data.ActorPoolStrategy(min_size=1, max_size=actors, initial_size=actors)
+        pool = data.ActorPoolStrategy(
+            min_size=1,
+            max_size=actors,
+            initial_size=actors,
+            # A process that ends takes along what waits for it: an input that is alone must not.
+            max_tasks_in_flight_per_actor=1 if block == 1 else None,
+        )
         tables = [_table_of(chunk) for chunk in chunks(inputs, block)]
         with warnings.catch_warnings():
             # Ray is to get a named argument for retries in a later version.

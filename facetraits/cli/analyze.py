@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +19,7 @@ from tqdm import tqdm
 
 from facetraits.analyzer import FaceAnalyzer, load_analyzer
 from facetraits.batch.formats import FORMATS, Format, check_parquet
+from facetraits.batch.pipeline import in_order
 from facetraits.batch.records import read_local, record_of, room_for
 from facetraits.batch.storage import is_remote
 from facetraits.cli.files import LeftOut, Picture, is_one_of, pictures
@@ -113,10 +116,12 @@ def _analyze(arguments: argparse.Namespace) -> int:
     done = checked_output(out, form, arguments.resume, arguments.force)
     lines_of = json_lines if form != "csv" else timeline_csv_lines if videos else csv_lines
     left = [picture for picture in found if as_written(picture.path) not in done]
-    analyzer = load_analyzer(profile=arguments.profile)
+    # Many pictures share the processors; one picture, or a video, has them all to itself.
+    threads = _threads() if len(left) - videos > 1 else 1
+    analyzer = load_analyzer(profile=arguments.profile, threads=2 if threads == 1 else 1, callers=threads)
     tally = _Tally()
     with output(out, bool(done), form, bool(videos)) as stream, _progress(left, stream) as progress:
-        lines = iter(lines_of(_records(progress, analyzer, traits, tally)))
+        lines = iter(lines_of(_records(progress, analyzer, traits, tally, threads)))
         if done and form == "csv":
             next(lines)  # the names of the columns are there
         for piece in lines:
@@ -160,18 +165,25 @@ def _traits(listed: str) -> tuple[TraitName, ...]:
 
 
 def _records(
-    pictures: Iterable[Picture], analyzer: FaceAnalyzer, traits: tuple[TraitName, ...], tally: _Tally
+    pictures: Iterable[Picture], analyzer: FaceAnalyzer, traits: tuple[TraitName, ...], tally: _Tally, threads: int
 ) -> Iterator[dict[str, Any]]:
-    room = room_for(1)
-    for picture in pictures:
-        tally.files += 1
-        if picture.is_video:
-            yield from _people(picture.path, analyzer, traits, tally)
+    room = room_for(threads)
+    for is_video, group in groupby(pictures, key=lambda picture: picture.is_video):
+        if is_video:
+            for video in group:
+                tally.files += 1
+                yield from _people(video.path, analyzer, traits, tally)
             continue
-        record = _record(picture, analyzer, traits, room)
-        tally.unreadable += record["width"] is None
-        tally.incomplete += record["incomplete"] is True
-        yield record
+        for record in in_order(group, lambda picture: _record(picture, analyzer, traits, room), threads):
+            tally.files += 1
+            tally.unreadable += record["width"] is None
+            tally.incomplete += record["incomplete"] is True
+            yield record
+
+
+def _threads() -> int:
+    """How many pictures are analysed at once: one per processor, because a picture alone does not keep two busy."""
+    return os.cpu_count() or 1
 
 
 def _people(

@@ -130,6 +130,7 @@ def test_a_run_that_is_stopped_goes_on_with_what_is_new_or_changed(analyze, fold
     assert lines_of(out) == expected
 
 
+@pytest.mark.slow
 def test_a_picture_that_ends_its_process_is_a_row_and_ends_nothing_else(
     analyze, folder, expected, tmp_path, monkeypatch
 ):
@@ -145,6 +146,7 @@ def test_a_picture_that_ends_its_process_is_a_row_and_ends_nothing_else(
     assert records[listed[5]] in map(json.loads, expected)
 
 
+@pytest.mark.slow
 def test_pictures_of_a_web_server(analyze, folder, expected, tmp_path):
     data = (folder / "07.jpg").read_bytes()
     with serving({"list.txt": b"", "a.jpg": data}) as (address, _):
@@ -159,6 +161,7 @@ def test_pictures_of_a_web_server(analyze, folder, expected, tmp_path):
         assert len(lines_of(tmp_path / "out")) == 2
 
 
+@pytest.mark.slow
 def test_nobody_else_can_connect_to_the_cluster_of_a_run():
     """It listens at this machine's own address alone, and asks and reports nothing."""
     with cluster_module.Cluster() as cluster:

@@ -21,13 +21,19 @@ def loaded(monkeypatch, fake):
     """The stand-in is what the command loads; the list holds the profiles that were asked for."""
     profiles = []
 
-    def load(models_dir=None, profile="accurate"):
+    def load(models_dir=None, profile="accurate", threads=2, callers=1):
         profiles.append(profile)
         return fake
 
     fake.calls.clear()
     monkeypatch.setattr("facetraits.cli.analyze.load_analyzer", load)
     return profiles
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    """Pictures are analysed one after the other, in their order."""
+    monkeypatch.setattr("facetraits.cli.analyze._threads", lambda: 1)
 
 
 @pytest.fixture(scope="module")

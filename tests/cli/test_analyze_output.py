@@ -94,7 +94,7 @@ def test_out_never_overwrites_a_picture_that_is_to_be_read(analyze, put, tmp_pat
 
 
 def test_damaged_models_are_said_and_leave_earlier_results(analyze, put, tmp_path, monkeypatch):
-    def load(models_dir=None, profile="accurate"):
+    def load(models_dir=None, profile="accurate", threads=2, callers=1):
         raise ModelIntegrityError("The model models/age/network.tflite was changed.")
 
     monkeypatch.setattr("facetraits.cli.analyze.load_analyzer", load)
@@ -106,7 +106,7 @@ def test_damaged_models_are_said_and_leave_earlier_results(analyze, put, tmp_pat
     assert out.read_text() == "earlier"
 
 
-def test_stopping_keeps_what_was_finished(analyze, put, tmp_path, fake, monkeypatch):
+def test_stopping_keeps_what_was_finished(analyze, put, tmp_path, fake, monkeypatch, one_thread):
     for name in ("a.png", "b.png", "c.png"):
         put("coffee.png", name)
     really = fake.analyze
@@ -124,7 +124,7 @@ def test_stopping_keeps_what_was_finished(analyze, put, tmp_path, fake, monkeypa
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_a_run_that_was_stopped_goes_on_where_it_was(analyze, put, tmp_path, fake, monkeypatch, form):
+def test_a_run_that_was_stopped_goes_on_where_it_was(analyze, put, tmp_path, fake, monkeypatch, one_thread, form):
     names = ["=a.png", "b.png", "c.png", "Zoë.png"]
     for name in names:
         put("face.jpg", f"in/{name}")
@@ -180,7 +180,7 @@ def test_parquet_has_the_rows_of_csv(analyze, put, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out.csv", "out.parquet"]
 
 
-def test_a_run_for_parquet_that_was_stopped_goes_on(analyze, put, tmp_path, fake, monkeypatch):
+def test_a_run_for_parquet_that_was_stopped_goes_on(analyze, put, tmp_path, fake, monkeypatch, one_thread):
     for name in ("a.png", "b.png", "c.png"):
         put("face.jpg", f"in/{name}")
     really, calls = fake.analyze, []
@@ -231,7 +231,7 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(put):
     path = put("coffee.png")
     code = (
         "import sys; from facetraits.cli import analyze, main; from tests.builders import FakeAnalyzer;"
-        "analyze.load_analyzer = lambda profile: FakeAnalyzer(); sys.exit(main(['analyze', sys.argv[1]]))"
+        "analyze.load_analyzer = lambda **_: FakeAnalyzer(); sys.exit(main(['analyze', sys.argv[1]]))"
     )
     reading, writing = os.pipe()
     os.close(reading)

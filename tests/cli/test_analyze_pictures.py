@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 
 import pytest
 
@@ -195,3 +196,22 @@ def test_a_file_that_breaks_off_is_analysed_with_a_word(analyze, put):
     code, (record,), err = analyze(path)
     assert (code, record["incomplete"], record["width"]) == (0, True, 640)
     assert err == "facetraits: the file of 1 picture is incomplete; what is missing of it is grey\n"
+
+
+def test_several_pictures_are_analysed_at_once_and_come_in_their_order(analyze, put, tmp_path, fake, monkeypatch):
+    monkeypatch.setattr("facetraits.cli.analyze._threads", lambda: 2)
+    really, second_began = fake.analyze, threading.Event()
+
+    def first_waits(image, traits=TRAITS):
+        if image.shape[1] == 640:
+            assert second_began.wait(60)
+        else:
+            second_began.set()
+        return really(image, traits)
+
+    monkeypatch.setattr(fake, "analyze", first_waits)
+    for path in ("group.png", "coffee.png", "face.jpg"):
+        put(path, f"{len(os.listdir(tmp_path))}-{path}")
+    code, records, _ = analyze(tmp_path)
+    assert code == 0
+    assert [record["width"] for record in records] == [640, 150, 290]
