@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from facetraits.cli.analyze import _cut_to_finished
+from facetraits.cli.output import _cut_to_finished
 from facetraits.tables import csv_cell, csv_text, picture_record
 from facetraits.video.timeline import error_record, timeline_csv_lines
 from facetraits.visitors.export import to_csv
