@@ -66,7 +66,7 @@ class Storage:
         if not is_remote(address):
             return read_local(address)
         data = self._read(address, LARGEST_FILE + 1)
-        check_file_size(len(data))  # a web server need not say the size before
+        check_file_size(len(data))
         return data
 
     def head(self, address: str, count: int) -> bytes:
@@ -113,7 +113,7 @@ class Storage:
             with self._system(address).open(address, "r", encoding="utf-8-sig", **_AS_STREAM) as stream:
                 yield from filter(None, map(str.strip, stream))
             return
-        with self._system(address).open_input_file(_key(address)) as source:
+        with self._system(address).open_input_stream(_key(address)) as source:
             yield from filter(None, map(str.strip, io.TextIOWrapper(source, encoding="utf-8-sig")))
 
     def files(self, folder: str) -> Iterator[tuple[str, int]]:
@@ -163,11 +163,8 @@ class Storage:
 
     def _read(self, address: str, count: int) -> bytes:
         if address.partition("://")[0].lower() not in _WEB:
-            with self._system(address).open_input_file(_key(address)) as source:
-                if count > LARGEST_FILE:
-                    check_file_size(source.size())
-                data: bytes = source.read(min(count, source.size()))  # pyarrow takes memory for all that it may read
-                return data
+            with self._system(address).open_input_stream(_key(address)) as source:
+                return _all_of(source, count)
         for attempt in range(_ATTEMPTS):
             try:
                 with self._system(address).open(address, "rb", **_AS_STREAM) as source:
@@ -214,7 +211,7 @@ def _key(address: str) -> str:
 
 
 def _all_of(source: Any, count: int) -> bytes:
-    """Up to ``count`` bytes: a stream from the network may give fewer at a time."""
+    """Up to ``count`` bytes, in pieces: pyarrow takes memory for all that it is asked for."""
     pieces: list[bytes] = []
     while count > 0 and (piece := source.read(min(count, 1 << 20))):
         pieces.append(piece)

@@ -1,13 +1,16 @@
-"""Web servers of this machine that stand in for those of the world: files by HTTP, and a bucket as of S3."""
+"""Web servers of this machine that stand in for those of the world: files by HTTP, buckets of S3 and Google."""
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+_GOOGLE = "storage/v1/b/"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -28,7 +31,9 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         path, query = unquote(url.path).strip("/"), parse_qs(url.query)
         self.asked.append(path)
-        if "list-type" in query:
+        if path.startswith(_GOOGLE):
+            self._answer_as_google(url.path, query)
+        elif "list-type" in query:
             self._send(200, self._listing(path, query), True)
         elif path not in self.files:
             self._send(404, b"", with_body)
@@ -47,6 +52,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if with_body:
             self.wfile.write(data)
+
+    def _answer_as_google(self, path: str, query: Mapping[str, list[str]]) -> None:
+        """Objects and their bytes, and lists of objects without folders of their own."""
+        bucket, _, name = path.strip("/").removeprefix(_GOOGLE).partition("/o")
+        key = f"{bucket}/{unquote(name.strip('/'))}"
+        if not name:
+            prefix = f"{bucket}/{query.get('prefix', [''])[0]}"
+            found = [_google_object(*file) for file in sorted(self.files.items()) if file[0].startswith(prefix)]
+            self._send(200, json.dumps({"kind": "storage#objects", "items": found}).encode(), True)
+        elif key not in self.files:
+            self._send(404, b"{}", True)
+        elif query.get("alt") == ["media"]:
+            self._send(200, self.files[key], True)
+        else:
+            self._send(200, json.dumps(_google_object(key, self.files[key])).encode(), True)
 
     def _listing(self, bucket: str, query: Mapping[str, list[str]]) -> bytes:
         """ListObjectsV2: files and, up to the delimiter, folders."""
@@ -74,6 +94,13 @@ class _Handler(BaseHTTPRequestHandler):
             f"<KeyCount>{len(files) + len(folders)}</KeyCount>{contents}{common}</ListBucketResult>"
         )
         return text.encode()
+
+
+def _google_object(key: str, data: bytes) -> dict[str, str]:
+    bucket, _, name = key.partition("/")
+    when = "2026-11-02T10:00:00Z"
+    described = {"bucket": bucket, "name": name, "size": str(len(data)), "updated": when, "timeCreated": when}
+    return {"kind": "storage#object", "generation": "1", "metageneration": "1", **described}
 
 
 @contextmanager

@@ -92,6 +92,19 @@ def test_a_bucket_is_searched_in_order_without_what_is_hidden(bucket):
     ]
 
 
+def test_files_of_a_bucket_of_google_are_read(monkeypatch):
+    pytest.importorskip("pyarrow.fs")
+    with serving(FILES) as (address, _):
+        monkeypatch.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", address)
+        store = Storage()
+        assert store.read("gs://anonymous@bucket/sub/c+d.png") == b"three"
+        assert store.head("gs://anonymous@bucket/a b.jpg", 2) == b"on"
+        assert store.sizes(["gs://anonymous@bucket/a b.jpg"]) == [3]
+        assert list(store.lines("gs://anonymous@bucket/list.txt")) == ["s3://bucket/a b.jpg", "Zoë.jpg"]
+        assert store.is_folder("gs://anonymous@bucket/sub")
+        assert list(store.files("gs://anonymous@bucket/sub")) == [("gs://anonymous@bucket/sub/c+d.png", 5)]
+
+
 def test_files_of_a_web_server_are_read(web):
     store, address, _ = web
     assert store.read(f"{address}/bucket/a%20b.jpg") == b"one"
