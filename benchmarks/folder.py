@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where the results go as JSON (default: beside this script)")
     parser.add_argument("--quick", action="store_true", help="few pictures, one round; written only with --out")
     arguments = parser.parse_args()
-    rounds, count = (1, 9) if arguments.quick else (5, 36)
+    rounds, count = (1, 9) if arguments.quick else (3, 18)
     machine = this_machine()
     with tempfile.TemporaryDirectory() as name:
         make_pictures(Path(name) / "small", count)

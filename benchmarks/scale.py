@@ -218,7 +218,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=20_000, help="for the run in which a node is killed")
     parser.add_argument("--quick", action="store_true", help="few pictures, one round; written only with --out")
     arguments = parser.parse_args()
-    few, many, rounds, count = (32, 400, 1, 800) if arguments.quick else (100, 1_500, 2, arguments.pictures)
+    few, many, rounds, count = (32, 400, 1, 800) if arguments.quick else (100, 900, 2, arguments.pictures)
     machine = this_machine()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

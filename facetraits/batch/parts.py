@@ -110,7 +110,7 @@ class Results:
                     f"the results in {folder} were made with another choice of {' and '.join(changed)}; "
                     "repeat the command as it was, or name another folder"
                 )
-        elif run.exists():
+        elif run.exists() and (self._lists() or any(folder.glob("part-*"))):
             if not force:
                 raise UserError(f"{folder} holds results already; --resume goes on with them, --force replaces them")
         elif folder.is_dir() and any(not path.name.startswith("_") for path in folder.iterdir()):

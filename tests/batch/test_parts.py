@@ -207,6 +207,14 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     assert os.listdir(tmp_path) == ["photo.jpg"]
 
 
+def test_a_run_that_found_nothing_is_in_nobodys_way(tmp_path):
+    with opened(tmp_path / "out"):
+        pass
+    with opened(tmp_path / "out", "csv") as results:
+        results.add(rows("csv", "a.jpg"))
+    assert paths_in(tmp_path / "out", "csv") == ["a.jpg"]
+
+
 def test_one_run_at_a_time(tmp_path):
     with opened(tmp_path / "out"), pytest.raises(UserError, match="another run writes to"):
         opened(tmp_path / "out", resume=True)
