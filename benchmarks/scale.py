@@ -22,14 +22,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+import pyarrow
 from PIL import Image
 
 from benchmarks.reporting import table, this_machine, write_results
-from facetraits.batch.catalog import Catalog, Input
-from facetraits.batch.cluster import ENVIRONMENT, ON_THIS_MACHINE
+from facetraits.batch.catalog import Catalog, Input, chunks
+from facetraits.batch.cluster import BLOCK, ENVIRONMENT, ON_THIS_MACHINE, Answer, Cluster, Job, answer_schema, block_for
 from facetraits.batch.formats import encoded
-from facetraits.batch.parts import Results, Rows
+from facetraits.batch.parts import PART_INPUTS, Results, Rows
 from facetraits.tables import picture_record
+from facetraits.traits import TRAITS
 from tests.builders import ROOT, make_face, make_result
 
 RESULTS: Final = ROOT / "benchmarks" / "results" / "scale.json"
@@ -165,6 +167,17 @@ def measure_kill(source: Path, count: int, folder: Path) -> dict[str, Any]:
     }
 
 
+def rows_of_blocks() -> list[bytes]:
+    """Rows of as many pictures as a part holds, each with one face that is like no other, as actors send them."""
+    chance = random.Random(0)
+    blocks = []
+    for _ in range(PART_INPUTS // BLOCK):
+        faces = [make_face(left=chance.uniform(0, 500), confidence=chance.uniform(0.3, 1)) for _ in range(BLOCK)]
+        records = [picture_record(f"{number}.jpg", make_result(face), None) for number, face in enumerate(faces)]
+        blocks.append(encoded(records, "parquet"))
+    return blocks
+
+
 def measure_one_writer(folder: Path, count: int) -> dict[str, float]:
     """What the one process that writes can bear, in inputs a second: the list of inputs, and their rows as Parquet."""
     with Catalog(folder / "catalog.sqlite") as catalog:
@@ -172,14 +185,14 @@ def measure_one_writer(folder: Path, count: int) -> dict[str, float]:
         catalog.add_inputs(Input(f"s3://bucket/pictures/{number:09}.jpg", 100_000) for number in range(count))
         catalog.settle()
         listed_s = time.process_time() - started
+        blocks = rows_of_blocks()
         started = time.process_time()
-        records = [picture_record(f"{number}.jpg", make_result(make_face()), None) for number in range(32)]
-        data = encoded(records, "parquet")
+        chosen = catalog.attempt(count, 0)
         with Results(folder / "written", "parquet", {}) as results:
-            for _ in range(0, count, 32):
-                chosen = catalog.attempt(32, 0)
-                catalog.finish([each.number for each in chosen])
-                results.add(Rows([(each.path, 100_000) for each in chosen], data))
+            for number, block in enumerate(chunks(chosen, BLOCK)):
+                catalog.finish([each.number for each in block])
+                rows = blocks[number % len(blocks)]
+                results.add(Rows([(each.path, each.size) for each in block], rows))
         written_s = time.process_time() - started
     size = sum(path.stat().st_size for path in (folder / "written").rglob("*.*"))
     return {
@@ -189,25 +202,54 @@ def measure_one_writer(folder: Path, count: int) -> dict[str, float]:
     }
 
 
-def arithmetic(rate: float, writer: dict[str, float]) -> dict[str, Any]:
+class AnswersAtOnce:
+    """An actor that analyses nothing."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def __call__(self, block: pyarrow.Table) -> pyarrow.Table:
+        numbers = block["number"].to_pylist()
+        answer = Answer(numbers, [1] * len(numbers), b"", 0, 0)
+        return pyarrow.table({name: [value] for name, value in answer._asdict().items()}, schema=answer_schema())
+
+
+def measure_giving_out(count: int) -> float:
+    """How many blocks a second one process gives to actors that answer at once; these work on this machine as well."""
+    job = Job("fast", tuple(TRAITS), "parquet", {})
+    inputs = [Input(f"s3://bucket/pictures/{number:09}.jpg", None, None, number) for number in range(count)]
+    with Cluster() as cluster:
+        started, first = 0.0, True
+        for _ in cluster.answers(job, inputs, block=1, actor=AnswersAtOnce):
+            if first:  # the actors have started
+                started, first = time.monotonic(), False
+        return (count - 1) / (time.monotonic() - started)
+
+
+def arithmetic(rate: float, blocks: float, writer: dict[str, float]) -> dict[str, Any]:
     """Time and cost of ``PICTURES`` on ``MACHINES``, for the pictures of this benchmark.
 
     Args:
         rate: pictures a second of one processor.
+        blocks: that one process gives out, a second.
         writer: as ``measure_one_writer`` gives it.
     """
-    wanted = rate * PROCESSORS * MACHINES
-    all_machines = min(wanted, writer["written_per_second"])
-    hours = PICTURES / all_machines / 3600
+    processors = MACHINES * PROCESSORS
+    rates = {
+        "analysed": rate * processors,
+        "given_out": blocks * block_for(processors),
+        "written": writer["written_per_second"],
+    }
+    bottleneck = min(rates, key=lambda name: rates[name])
+    hours = PICTURES / rates[bottleneck] / 3600
     listing_hours = PICTURES / writer["listed_per_second"] / 3600
     return {
-        "pictures_per_second_of_a_processor": rate,
-        "pictures_per_second_of_all_machines": round(wanted),
-        "pictures_per_second_that_are_written": round(all_machines),
+        **{f"pictures_{name}_per_second": round(value) for name, value in rates.items()},
+        "bottleneck": bottleneck,
         "hours_to_list": round(listing_hours, 2),
         "hours_to_analyse": round(hours, 2),
         "dollars": round((hours + listing_hours) * MACHINES * PRICE_PER_HOUR),
-        "megabits_per_second_into_a_machine": round(all_machines / MACHINES * BYTES_PER_PICTURE * 8 / 1e6),
+        "megabits_per_second_into_a_machine": round(rates[bottleneck] / MACHINES * BYTES_PER_PICTURE * 8 / 1e6),
         "gigabytes_of_results": round(PICTURES * writer["bytes_per_picture"] / 1e9, 1),
     }
 
@@ -231,6 +273,7 @@ def main() -> None:
         print(json.dumps(killed), file=sys.stderr)
         nodes = measure_nodes(folder / "many", folder / "few", folder, (few, many), rounds)
         writer = measure_one_writer(folder, 20_000 if arguments.quick else 200_000)
+    blocks = measure_giving_out(200 if arguments.quick else 3_000)
     results = {
         "machine": machine,
         "versions": {package: version(package) for package in PACKAGES},
@@ -239,7 +282,15 @@ def main() -> None:
         "two_nodes_over_one": round(nodes[1]["pictures_per_second"] / nodes[0]["pictures_per_second"], 2),
         "killed": killed,
         "one_writer": writer,
-        "arithmetic": arithmetic(nodes[0]["pictures_per_second"], writer),
+        "blocks_given_out_per_second": round(blocks),
+        "arithmetic": arithmetic(nodes[0]["pictures_per_second"], blocks, writer),
+        "assumed": {
+            "pictures": PICTURES,
+            "machines": MACHINES,
+            "processors": PROCESSORS,
+            "dollars_per_machine_and_hour": PRICE_PER_HOUR,
+            "bytes_per_picture": BYTES_PER_PICTURE,
+        },
     }
     write_results(results, arguments.out or (None if arguments.quick else RESULTS))
     print(f"# Many pictures\n\n{table(nodes)}\n\n{table([killed])}\n\n{table([results['arithmetic']])}")

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -28,7 +28,11 @@ from facetraits.traits import TraitName
 if TYPE_CHECKING:
     import pyarrow
 
-BLOCK: Final = 32  # inputs that an actor gets at a time
+# Inputs that an actor gets at a time: a few, so that little is lost with it; more where so many actors ask that the
+# process which gives them out would be too slow.
+BLOCK: Final = 32
+_LARGEST_BLOCK: Final = 512
+_PROCESSORS_PER_INPUT: Final = 4  # of a cluster, for each input of a block
 _OBJECT_STORE_BYTES: Final = 256 << 20  # for paths and rows of a cluster on this machine
 _THREADS: Final = 2  # of an actor: while one waits for a file, the other computes
 
@@ -105,7 +109,7 @@ class Analyze:
             for row in block.to_pylist()
         ]
         answer = analyzed(self._job, inputs, self._analyzer, self._storage)
-        return pyarrow.table({name: [value] for name, value in answer._asdict().items()}, schema=_answer_schema())
+        return pyarrow.table({name: [value] for name, value in answer._asdict().items()}, schema=answer_schema())
 
 
 def analyzed(job: Job, inputs: Sequence[tuple[Input, str]], analyzer: FaceAnalyzer, storage: Storage) -> Answer:
@@ -186,7 +190,13 @@ class Cluster:
         """How many processors the cluster has now."""
         return int(self._ray.cluster_resources().get("CPU", 0))
 
-    def answers(self, job: Job, inputs: Sequence[Input], block: int = BLOCK) -> Iterator[Answer]:
+    def block(self, least: int = BLOCK) -> int:
+        """How many inputs an actor of this cluster should get at a time, at least ``least``."""
+        return block_for(self.processors(), least)
+
+    def answers(
+        self, job: Job, inputs: Sequence[Input], block: int = BLOCK, actor: Callable[[Job], Any] | None = None
+    ) -> Iterator[Answer]:
         """Analyse inputs, as many at once as there are processors.
 
         What a process or a machine had in work when it ended is missing in the answers.
@@ -195,6 +205,7 @@ class Cluster:
             job: what is asked.
             inputs: at least one.
             block: how many of them an actor gets at a time.
+            actor: a class like ``Analyze``, which it is where None.
 
         Raises:
             UserError: the cluster has no processor, its machines cannot load the models, or it has ended.
@@ -215,7 +226,7 @@ class Cluster:
             # Ray is to get a named argument for retries in a later version.
             warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
             dataset = data.from_arrow(tables).map_batches(
-                Analyze,
+                actor or Analyze,
                 fn_constructor_args=(job,),
                 batch_size=None,
                 batch_format="pyarrow",
@@ -229,6 +240,11 @@ class Cluster:
                     yield Answer(**row)
         except self._ray.exceptions.RayError as error:
             raise UserError(_what_ended(error)) from error
+
+
+def block_for(processors: int, least: int = BLOCK) -> int:
+    """How many inputs an actor should get at a time where so many processors work."""
+    return max(least, min(_LARGEST_BLOCK, processors // _PROCESSORS_PER_INPUT))
 
 
 def _check_reachable(address: str) -> None:
@@ -276,7 +292,8 @@ def _address(path: str) -> str:
     return path if is_remote(path) else os.path.abspath(path)
 
 
-def _answer_schema() -> pyarrow.Schema:
+def answer_schema() -> pyarrow.Schema:
+    """The table of one row as which an actor gives its ``Answer``."""
     import pyarrow
 
     numbers = pyarrow.list_(pyarrow.int64())

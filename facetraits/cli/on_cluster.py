@@ -147,7 +147,7 @@ def _run(catalog: Catalog, results: Results, cluster: Cluster, job: Job) -> Prog
 
     last = 0
     while chosen := catalog.attempt(_ROUND, 0, after=last):
-        analyze(chosen, BLOCK)
+        analyze(chosen, cluster.block(BLOCK))
         last = chosen[-1].number
     for attempts in range(1, _ATTEMPTS):
         while chosen := catalog.attempt(_ROUND_ALONE, attempts):
