@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
-from math import erfc, sqrt
+from math import ceil, erfc, floor, sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from facetraits.visitors.grouping import (
-    ENOUGH,
-    PARTS_OF_DAY,
-    UNKNOWN,
-    YES,
-    Codes,
-    Rate,
-    grouping_of,
-    outcome_codes,
-    rate_of,
-)
+from facetraits.visitors.counts import Counts
+from facetraits.visitors.grouping import ENOUGH, PARTS_OF_DAY, YES, Rate, rate_of
 
 ALPHA: Final = 0.05
+_FARTHEST: Final = 40.0  # standard deviations
+_FARTHEST_AT_LEAST: Final = 100.0
 
 # Every group that is tested: each class of one of these, and each pair of an age group and a gender.
 _TRAITS: Final = ("age_group", "gender", "mood", "weekday", "part_of_day")
@@ -49,7 +40,7 @@ class Finding(NamedTuple):
     p: float
 
 
-def findings(frame: pd.DataFrame, zone: tzinfo = UTC) -> tuple[Finding, ...]:
+def findings(counts: Counts) -> tuple[Finding, ...]:
     """Groups that stand out, the most significant first; () if there are none.
 
     Compared are the age groups, genders, moods, weekdays, parts of the day and pairs of age group and gender that have
@@ -58,10 +49,9 @@ def findings(frame: pd.DataFrame, zone: tzinfo = UTC) -> tuple[Finding, ...]:
     overlaps with a more significant one is not reported.
 
     Args:
-        frame: visits, as of ``VisitStore.frame()``.
-        zone: time zone of hours and days.
+        counts: of the visits.
     """
-    cells = _cells(frame, zone)
+    cells = _cells(counts)
     compared = [(group, *_fisher_of(group, cells)) for group in _distinct(_groups(cells), cells)]
     corrected = holm([p for _, p, _ in compared])
     ranked = sorted(zip(corrected, compared, strict=True), key=lambda found: (found[0], found[1][1]))
@@ -84,12 +74,19 @@ def fisher(bought: int, n: int, other_bought: int, other_n: int) -> float:
         other_bought, other_n: of the others.
     """
     total, purchases = n + other_n, bought + other_bought
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, total + 1)))])
-    inside = np.arange(max(0, purchases - other_n), min(n, purchases) + 1)
-    chances = -(logs[inside] + logs[n - inside] + logs[purchases - inside] + logs[other_n - purchases + inside])
+    mean = n * purchases / total
+    deviation = sqrt(mean * (1 - purchases / total) * other_n / max(1, total - 1))
+    # Tables that are farther from the mean than this one by so much are too rare to change any digit.
+    reach = abs(bought - mean) + _FARTHEST * deviation + _FARTHEST_AT_LEAST
+    least = max(0, purchases - other_n, floor(mean - reach))
+    most = min(n, purchases, ceil(mean + reach))
+    inside = np.arange(least, most, dtype=np.float64)
+    # Each chance divided by the one before it, because factorials of millions have too many digits.
+    steps = np.log((n - inside) * (purchases - inside)) - np.log((inside + 1) * (other_n - purchases + inside + 1))
+    chances = np.concatenate([[0.0], np.cumsum(steps)])
     chances = np.exp(chances - chances.max())
     # Equally rare tables differ by rounding.
-    as_rare = chances <= chances[bought - inside[0]] * (1 + 1e-7)
+    as_rare = chances <= chances[bought - least] * (1 + 1e-7)
     return float(min(1.0, chances[as_rare].sum() / chances.sum()))
 
 
@@ -120,7 +117,7 @@ class _Cells:
     """
 
     classes: tuple[tuple[str, ...], ...]
-    codes: tuple[Codes, ...]
+    codes: tuple[NDArray[np.int64], ...]
     n: NDArray[np.int64]
     bought: NDArray[np.int64]
 
@@ -135,13 +132,12 @@ class _Group:
     others: NDArray[np.bool_]
 
 
-def _cells(frame: pd.DataFrame, zone: tzinfo) -> _Cells:
-    grouping = grouping_of(frame, _TRAITS, zone)
-    counts = grouping.counts(outcome_codes(frame)).reshape(-1, UNKNOWN + 1)
-    n = counts.sum(axis=1)
-    filled = np.flatnonzero(n)
-    codes = tuple(code.astype(np.int64) for code in np.unravel_index(filled, grouping.shape))
-    return _Cells(grouping.classes, codes, n[filled], counts[filled, YES])
+def _cells(counts: Counts) -> _Cells:
+    classes, numbers = counts.by(_TRAITS)
+    n = numbers.sum(axis=-1)
+    filled = n.nonzero()
+    codes = tuple(code.astype(np.int64) for code in filled)
+    return _Cells(classes, codes, n[filled], numbers[..., YES][filled])
 
 
 def _groups(cells: _Cells) -> Iterator[_Group]:

@@ -1,7 +1,7 @@
 """The patterns among visits: counts over time and groups, conversion rates with intervals, and what stands out.
 
-Everything here is a pure function of ``VisitStore.frame()`` and of the zone in which hours and days are meant. A visit
-counts where it began. A conversion rate is the share of all visits that ended with a purchase; a visit of unknown
+Everything here is a pure function of ``VisitStore.counts()``, which the database has counted. A visit counts where it
+began. A conversion rate is the share of all visits that ended with a purchase; a visit of unknown
 outcome counts as not bought. 2 of 3 is not called a pattern: rates carry Wilson's 95% interval, and only groups of
 ``ENOUGH`` visits are compared.
 """
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, tzinfo
+from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from facetraits.visitors.counts import Counts
 from facetraits.visitors.findings import Finding, findings
 from facetraits.visitors.grouping import (
     ENOUGH,
@@ -26,12 +26,7 @@ from facetraits.visitors.grouping import (
     UNKNOWN,
     WEEKDAYS,
     YES,
-    Grouping,
     Rate,
-    calendar_days,
-    grouping_of,
-    local_times,
-    outcome_codes,
     rate_of,
     weekdays_of,
     wilson,
@@ -157,27 +152,21 @@ class Summary:
     per_day: float
 
 
-def summary(frame: pd.DataFrame, zone: tzinfo = UTC) -> Summary:
+def summary(counts: Counts) -> Summary:
     """The key figures; see ``Summary``."""
-    visits = len(frame)
-    outcomes = outcome_codes(frame)
-    row = np.bincount(outcomes, minlength=len(OUTCOMES))
-    bought = int(row[YES])
-    paid = frame["basket"].to_numpy(dtype=np.float64, na_value=np.nan)[outcomes == YES]
-    # In whole cents: a sum of floats would be off by some.
-    cents = np.rint(paid[~np.isnan(paid)] * 100).astype(np.int64)
-    turnover = Decimal(int(cents.sum())) / 100
-    days, _ = calendar_days(frame, zone)
+    outcomes, visits = counts.outcomes, counts.visits
+    turnover = Decimal(counts.cents) / 100
+    days, _ = counts.calendar()
     return Summary(
         visits=visits,
-        bought=bought,
-        not_bought=int(row[NO]),
-        unknown=int(row[UNKNOWN]),
-        rate=rate_of((), bought, visits) if visits else None,
-        median_duration_s=float(np.median(frame["duration_s"].to_numpy(dtype=np.float64))) if visits else None,
+        bought=int(outcomes[YES]),
+        not_bought=int(outcomes[NO]),
+        unknown=int(outcomes[UNKNOWN]),
+        rate=rate_of((), int(outcomes[YES]), visits) if visits else None,
+        median_duration_s=counts.median_duration_s,
         turnover=_to_the_cent(turnover),
-        baskets=len(cents),
-        mean_basket=_to_the_cent(turnover / len(cents)) if len(cents) else None,
+        baskets=counts.baskets,
+        mean_basket=_to_the_cent(turnover / counts.baskets) if counts.baskets else None,
         first_day=days[0].item() if visits else None,
         last_day=days[-1].item() if visits else None,
         days=len(days),
@@ -185,93 +174,75 @@ def summary(frame: pd.DataFrame, zone: tzinfo = UTC) -> Summary:
     )
 
 
-def conversion(frame: pd.DataFrame, by: Sequence[str], zone: tzinfo = UTC) -> tuple[Rate, ...]:
+def conversion(counts: Counts, by: Sequence[str]) -> tuple[Rate, ...]:
     """The conversion rate of each group that has visits, in the order of the classes.
 
     Args:
-        frame: visits, as of ``VisitStore.frame()``.
-        by: one or more of ``age_group``, ``gender``, ``ethnicity``, ``mood``, ``source``, ``weekday``,
-            ``part_of_day``, ``hour``. Visits that lack one of these traits belong to no group.
-        zone: time zone of hours and days.
+        counts: of the visits.
+        by: as ``Counts.by``. Visits that lack one of these traits belong to no group.
 
     Raises:
         ValueError: ``by`` is empty or names something else.
     """
-    if not by:
-        raise ValueError("visits must be grouped by something")
-    grouping, counts = _counted(frame, by, zone)
+    classes, numbers = counts.by(by)
     rates = []
-    for place in np.ndindex(*(len(classes) for classes in grouping.classes)):
-        n, bought = int(counts[place].sum()), int(counts[place][YES])
+    for place in np.ndindex(*(len(names) for names in classes)):
+        n, bought = int(numbers[place].sum()), int(numbers[place][YES])
         if n:
-            names = tuple(classes[i] for classes, i in zip(grouping.classes, place, strict=True))
-            rates.append(rate_of(names, bought, n))
+            group = tuple(names[i] for names, i in zip(classes, place, strict=True))
+            rates.append(rate_of(group, bought, n))
     return tuple(rates)
 
 
-def by_hour(frame: pd.DataFrame, zone: tzinfo) -> tuple[HourRow, ...]:
+def by_hour(counts: Counts) -> tuple[HourRow, ...]:
     """24 rows. An hour that a change of the clocks repeats counts as one."""
-    _, counts = _counted(frame, ("hour",), zone)
-    return tuple(HourRow(hour, *_numbers(counts[hour])) for hour in range(24))
+    _, numbers = counts.by(("hour",))
+    return tuple(HourRow(hour, *_numbers(numbers[hour])) for hour in range(24))
 
 
-def crossings_by_hour(frame: pd.DataFrame, zone: tzinfo) -> tuple[CrossingRow, ...]:
-    """24 rows, or none where no visit has seen a counting line.
-
-    Args:
-        frame: visits, with those who only left, as of ``VisitStore.frame(leavers=True)``.
-        zone: of the hours.
-    """
-    if not frame["entries"].notna().any():
+def crossings_by_hour(counts: Counts) -> tuple[CrossingRow, ...]:
+    """24 rows, or none where no visit has seen a counting line. People who only left count too."""
+    if counts.crossings is None:
         return ()
-    hours = local_times(frame, zone).astype("datetime64[h]").astype(np.int64) % 24
-    sums = [
-        np.bincount(hours, frame[name].fillna(0).to_numpy(dtype=np.float64), minlength=24).astype(int)
-        for name in ("entries", "exits")
-    ]
-    return tuple(
-        CrossingRow(hour, int(entries), int(exits)) for hour, (entries, exits) in enumerate(zip(*sums, strict=True))
-    )
+    return tuple(CrossingRow(hour, int(entries), int(exits)) for hour, (entries, exits) in enumerate(counts.crossings))
 
 
-def by_day(frame: pd.DataFrame, zone: tzinfo) -> tuple[DayRow, ...]:
+def by_day(counts: Counts) -> tuple[DayRow, ...]:
     """One row per calendar day from the first to the last visit, also for days without any.
 
     Gaps of more than a year are not filled: they come from a camera or a file with a wrong date.
     """
-    days, which = calendar_days(frame, zone)
-    counts = Grouping((tuple(map(str, days)),), (which,)).counts(outcome_codes(frame))
-    return tuple(DayRow(day, *_numbers(counts[i])) for i, day in enumerate(days.tolist()))
+    days, numbers = counts.calendar()
+    return tuple(DayRow(day, *_numbers(row)) for day, row in zip(days.tolist(), numbers, strict=True))
 
 
-def weekday_hour(frame: pd.DataFrame, zone: tzinfo) -> tuple[WeekdayHourRow, ...]:
+def weekday_hour(counts: Counts) -> tuple[WeekdayHourRow, ...]:
     """7 x 24 rows, Monday's hours first."""
-    _, counts = _counted(frame, ("weekday", "hour"), zone)
-    days = np.bincount(weekdays_of(calendar_days(frame, zone)[0]), minlength=len(WEEKDAYS))
+    _, numbers = counts.by(("weekday", "hour"))
+    days = np.bincount(weekdays_of(counts.calendar()[0]), minlength=len(WEEKDAYS))
     return tuple(
         WeekdayHourRow(weekday, hour, int(row.sum()), int(row[YES]), int(days[weekday]))
         for weekday in range(len(WEEKDAYS))
-        for hour, row in enumerate(counts[weekday, :24])
+        for hour, row in enumerate(numbers[weekday])
     )
 
 
-def by_group(frame: pd.DataFrame) -> tuple[GroupRow, ...]:
+def by_group(counts: Counts) -> tuple[GroupRow, ...]:
     """One row per age group and gender that has visits; those without an estimate come last."""
-    grouping, counts = _counted(frame, ("age_group", "gender"), UTC)
-    ages, genders = ((*classes, None) for classes in grouping.classes)
+    classes, numbers = counts.by(("age_group", "gender"))
+    ages, genders = ((*names, None) for names in classes)
     return tuple(
-        GroupRow(age, gender, *_numbers(counts[i, j]))
+        GroupRow(age, gender, *_numbers(numbers[i, j]))
         for i, age in enumerate(ages)
         for j, gender in enumerate(genders)
-        if counts[i, j].any()
+        if numbers[i, j].any()
     )
 
 
-def mood_by_outcome(frame: pd.DataFrame) -> tuple[MoodRow, ...]:
+def mood_by_outcome(counts: Counts) -> tuple[MoodRow, ...]:
     """The moods of all visits, then of each outcome that has visits with a mood: a row per mood each."""
-    grouping, counts = _counted(frame, ("mood",), UTC)
-    moods = grouping.classes[0]
-    known = counts[: len(moods)]
+    (moods,), numbers = counts.by(("mood",))
+    known = numbers[: len(moods)]
     columns: list[tuple[Outcome | Literal["all"], NDArray[np.int64]]] = [("all", known.sum(axis=1))]
     columns += [(outcome, known[:, i]) for i, outcome in enumerate(OUTCOMES)]
     return tuple(
@@ -280,11 +251,6 @@ def mood_by_outcome(frame: pd.DataFrame) -> tuple[MoodRow, ...]:
         if column.any()
         for mood, n in zip(moods, column, strict=True)
     )
-
-
-def _counted(frame: pd.DataFrame, by: Sequence[str], zone: tzinfo) -> tuple[Grouping, NDArray[np.int64]]:
-    grouping = grouping_of(frame, by, zone)
-    return grouping, grouping.counts(outcome_codes(frame))
 
 
 def _numbers(row: NDArray[np.int64]) -> tuple[int, int, int, int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import (
     ColumnElement,
     Engine,
@@ -26,6 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from facetraits.visitors import migrations
+from facetraits.visitors.aggregates import count_outcomes, count_spans, count_visits
+from facetraits.visitors.counts import Counts
 from facetraits.visitors.engine import (
     DiskFullError,
     StoreError,
@@ -40,7 +44,7 @@ from facetraits.visitors.engine import (
 )
 from facetraits.visitors.frames import visits_frame
 from facetraits.visitors.identity import RecordingIds
-from facetraits.visitors.schema import metadata, visits
+from facetraits.visitors.schema import counts, metadata, visits
 from facetraits.visitors.settings_store import SettingsStore
 from facetraits.visitors.spare import release_space, reserve_space
 from facetraits.visitors.statements import (
@@ -51,7 +55,7 @@ from facetraits.visitors.statements import (
     pieces,
     with_outcome_of,
 )
-from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, OUTCOMES, Outcome, Selection, Visit
+from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, Outcome, Selection, Visit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -277,12 +281,20 @@ class VisitStore(SettingsStore):
 
     def count(self, chosen: Selection = EVERYTHING) -> Mapping[Outcome, int]:
         """How many visits there are with each outcome."""
-        statement = select(visits.c.bought, func.count()).where(*conditions_of(chosen)).group_by(visits.c.bought)
-        counts = dict.fromkeys(OUTCOMES, 0)
         with self._reading() as connection:
-            for bought, number in connection.execute(statement):
-                counts[bought] = number
-        return counts
+            return count_outcomes(connection, chosen)
+
+    def counts(self, zone: tzinfo, chosen: Selection = EVERYTHING) -> Counts:
+        """The visits counted by everything that the patterns need, in the time zone of hours and days."""
+        with self._reading() as connection:
+            return count_visits(connection, chosen, zone)
+
+    def count_spans(
+        self, zone: tzinfo, spans: Sequence[tuple[datetime, datetime]], chosen: Selection = EVERYTHING
+    ) -> NDArray[np.int64]:
+        """(spans, 3) visits by outcome in spans of time, as of ``aggregates.count_spans``."""
+        with self._reading() as connection:
+            return count_spans(connection, chosen, zone, spans)
 
     def count_of_recording(self, ids: RecordingIds) -> int:
         """How many visits there are of one recorded video."""
@@ -294,7 +306,7 @@ class VisitStore(SettingsStore):
     def sources(self) -> tuple[str, ...]:
         """Names of all sources that have visits, in alphabetical order."""
         with self._reading() as connection:
-            return tuple(sorted(connection.execute(select(visits.c.source).distinct()).scalars()))
+            return tuple(sorted(connection.execute(select(counts.c.source).distinct()).scalars()))
 
     def delete(self, ids: Collection[UUID]) -> int:
         """Delete visits; returns how many there were."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from facetraits.visitors.findings import fisher
-from facetraits.visitors.grouping import ENOUGH, UNKNOWN, YES, local_times, outcome_codes
+from facetraits.visitors.grouping import ENOUGH, UNKNOWN, YES
 
 _DAYS: Final = 7
 _UNKNOWN_MAY_DIFFER: Final = 0.05  # share of the visits of a week whose outcome is not known
@@ -66,34 +66,37 @@ class WeekComparison:
         return sum(day.unknown_before for day in self.days), sum(day.unknown_now for day in self.days)
 
 
-def last_monday(now: datetime) -> datetime:
-    """The midnight at which last week began, on the clocks of ``now``."""
-    day = now.date() - timedelta(days=now.weekday() + _DAYS)
-    return datetime(day.year, day.month, day.day, tzinfo=now.tzinfo)
+def week_spans(now: datetime) -> list[tuple[datetime, datetime]]:
+    """The seven days of last week, then those of this week, each up to the same time of the week as ``now``.
+
+    Args:
+        now: aware; its zone is the one of days and hours.
+
+    Returns:
+        Beginning and end of each day on the clocks of that zone, without a zone; a day that has not begun is empty.
+    """
+    clock = now.replace(tzinfo=None)
+    monday = datetime.combine(now.date() - timedelta(days=now.weekday()), time())
+    spans = []
+    for first, until in ((monday - timedelta(days=_DAYS), clock - timedelta(days=_DAYS)), (monday, clock)):
+        days = [first + timedelta(days=day) for day in range(_DAYS)]
+        spans += [(min(day, until), min(day + timedelta(days=1), until)) for day in days]
+    return spans
 
 
-def compare_weeks(frame: pd.DataFrame, now: datetime) -> WeekComparison:
+def compare_weeks(outcomes: NDArray[np.int64], now: datetime) -> WeekComparison:
     """Compare this week, which is not over, with the same part of last week.
 
     Args:
-        frame: visits since ``last_monday`` at least, as of ``VisitStore.frame()``.
+        outcomes: (14, 3) visits by outcome in the spans of ``week_spans(now)``, as of ``VisitStore.count_spans``.
         now: aware; its zone is the one of days and hours.
     """
     assert now.tzinfo is not None
-    clock = np.datetime64(now.replace(tzinfo=None), "us")
-    monday = np.datetime64(now.date() - timedelta(days=now.weekday()), "D")
-    started = local_times(frame, now.tzinfo).astype("datetime64[us]")
-    outcomes = outcome_codes(frame)
-    counts = []
-    for first, until in ((monday - np.timedelta64(_DAYS, "D"), clock - np.timedelta64(_DAYS, "D")), (monday, clock)):
-        inside = (started >= first) & (started < until)
-        weekday = (started[inside].astype("datetime64[D]") - first).astype(np.int64)
-        parts = (weekday, weekday[outcomes[inside] == YES], weekday[outcomes[inside] == UNKNOWN])
-        counts.append([np.bincount(part, minlength=_DAYS) for part in parts])
-    (visits_before, bought_before, unknown_before), (visits_now, bought_now, unknown_now) = counts
+    before, after = outcomes[:_DAYS], outcomes[_DAYS:]
     begun = range(now.weekday() + 1)
-    both = [day for day in begun if visits_before[day] and visits_now[day]]
-    columns = (visits_before, visits_now, bought_before, bought_now, unknown_before, unknown_now)
+    both = [day for day in begun if before[day].any() and after[day].any()]
+    columns = [week.sum(axis=1) for week in (before, after)]
+    columns += [week[:, outcome] for outcome in (YES, UNKNOWN) for week in (before, after)]
     days = tuple(WeekdayRow(day, *(int(column[day]) for column in columns)) for day in both)
     left_out = tuple(day for day in begun if day not in both)
     return WeekComparison(days, left_out, now, *_chances(days))

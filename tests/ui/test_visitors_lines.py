@@ -12,6 +12,7 @@ from facetraits.visitors.geometry import Segment
 from facetraits.visitors.layout import Layout
 from facetraits.visitors.patterns import CrossingRow, crossings_by_hour
 from tests.visitors.made_visits import BERLIN, MONDAY_NOON, frame_of, make_visit
+from tests.visitors.slow_counts import counts_of
 from ui.visitors import charts
 from ui.visitors.crossings import crossing_rows, crossings_sentence, crossings_table
 from ui.visitors.line_editor import drawn_layout
@@ -58,7 +59,7 @@ def test_crossings_are_summed_by_the_hour_in_which_somebody_came_into_view() -> 
             make_visit(MONDAY_NOON),
         ]
     )
-    hours = crossings_by_hour(frame, BERLIN)
+    hours = crossings_by_hour(counts_of(frame, BERLIN))
     assert (hours[14], hours[15]) == (CrossingRow(14, 3, 1), CrossingRow(15, 0, 1))
     assert sum(row.entries + row.exits for row in hours) == 5
     assert crossings_sentence(hours) == "3 entered and 2 left. Most enter from 14:00 to 15:00: 3."
@@ -66,8 +67,8 @@ def test_crossings_are_summed_by_the_hour_in_which_somebody_came_into_view() -> 
 
 
 def test_without_a_line_there_are_no_crossings() -> None:
-    assert crossings_by_hour(frame_of([make_visit()]), BERLIN) == ()
-    assert crossings_by_hour(frame_of([]), BERLIN) == ()
+    assert crossings_by_hour(counts_of(frame_of([make_visit()]), BERLIN)) == ()
+    assert crossings_by_hour(counts_of(frame_of([]), BERLIN)) == ()
 
 
 def test_hours_in_which_somebody_leaves_late_are_shown_too() -> None:

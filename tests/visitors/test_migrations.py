@@ -25,7 +25,7 @@ from tests.visitors.conftest import visit
 
 OURS = {
     *("visits", "visit_settings", "visit_sales_columns", "visit_changes"),
-    *("visit_lines", "visit_ignored_corners"),
+    *("visit_lines", "visit_ignored_corners", "visit_counts"),
 }
 
 

@@ -20,6 +20,7 @@ from facetraits.visitors.patterns import (
     wilson,
 )
 from tests.visitors.made_visits import BERLIN, EMPTY, MONDAY_NOON, frame_of, make_visit
+from tests.visitors.slow_counts import counts_of
 
 
 def test_summary_of_some_visits() -> None:
@@ -33,7 +34,7 @@ def test_summary_of_some_visits() -> None:
         ]
     )
 
-    found = summary(frame, BERLIN)
+    found = summary(counts_of(frame, BERLIN))
 
     assert (found.visits, found.bought, found.not_bought, found.unknown) == (5, 3, 1, 1)
     assert found.rate == Rate((), 5, 3, 0.6, *wilson(3, 5), False)
@@ -45,11 +46,11 @@ def test_summary_of_some_visits() -> None:
 def test_turnover_is_exact() -> None:
     frame = frame_of([make_visit(bought="yes", basket=Decimal("99999999.99")) for _ in range(1000)])
 
-    assert summary(frame).turnover == Decimal("99999999990.00")
+    assert summary(counts_of(frame)).turnover == Decimal("99999999990.00")
 
 
 def test_summary_of_one_visit_without_outcome() -> None:
-    found = summary(frame_of([make_visit()]))
+    found = summary(counts_of(frame_of([make_visit()])))
 
     assert found.rate == Rate((), 1, 0, 0.0, *wilson(0, 1), False)
     assert (found.visits, found.unknown, found.mean_basket, found.days) == (1, 1, None, 1)
@@ -58,12 +59,12 @@ def test_summary_of_one_visit_without_outcome() -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        lambda frame: by_day(frame, BERLIN),
-        lambda frame: by_group(frame),
-        lambda frame: mood_by_outcome(frame),
-        lambda frame: conversion(frame, ("age_group", "weekday"), BERLIN),
-        lambda frame: conversion(frame, ("source",), BERLIN),
-        lambda frame: findings(frame, BERLIN),
+        lambda frame: by_day(counts_of(frame, BERLIN)),
+        lambda frame: by_group(counts_of(frame)),
+        lambda frame: mood_by_outcome(counts_of(frame)),
+        lambda frame: conversion(counts_of(frame, BERLIN), ("age_group", "weekday")),
+        lambda frame: conversion(counts_of(frame, BERLIN), ("source",)),
+        lambda frame: findings(counts_of(frame, BERLIN)),
     ],
 )
 def test_without_visits_there_are_no_rows(pattern: Callable[[pd.DataFrame], tuple[object, ...]]) -> None:
@@ -72,9 +73,9 @@ def test_without_visits_there_are_no_rows(pattern: Callable[[pd.DataFrame], tupl
 
 
 def test_summary_without_visits() -> None:
-    found = summary(EMPTY, BERLIN)
+    found = summary(counts_of(EMPTY, BERLIN))
 
     assert (found.visits, found.rate, found.median_duration_s, found.turnover) == (0, None, None, Decimal("0.00"))
     assert (found.first_day, found.days, found.per_day) == (None, 0, 0.0)
-    assert sum(row.visits for row in by_hour(EMPTY, BERLIN)) == 0
-    assert {row.days for row in weekday_hour(EMPTY, BERLIN)} == {0}
+    assert sum(row.visits for row in by_hour(counts_of(EMPTY, BERLIN))) == 0
+    assert {row.days for row in weekday_hour(counts_of(EMPTY, BERLIN))} == {0}

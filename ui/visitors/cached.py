@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ from ui.kit.analyzers import get_analyzer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from facetraits.visitors.counts import Counts
     from facetraits.visitors.recording import Recording, SourceStatus
     from facetraits.visitors.store import VisitStore
 
@@ -47,6 +49,7 @@ def get_recording() -> Recording:
 
 @st.cache_resource(show_spinner=False)
 def _recording(url: str) -> Recording:
+
     from facetraits.visitors.recording import Recording
 
     recording = Recording(_store(url), lambda: get_analyzer("fast"))
@@ -85,9 +88,26 @@ def get_visits(store: VisitStore, chosen: Selection = EVERYTHING, leavers: bool 
     return _visits(store.identity, store.version(), repr(chosen), leavers, store, chosen)
 
 
+def get_counts(store: VisitStore, zone: ZoneInfo, chosen: Selection) -> Counts:
+    """``counts`` of the store, made once for each state of the log; they are shared and must not be changed.
+
+    Raises:
+        StoreError: the database fails.
+    """
+    return _counts(store.identity, store.version(), zone.key, repr(chosen), store, zone, chosen)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _counts(
+    identity: str, version: int, zone: str, selection: str, _store: VisitStore, _zone: ZoneInfo, _chosen: Selection
+) -> Counts:
+    return _store.counts(_zone, _chosen)
+
+
 def forget_visits() -> None:
     """Clear the cache, so that deleted visits do not stay in memory."""
     _visits.clear()
+    _counts.clear()
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -15,7 +14,7 @@ from facetraits.visitors import findings, patterns
 from facetraits.visitors.patterns import ENOUGH, WEEKDAYS
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Outcome, Selection
-from facetraits.visitors.weeks import compare_weeks, last_monday
+from facetraits.visitors.weeks import compare_weeks, week_spans
 from ui.kit import charts
 from ui.kit.components import notice
 from ui.kit.figure import draw, explain, legend, numbers, sentence, subheading, tiles
@@ -27,7 +26,7 @@ from ui.visitors.log import choose_visits, show_messages, store_errors_as_notice
 from ui.visitors.weeks import show_weeks
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from facetraits.visitors.counts import Counts
 
 _BY: Final[Mapping[str, tuple[str, ...]]] = {
     "Apparent age": ("age_group",),
@@ -46,14 +45,14 @@ class _Seen(NamedTuple):
     Attributes:
         store: the log.
         chosen: the filters.
-        frame: the visits that they let through; never empty.
+        counts: of the visits that they let through; there is at least one.
         now: the present, on the clocks of the owner.
         zone: of the owner.
     """
 
     store: VisitStore
     chosen: Selection
-    frame: pd.DataFrame
+    counts: Counts
     now: datetime
     zone: ZoneInfo
 
@@ -64,11 +63,11 @@ def show_patterns(store: VisitStore, zone: ZoneInfo) -> None:
     with store_errors_as_notices():
         now = words.now().astimezone(zone)
         chosen = choose_visits(store, zone, now.date())
-        frame = cached.get_visits(store, chosen)
-        if not len(frame):
+        counts = cached.get_counts(store, zone, chosen)
+        if not counts.visits:
             _show_no_visits(store)
             return
-        found = patterns.summary(frame, zone)
+        found = patterns.summary(counts)
         _show_share(found, chosen)
         tiles(answers.summary_tiles(found, store.settings().currency))
         view = st.segmented_control(
@@ -80,7 +79,7 @@ def show_patterns(store: VisitStore, zone: ZoneInfo) -> None:
             persist_state="page",
             label_visibility="collapsed",
         )
-        _VIEWS[view](_Seen(store, chosen, frame, now, zone))
+        _VIEWS[view](_Seen(store, chosen, counts, now, zone))
         explain(f"{words.zone_words(zone)} A visit counts where it began.")
 
 
@@ -110,8 +109,8 @@ def _show_share(found: patterns.Summary, chosen: Selection) -> None:
 
 
 def _when(seen: _Seen) -> None:
-    frame, zone = seen.frame, seen.zone
-    hours = patterns.by_hour(frame, zone)
+    counts = seen.counts
+    hours = patterns.by_hour(counts)
     subheading("By hour of the day")
     said = answers.hours_sentence(hours)
     sentence(said)
@@ -120,7 +119,7 @@ def _when(seen: _Seen) -> None:
     draw(visit_charts.visits_by_hour(answers.hour_rows(hours)), said)
     numbers(answers.hours_table(hours))
 
-    crossings = patterns.crossings_by_hour(cached.get_visits(seen.store, seen.chosen, leavers=True), zone)
+    crossings = patterns.crossings_by_hour(counts)
     if crossings:
         subheading("Entered and left, over counting lines")
         said = crossings_sentence(crossings)
@@ -133,7 +132,7 @@ def _when(seen: _Seen) -> None:
         )
         numbers(crossings_table(crossings))
 
-    days = patterns.by_day(frame, zone)
+    days = patterns.by_day(counts)
     weekly = len(days) > answers.MOST_DAYS
     subheading("By week" if weekly else "By day")
     said = answers.days_sentence(days)
@@ -142,7 +141,7 @@ def _when(seen: _Seen) -> None:
     draw(visit_charts.visits_by_day(answers.day_rows(days), "Week that begins on" if weekly else "Day"), said)
     numbers(answers.days_table(days))
 
-    week = patterns.weekday_hour(frame, zone)
+    week = patterns.weekday_hour(counts)
     subheading("By weekday and hour")
     said = answers.week_sentence(week)
     sentence(said)
@@ -154,7 +153,7 @@ def _when(seen: _Seen) -> None:
 
 
 def _show_people(seen: _Seen) -> None:
-    groups = patterns.by_group(seen.frame)
+    groups = patterns.by_group(seen.counts)
     rows, ages, genders = answers.group_rows(groups)
     subheading("By apparent age and gender")
     said = answers.groups_sentence(groups)
@@ -169,7 +168,7 @@ def _show_people(seen: _Seen) -> None:
 
 
 def _mood(seen: _Seen) -> None:
-    moods = patterns.mood_by_outcome(seen.frame)
+    moods = patterns.mood_by_outcome(seen.counts)
     subheading("Mood of everybody, and by outcome")
     if not moods:
         notice("hint", "No moods", "No mood was estimated for these visits.")
@@ -195,10 +194,10 @@ def _buys(seen: _Seen) -> None:
             ("Remove the filter “Outcome” to see who buys.",),
         )
         return
-    frame, zone = seen.frame, seen.zone
-    everybody = patterns.summary(frame, zone).rate
+    counts = seen.counts
+    everybody = patterns.summary(counts).rate
     subheading("What stands out")
-    found = findings.findings(frame, zone)
+    found = findings.findings(counts)
     if found:
         items = "".join(f"<li>{escape(one.sentence)} <span>{escape(_chance(one.p))}</span></li>" for one in found)
         st.html(f'<ul class="ft-findings">{items}</ul>')
@@ -217,7 +216,7 @@ def _buys(seen: _Seen) -> None:
     )
     subheading("Share of visitors who bought")
     by = st.selectbox("By", tuple(_BY), key="visitors_by", persist_state="page", width=260)
-    rates = patterns.conversion(frame, _BY[by], zone)
+    rates = patterns.conversion(counts, _BY[by])
     if not rates:
         notice("hint", "Nothing to show", "No visit here belongs to a known group.")
         return
@@ -245,9 +244,8 @@ def _chance(p: float) -> str:
 
 
 def _weeks(seen: _Seen) -> None:
-    since = last_monday(seen.now)
-    frame = cached.get_visits(seen.store, replace(seen.chosen, since=since, until=None))
-    show_weeks(compare_weeks(frame, seen.now), shares=seen.chosen.outcomes is None)
+    outcomes = seen.store.count_spans(seen.zone, week_spans(seen.now), seen.chosen)
+    show_weeks(compare_weeks(outcomes, seen.now), shares=seen.chosen.outcomes is None)
 
 
 _VIEWS: Final[Mapping[str, Callable[[_Seen], None]]] = {
