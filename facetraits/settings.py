@@ -47,6 +47,7 @@ VISITORS: Final = "visitors"
 
 DATA: Final = Setting("FACETRAITS_DATA", "the folder that holds the data sets")
 DATABASE: Final = Setting("FACETRAITS_DB", "where the visitors' log is kept, a database URL of SQLAlchemy")
+CAMERAS: Final = Setting("FACETRAITS_CAMERAS", "the cameras that `watch` counts before, where it is given none")
 PASSWORD: Final = Setting("FACETRAITS_VISITORS_PASSWORD", "opens the page Visitors", VISITORS, "password")
 TURN_URLS: Final = Setting("FACETRAITS_TURN_URLS", "TURN servers that share TURN_SECRET", CONNECTION, "turn_urls")
 TURN_SECRET: Final = Setting("FACETRAITS_TURN_SECRET", "coturn's static-auth-secret", CONNECTION, "turn_secret")
@@ -63,6 +64,7 @@ VIEWERS: Final = Setting("FACETRAITS_VIEWERS", "how many may stream at once", CO
 SETTINGS: Final = (
     DATA,
     DATABASE,
+    CAMERAS,
     PASSWORD,
     ICE_SERVERS,
     TURN_URLS,
@@ -144,3 +146,8 @@ def data_folder() -> Path:
 def database_url() -> str:
     """The database of the visitors' log."""
     return SettingsReader({}, os.environ).read(DATABASE, text, f"sqlite:///{_ROOT / 'data' / 'visitors.db'}")
+
+
+def camera_list() -> tuple[str, ...]:
+    """The cameras of ``CAMERAS``, each an address or NAME=ADDRESS."""
+    return tuple(SettingsReader({}, os.environ).read(CAMERAS, text, "").split())

@@ -1,55 +1,69 @@
-"""`python -m facetraits watch`: count the visitors of one source on a machine without a screen."""
+"""`python -m facetraits watch`: count the visitors of cameras or videos on a machine without a screen."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, Self
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
-from tqdm import tqdm
-
-from facetraits.errors import EXIT_DONE, EXIT_INTERRUPTED, UserError
+from facetraits.cli.watch_progress import Progress, Signals, counted, crossed
+from facetraits.cli.watch_sources import layout_given, sources_of
+from facetraits.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_UNREADABLE, UserError
 from facetraits.registry import PROFILES
-from facetraits.settings import DATABASE, database_url
-from facetraits.visitors.visit import LONGEST_SOURCE, Settings
+from facetraits.settings import CAMERAS, DATABASE, database_url
+from facetraits.visitors.visit import Settings
 
 if TYPE_CHECKING:
     from facetraits.visitors.inputs import FrameSource
-    from facetraits.visitors.layout import Layout
     from facetraits.visitors.recording import Recording, SourceStatus
 
 _LOOK_EVERY_S: Final = 0.5
-_LINE_EVERY_S: Final = 60.0  # where stderr is no terminal
 _STOP_S: Final = 10.0
-_STATE_WORDS: Final = {"connecting": "connecting", "live": "watching", "lost": "trying again", "ended": "done"}
 
 
 def add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command; what it needs is imported when it runs."""
     parser = commands.add_parser(
         "watch",
-        help="count the visitors in front of a camera or in a video",
-        description="Count the people seen by a camera or in a video, and write their visits into a database: time, "
+        help="count the visitors in front of cameras or in videos",
+        description="Count the people seen by cameras or in videos, and write their visits into a database: time, "
         "duration, apparent age and gender, and mood, but no picture. A camera is watched until the command is stopped "
-        "(Ctrl-C or SIGTERM), and reconnected after every loss. A video is watched to its end.",
-        epilog="Exit codes: 0 done or stopped by SIGTERM, 2 the source or the database cannot be used, 3 models "
-        "missing or damaged, 130 stopped by Ctrl-C; in all cases the visits so far are written.",
+        "(Ctrl-C or SIGTERM), and reconnected after every loss. A video is watched to its end. Several sources share "
+        "the networks and take turns; one that fails does not stop the others.",
+        epilog="Exit codes: 0 done or stopped by SIGTERM, 1 some of several sources failed, 2 no source or the "
+        "database cannot be used, 3 models missing or damaged, 130 stopped by Ctrl-C; in all cases the visits so far "
+        "are written.",
     )
-    parser.add_argument("source", metavar="SOURCE", help="rtsp://..., http://..., /dev/videoN, or a video file")
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        nargs="*",
+        help=f"rtsp://..., http://..., /dev/videoN, or a video file (default: ${CAMERAS.variable}, addresses or "
+        "NAME=ADDRESS with spaces between them)",
+    )
     parser.add_argument(
         "--db", metavar="URL", help=f"the database (default: ${DATABASE.variable}, else data/visitors.db)"
     )
-    parser.add_argument("--name", help="name of the source in the log (default: its file or its host)")
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        help="name of the source in the log (default: its file or its host); with several sources, one for each in "
+        "their order",
+    )
+    parser.add_argument(
+        "--metrics",
+        metavar="PORT",
+        type=_port,
+        help="show figures of all sources to Prometheus at http://127.0.0.1:PORT/metrics (default: do not)",
+    )
     parser.add_argument("--duration", metavar="S", type=_seconds, help="stop after this many seconds")
     parser.add_argument("--profile", choices=PROFILES, default="fast", help="networks (default: fast)")
     parser.add_argument("--ethnicity", action="store_true", help="estimate and store the ethnicity too")
@@ -87,6 +101,16 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 1 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, got {text}")
+    return port
+
+
 def _aspect(text: str) -> float:
     width, _, height = text.partition(":")
     try:
@@ -117,71 +141,44 @@ def _watch(arguments: argparse.Namespace) -> int:
     from facetraits.visitors.recording import Recording
     from facetraits.visitors.store import open_store
 
-    layout = _layout(arguments)
-    frames = _input(arguments)
-    analyzer = load_analyzer(profile=arguments.profile, threads=min(2, os.cpu_count() or 1))
+    layout = layout_given(arguments)
+    sources = sources_of(arguments)
+    processors = os.cpu_count() or 1
+    # Several sources are analysed at the same time, each by one thread, which is less work in all.
+    analyzer = load_analyzer(profile=arguments.profile, threads=1 if len(sources) > 1 else min(2, processors))
     try:
         store = open_store(arguments.db or database_url())
         _chosen(store.settings(), arguments)
     except ValueError as error:
         raise UserError(str(error)) from error
-    name = arguments.name if arguments.name is not None else _default_name(arguments.source)
     recording = Recording(
         store,
         analyzer,
         settings=lambda: _chosen(store.settings(), arguments),
-        layouts=None if layout is None else lambda: {name: layout},
+        layouts=None if layout is None else lambda: {sources[0][0]: layout},
     )
-    with _Signals() as signals:
+    metrics: AbstractContextManager[object] = nullcontext()
+    if arguments.metrics is not None:
+        from facetraits.visitors.metrics import serve_metrics
+
+        metrics = serve_metrics(arguments.metrics, recording.figures)
+    with Signals() as signals:
         try:
-            _start(recording, name, frames)
-            _follow(recording, name, arguments.duration, signals)
+            with metrics:
+                for name, frames in sources:
+                    _start(recording, name, frames)
+                _follow(recording, arguments.duration, signals)
         finally:
             ended = recording.stop_all(_STOP_S)  # which may count somebody still
             unwritten = recording.unwritten()
             store.close()
     if unwritten:
-        raise UserError(f"{_counted(unwritten)} could not be written because the database does not respond")
-    print(f"{name}: {_counted(sum(status.visits for status in ended))} written{_crossed(ended)}", file=sys.stderr)
-    return EXIT_INTERRUPTED if signals.interrupted else EXIT_DONE
-
-
-def _layout(arguments: argparse.Namespace) -> Layout | None:
-    """What the command line draws; None where it draws nothing, so that the line in the database counts."""
-    from facetraits.visitors.layout import layout_of
-
-    if arguments.line is None and not arguments.ignore:
-        return None
-    try:
-        return layout_of(arguments.line, arguments.ignore)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-
-
-def _input(arguments: argparse.Namespace) -> FrameSource:
-    """What is to be watched."""
-    from facetraits.video.cameras import is_address
-    from facetraits.video.sources import read_file
-    from facetraits.visitors.inputs import CameraInput, FileInput
-
-    if is_address(arguments.source):
-        if arguments.began is not None:
-            raise UserError("--began is for video files; a camera shows the present")
-        return CameraInput(arguments.source, arguments.aspect)
-    path = Path(arguments.source)
-    if arguments.aspect is not None:
-        raise UserError("--aspect is for cameras; a video file states its own")
-    with read_file(path) as video:
-        began: datetime | None = arguments.began or video.recorded_at
-        duration_s = video.duration_s or 0.0
-    if began is not None:
-        return FileInput(path, began)
-    taken = "it is treated as if it had ended just now"
-    print(f"facetraits: the video does not say when it was recorded; {taken} (see --began)", file=sys.stderr)
-    try:
-        return FileInput(path, datetime.now(UTC) - timedelta(seconds=duration_s), began_is_known=False)
-    except OverflowError:  # a broken file may hold any value
-        return FileInput(path, datetime.now(UTC), began_is_known=False)
+        raise UserError(f"{counted(unwritten)} could not be written because the database does not respond")
+    for status in ended:
+        print(f"{status.name}: {counted(status.visits)} written{crossed([status])}", file=sys.stderr)
+    if signals.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_SOME_UNREADABLE if any(status.state == "failed" for status in ended) else EXIT_DONE
 
 
 def _chosen(settings: Settings, arguments: argparse.Namespace) -> Settings:
@@ -198,16 +195,6 @@ def _chosen(settings: Settings, arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _default_name(source: str) -> str:
-    from facetraits.video.cameras import host_of, is_address
-
-    if source.startswith("/dev/"):
-        name = source
-    else:
-        name = (host_of(source) or "camera") if is_address(source) else Path(source).name
-    return "".join(sign if sign.isprintable() else "?" for sign in name)[:LONGEST_SOURCE]
-
-
 def _start(recording: Recording, name: str, frames: FrameSource) -> None:
     try:
         known = recording.start(name, frames)
@@ -215,83 +202,31 @@ def _start(recording: Recording, name: str, frames: FrameSource) -> None:
         raise UserError(str(error)) from error
     if known:
         print(
-            f"facetraits: {_counted(known)} of this recording {'is' if known == 1 else 'are'} in the log already; "
+            f"facetraits: {counted(known)} of this recording {'is' if known == 1 else 'are'} in the log already; "
             "nobody is counted twice",
             file=sys.stderr,
         )
 
 
-def _follow(recording: Recording, name: str, duration_s: float | None, signals: _Signals) -> None:
+def _follow(recording: Recording, duration_s: float | None, signals: Signals) -> None:
     """Show progress until it is over.
 
     Raises:
-        UserError: the source cannot be used. A camera that worked once is retried forever.
+        UserError: no source can be used. A camera that worked once, or beside others, is retried forever.
     """
     until = math.inf if duration_s is None else time.monotonic() + duration_s
-    due_s = -math.inf
-    # No progress bar, because a camera has no end. Without a terminal, print one line a minute.
-    with tqdm(bar_format="{desc}", disable=None, leave=False, dynamic_ncols=True) as line:
+    with Progress() as progress:
         while True:
-            (status,) = recording.statuses()
-            if status.state == "failed" or (status.state == "connecting" and status.detail):
-                raise UserError(status.detail)
-            if status.state == "ended" or signals.stopped.is_set() or time.monotonic() >= until:
+            statuses = recording.statuses()
+            _check_usable(statuses)
+            if signals.stopped.is_set() or time.monotonic() >= until or not any(s.at_work for s in statuses):
                 return
-            if not line.disable:
-                line.set_description_str(_words(status))
-            elif time.monotonic() >= due_s:
-                due_s = time.monotonic() + _LINE_EVERY_S
-                print(_words(status), file=sys.stderr, flush=True)
+            progress.show(statuses)
             signals.stopped.wait(min(_LOOK_EVERY_S, max(0.0, until - time.monotonic())))
 
 
-def _words(status: SourceStatus) -> str:
-    parts = [_STATE_WORDS[status.state]]
-    if status.progress is not None:
-        parts = [f"{status.progress:.0%}"]
-    parts += [f"{status.in_view} in view", _counted(status.visits), f"{status.analyses_per_second:.1f} pictures/s"]
-    if status.crossings is not None:
-        parts.append("{} entered, {} left".format(*status.crossings))
-    if status.unwritten:
-        parts.append(f"{status.unwritten} not written yet")
-    return f"{status.name}: {', '.join(parts)}" + (f" ({status.detail})" if status.detail else "")
-
-
-def _crossed(ended: Sequence[SourceStatus]) -> str:
-    crossed = [status.crossings for status in ended if status.crossings is not None]
-    return "".join(f"; {entries} entered, {exits} left" for entries, exits in crossed)
-
-
-def _counted(visits: int) -> str:
-    return "1 visit" if visits == 1 else f"{visits} visits"
-
-
-class _Signals:
-    """SIGTERM and Ctrl-C end the program cleanly; a second one ends it at once.
-
-    Attributes:
-        stopped: set by either.
-        interrupted: it was Ctrl-C.
-    """
-
-    def __init__(self) -> None:
-        self.stopped = threading.Event()
-        self.interrupted = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, self._stop)
-        return self
-
-    def __exit__(self, *of_error: object) -> None:
-        self._restore()
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.interrupted = number == signal.SIGINT
-        self.stopped.set()
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
+def _check_usable(statuses: Sequence[SourceStatus]) -> None:
+    """Raise UserError if every source has failed, or could not be reached at all."""
+    if all(status.state == "failed" or (status.state == "connecting" and status.detail) for status in statuses):
+        told = [status.detail if len(statuses) == 1 else f"{status.name}: {status.detail}" for status in statuses]
+        raise UserError(" ".join(told))

@@ -47,10 +47,20 @@ class CameraStream:
     Pictures that come while the last one is looked at are skipped, so that none is ever old.
     """
 
-    def __init__(self, address: str, aspect: float | None, open_timeout_s: float, read_timeout_s: float) -> None:
+    def __init__(
+        self,
+        address: str,
+        aspect: float | None,
+        open_timeout_s: float,
+        read_timeout_s: float,
+        on_skipped: Callable[[int], object],
+        before_picture: Callable[[], object],
+    ) -> None:
         self._address = address
         self._aspect = aspect
         self._timeouts_s = open_timeout_s, read_timeout_s
+        self._on_skipped = on_skipped
+        self._before_picture = before_picture
         self._changed = threading.Condition()
         self._newest: tuple[Callable[[], NDArray[np.uint8]], float] | None = None
         self._error: VideoError | None = None
@@ -78,10 +88,20 @@ class CameraStream:
                     if come and self._error is not None:
                         raise self._error
                     raise VideoError("The camera sends no pictures.")
-                (converted, time_s), self._newest = self._newest, None
+            self._before_picture()
+            newest = self._take()
+            if newest is None:
+                return
+            converted, time_s = newest
             waiting_s = self._timeouts_s[1]
             yield Frame(converted(), time_s)
-            del converted
+            del converted, newest
+
+    def _take(self) -> tuple[Callable[[], NDArray[np.uint8]], float] | None:
+        """The newest picture; None where the stream was closed."""
+        with self._changed:
+            newest, self._newest = self._newest, None
+            return newest
 
     def close(self) -> None:
         """Stop. The connection is closed as soon as the camera answers or the time for that is over."""
@@ -140,6 +160,8 @@ class CameraStream:
                     continue
                 if frames:
                     frame = frames[-1]
+                    if len(frames) > 1:
+                        self._on_skipped(len(frames) - 1)
                     pixel_aspect = stated if self._aspect is None else self._aspect * frame.height / frame.width
                     self._put(partial(shown_rgb, frame, pixel_aspect))
 
@@ -163,9 +185,12 @@ class CameraStream:
 
     def _put(self, converted: Callable[[], NDArray[np.uint8]]) -> None:
         with self._changed:
-            if not self._closed:
-                self._newest = converted, time.monotonic()
-                self._changed.notify_all()
+            if self._closed:
+                return
+            skipped, self._newest = self._newest is not None, (converted, time.monotonic())
+            self._changed.notify_all()
+        if skipped:
+            self._on_skipped(1)
 
 
 def _as_shown(image: NDArray[np.uint8], aspect: float | None) -> NDArray[np.uint8]:
@@ -180,6 +205,8 @@ def read_stream(
     aspect: float | None = None,
     open_timeout_s: float = _OPEN_TIMEOUT_S,
     read_timeout_s: float = _READ_TIMEOUT_S,
+    on_skipped: Callable[[int], object] = lambda pictures: None,
+    before_picture: Callable[[], object] = lambda: None,
 ) -> CameraStream:
     """A camera by its address; nothing is opened before the first picture is asked for.
 
@@ -189,12 +216,14 @@ def read_stream(
         aspect: width over height of the picture as it is meant, for cameras that state it wrongly or not at all.
         open_timeout_s: how long connecting may take.
         read_timeout_s: how long the next picture may take.
+        on_skipped: called with the number of pictures that came while another one was looked at; from any thread.
+        before_picture: called when there is a picture, and may wait: the newest picture after that is given.
 
     Raises:
         VideoError: ``address`` is none.
     """
     check_address(address)
-    return CameraStream(address, aspect, open_timeout_s, read_timeout_s)
+    return CameraStream(address, aspect, open_timeout_s, read_timeout_s, on_skipped, before_picture)
 
 
 def check_address(address: str) -> None:

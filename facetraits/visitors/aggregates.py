@@ -269,9 +269,7 @@ def _kinds(chosen: Selection, leavers: bool) -> tuple[int, ...] | None:
         return None
     digits: list[Sequence[int]] = [range(2 if leavers else 1)]
     for number, (known, wanted) in zip(_DIGITS[1:], listed, strict=True):
-        digits.append(
-            range(number) if wanted is None else [known.index(name) for name in wanted if name in known]  # type: ignore[arg-type]
-        )
+        digits.append(range(number) if wanted is None else [known.index(name) for name in wanted])
     return tuple(int(np.ravel_multi_index(place, _DIGITS)) for place in product(*digits))
 
 

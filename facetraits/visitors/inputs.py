@@ -71,14 +71,20 @@ class CameraInput:
         """See ``FrameSource``; ends only when the source is stopped."""
         back_off = BackOff()
         while not source.stopped:
-            with closing(read_stream(self._address, self._aspect)) as stream:
+            stream = read_stream(
+                self._address, self._aspect, on_skipped=source.tally.drop, before_picture=source.turn.take
+            )
+            with closing(stream):
                 source.when_stopped(stream.close)
                 try:
                     for frame in stream:
                         back_off.reset()
+                        source.tally.connected()
                         yield frame
                 except VideoError as error:
                     source.lost(str(error))
+                finally:
+                    source.turn.give()
             source.wait(back_off.next_pause_s())
 
 

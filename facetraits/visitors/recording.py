@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
 import weakref
@@ -20,13 +21,16 @@ from facetraits.types import AnalysisResult
 from facetraits.video.live import Analyzer
 from facetraits.video.sources import VideoError
 from facetraits.video.tracked import TrackedFace
+from facetraits.visitors.figures import SourceFigures
 from facetraits.visitors.identity import RecordingIds
 from facetraits.visitors.inputs import FrameSource
 from facetraits.visitors.layout import Layout
 from facetraits.visitors.outbox import Outbox, VisitWriter
 from facetraits.visitors.retention import start_retention
-from facetraits.visitors.source import Source, SourceKind, SourceStatus, Watch
+from facetraits.visitors.source import Source, SourceKind, SourceStatus
+from facetraits.visitors.turns import Turns
 from facetraits.visitors.visit import LONGEST_SOURCE, Settings
+from facetraits.visitors.watching import Watch
 
 if TYPE_CHECKING:
     from facetraits.visitors.store import VisitStore
@@ -44,7 +48,7 @@ class Recording:
     Visits are written when they begin, every two seconds while they last, and when they are over. While the database
     fails, they are kept in memory and retried with growing pauses, also after all sources have ended, and a last time
     when the program ends. The settings are read from the database every few seconds. Old visits are deleted at the
-    start and every hour.
+    start and every hour. Cameras and files take turns at the analyzer, as many at once as there are processors.
 
     Args:
         store: where the visits go; it stays open.
@@ -69,6 +73,7 @@ class Recording:
         self._sources: dict[str, Source] = {}
         self._webcams: weakref.WeakSet[WebcamSource] = weakref.WeakSet()
         self._outbox = Outbox()
+        self._turns = Turns(os.cpu_count() or 1)
         self._writer: VisitWriter | None = None
         atexit.register(_stop_all, weakref.ref(self))
         start_retention(store)
@@ -150,6 +155,12 @@ class Recording:
         trouble = "" if writer is None else writer.trouble
         return tuple(s.status(trouble, self._outbox.waiting(s.name) if trouble else 0) for s in sources)
 
+    def figures(self) -> tuple[SourceFigures, ...]:
+        """What all sources have done so far, in the order of their start."""
+        with self._lock:
+            sources = list(self._sources.values())
+        return tuple(source.figures(self._outbox.waiting(source.name)) for source in sources)
+
     def refresh(self) -> None:
         """Read settings and lines now instead of a few seconds later."""
         self._look_after().refresh()
@@ -225,7 +236,15 @@ class Recording:
         if before is not None:
             before.finish()  # or a webcam whose page was closed without a word
         source = self._sources[name] = Source(
-            name, kind, lambda: writer.settings, self._outbox, writer.wake, began, ids, lambda: writer.layout(name)
+            name,
+            kind,
+            lambda: writer.settings,
+            self._outbox,
+            writer.wake,
+            began,
+            ids,
+            lambda: writer.layout(name),
+            self._turns,
         )
         return source
 

@@ -13,19 +13,17 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.traits import TRAITS, TraitName
 from facetraits.types import AnalysisResult
-from facetraits.video.live import Analyzer
 from facetraits.video.pace import RATE_OVER_S, Pace, RateCounter
-from facetraits.video.sources import Frame
 from facetraits.video.stay import FLICKER_S
 from facetraits.video.tracked import TrackedFace
-from facetraits.video.tracking import FaceTracker
 from facetraits.visitors.counting import Step, VisitCounter
+from facetraits.visitors.figures import SourceFigures, Tally
 from facetraits.visitors.identity import RecordingIds
 from facetraits.visitors.layout import NO_LAYOUT, Layout
 from facetraits.visitors.outbox import Outbox
 from facetraits.visitors.still import still_of
+from facetraits.visitors.turns import Turn, Turns
 from facetraits.visitors.visit import Settings, Visit
 
 _LOG: Final = logging.getLogger(__name__)
@@ -94,6 +92,11 @@ class Source:
         began: when the clock of its frames showed 0; None for the clock ``time.monotonic``.
         ids: of the visits of a recorded video.
         layout: its counting line and ignored areas now.
+        turns: at the analyzer; None where it shares it with nobody.
+
+    Attributes:
+        tally: what it has done.
+        turn: its turns at the analyzer.
     """
 
     def __init__(
@@ -106,9 +109,12 @@ class Source:
         began: datetime | None = None,
         ids: RecordingIds | None = None,
         layout: Callable[[], Layout] = lambda: NO_LAYOUT,
+        turns: Turns | None = None,
     ) -> None:
         self.name = name
         self.kind = kind
+        self.tally = Tally()
+        self.turn = Turn(turns or Turns(1))
         self._settings = settings
         self._outbox = outbox
         self._on_entered = on_entered
@@ -140,6 +146,7 @@ class Source:
     def stop(self) -> None:
         """Ask the worker to end."""
         self._stopping.set()
+        self.turn.cancel()
         with self._lock:
             on_stop = self._on_stop
         if on_stop is not None:
@@ -256,6 +263,7 @@ class Source:
 
     def lost(self, why: str) -> None:
         """The connection was lost; a camera that never responded stays in state "connecting"."""
+        self.tally.lose()
         with self._lock:
             self._detail = why
             if self._state == "live":
@@ -324,44 +332,31 @@ class Source:
                 silent=self.kind == "webcam" and time.monotonic() - self._frame_s > _FRAMELESS_S,
             )
 
+    def figures(self, unwritten: int) -> SourceFigures:
+        """What it has done so far.
+
+        Args:
+            unwritten: number of visits not written yet.
+        """
+        with self._lock:
+            return SourceFigures(
+                name=self.name,
+                live=self._state == "live" and not self._finished,
+                analysed=self._analyses.total,
+                per_second=0.0 if self._finished else self._analyses.per_second(time.monotonic()),
+                dropped=self.tally.dropped,
+                failed=self.pace.failures,
+                losses=self.tally.losses,
+                reconnections=self.tally.reconnections,
+                delays=self.tally.delays,
+                delay_s=self.tally.delay_s,
+                visits=self._counter.visits,
+                unwritten=unwritten,
+            )
+
     def _crossings(self) -> tuple[int, int] | None:
         found = self._counter.entries, self._counter.exits
         return found if any(found) or self._layout().line is not None else None
-
-
-class Watch:
-    """Analyses the frames of one source; belongs to its worker.
-
-    Tracks are kept while the connection is lost.
-    """
-
-    def __init__(self, source: Source, analyzer: Analyzer) -> None:
-        self._source = source
-        self._analyzer = analyzer
-        self._tracker = FaceTracker(source.settings.away_s)
-
-    def look(self, frame: Frame) -> float:
-        """Analyse one frame.
-
-        Returns:
-            How long to rest before the next one of a camera, in seconds.
-        """
-        started = time.monotonic()
-        settings = self._source.settings
-        try:
-            result = self._analyzer.analyze(frame.image, stored_traits(settings))
-            self._tracker.keep_s = settings.away_s
-            tracked = self._tracker.update(result, frame.time_s, frame.image)
-        except Exception:
-            return self._source.analysis_failed()
-        self._source.add_faces(tracked, frame.time_s, result.size_wh)
-        self._source.offer_still(frame.image, result)
-        return self._source.pace.rest_after(time.monotonic() - started)
-
-
-def stored_traits(settings: Settings) -> tuple[TraitName, ...]:
-    """What has to be estimated for a visit."""
-    return tuple(trait for trait in TRAITS if trait != "ethnicity" or settings.ethnicity)
 
 
 def _began_now() -> datetime:

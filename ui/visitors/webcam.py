@@ -13,7 +13,7 @@ import streamlit as st
 from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis
 from facetraits.video.tracked import TrackedFace
 from facetraits.visitors.recording import Recording
-from facetraits.visitors.source import stored_traits
+from facetraits.visitors.watching import stored_traits
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Settings
 from ui.kit.components import notice

@@ -48,6 +48,9 @@ _VALUES = (
 
 def upgrade() -> None:
     """Make the table, fill it from the visits that are there, and keep it up to date."""
+    dialect = op.get_bind().dialect.name
+    if dialect == "postgresql":  # a long log takes minutes, once
+        _run("SET LOCAL statement_timeout = 0")
     op.create_table(
         "visit_counts",
         sa.Column("slot", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -59,7 +62,6 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_visits_duration", "visits", list(_CHOSEN_BY))
-    dialect = op.get_bind().dialect.name
     sums = ", ".join(f"sum({value})" for value in _values("visits"))
     _run(
         f"INSERT INTO visit_counts (slot, source, kind, {', '.join(_SUMS)})"
