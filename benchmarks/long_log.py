@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -22,7 +23,6 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import psycopg
 import sqlalchemy as sa
 
@@ -30,88 +30,87 @@ from benchmarks.reporting import table, this_machine, write_results
 from facetraits.visitors import migrations, patterns
 from facetraits.visitors.counts import Counts
 from facetraits.visitors.engine import engine_for, parse_url
-from facetraits.visitors.schema import visits as visits_table
 from facetraits.visitors.store import VisitStore, open_store
-from facetraits.visitors.visit import VISIT_CLASSES, Selection
+from facetraits.visitors.visit import Selection
 from facetraits.visitors.weeks import compare_weeks, week_spans
 from tests.visitors.made_visits import BERLIN
 from tests.visitors.servers import postgresql_server
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "long_log.json"
-PACKAGES = ("SQLAlchemy", "numpy", "psycopg")
+PACKAGES = ("SQLAlchemy", "psycopg")
 BEGAN = datetime(2021, 1, 4, tzinfo=UTC)  # a Monday
-AT_ONCE = 100_000
-COLUMNS = [column.name for column in visits_table.c]
+AT_ONCE = 1_000_000
 QUARTER_HOURS = ZoneInfo("Asia/Kathmandu")
 
 
 # ---------------------------------------------------------------------------------------------------------- made data
 
 
-def rows_of(start: int, number: int, days: int, sources: int) -> Iterator[tuple[Any, ...]]:
-    """Rows of visits in the order of ``COLUMNS``, with numbers from ``start`` on as their ids."""
-    draw = np.random.default_rng(start)
-    day, hour = draw.integers(days, size=number), draw.choice([9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19], number)
-    seconds = (day * 24 + hour) * 3600 + draw.uniform(0, 3600, number)
-    started = np.datetime64(BEGAN.replace(tzinfo=None), "us") + (seconds * 1e6).astype("timedelta64[us]")
-    bought = draw.choice(["yes", "no", "unknown"], number, p=[0.25, 0.45, 0.3])
-    basket = np.round(draw.gamma(2, 12, number) + 0.5, 2)
-    ids = [f"{start + i:032x}" for i in range(number)]
-    cells: dict[str, list[Any]] = {
-        "id": ids,
-        "started": np.datetime_as_string(started, unit="us").tolist(),
-        "source": [f"door {place + 1}" for place in draw.integers(sources, size=number)],
-        "duration_s": np.round(draw.gamma(2, 150, number), 3).tolist(),
-        "age": np.round(draw.uniform(5, 80, number), 1).tolist(),
-        "bought": bought.tolist(),
-        "basket": [float(paid) if of == "yes" else None for paid, of in zip(basket, bought, strict=True)],
-        "ended": [True] * number,
-        "corrected": [False] * number,
-        "sale_guessed": (draw.uniform(size=number) < 0.05).tolist(),
+def insertion(dialect: str, start: int, number: int, days: int, sources: int) -> str:
+    """A statement that makes so many visits, with numbers from ``start`` on as their ids; the database draws them."""
+
+    def draw(below: int) -> str:
+        return f"(abs(random()) % {below})" if dialect == "sqlite" else f"floor(random() * {below})::int"
+
+    def pick(shares: dict[str, int]) -> str:
+        names = [name for name, share in shares.items() for _ in range(share)]
+        cases = " ".join(f"WHEN {place} THEN '{name}'" for place, name in enumerate(names))
+        return f"CASE {draw(len(names))} {cases} END"
+
+    seconds = f"{BEGAN.timestamp():.0f} + {draw(days)} * 86400 + (9 + {draw(11)}) * 3600 + {draw(3600)}"
+    if dialect == "sqlite":
+        numbers = (
+            f"(WITH RECURSIVE n(i) AS (SELECT {start} UNION ALL SELECT i + 1 FROM n WHERE i < {start + number - 1})"
+            " SELECT i FROM n)"
+        )
+        number_, moment = "printf('%032x', i)", f"strftime('%Y-%m-%d %H:%M:%S', {seconds}, 'unixepoch')"
+        moment += f" || '.' || printf('%06d', {draw(1_000_000)})"
+    else:
+        numbers = f"generate_series({start}, {start + number - 1}) AS g(i)"
+        number_, moment = "lpad(to_hex(i), 32, '0')::uuid", f"to_timestamp({seconds} + random())"
+    cells = {
+        "id": number_,
+        "started": moment,
+        "source": f"'door ' || {draw(sources)}",
+        "duration_s": f"({draw(300_000)} + {draw(300_000)}) / 1000.0",
+        "age_group": pick({"0-20": 3, "21-40": 7, "41-60": 6, "61-80": 3, "81+": 1}),
+        "gender": pick({"male": 9, "female": 11}),
+        "mood": pick({"positive": 5, "neutral": 12, "negative": 3}),
+        "bought": pick({"yes": 5, "no": 9, "unknown": 6}),
+        "basket": f"(50 + {draw(6000)}) / 100.0",  # also of those who did not buy, for whom it does not count
+        "sale_guessed": "false",
+        "ended": "true",
+        "corrected": "false",
     }
-    shares = {"age_group": (0.15, 0.35, 0.3, 0.17, 0.03), "gender": (0.45, 0.55), "mood": (0.25, 0.6, 0.15)}
-    for trait, share in shares.items():
-        cells[trait] = draw.choice(VISIT_CLASSES[trait], number, p=share).tolist()  # type: ignore[index]
-    nothing = [None] * number
-    yield from zip(*(cells.get(name, nothing) for name in COLUMNS), strict=True)
+    return f"INSERT INTO visits ({', '.join(cells)}) SELECT {', '.join(cells.values())} FROM {numbers}"
 
 
 def fill(url: str, number: int, days: int, sources: int) -> float:
     """Put visits into tables of version 0004; returns the seconds that opening the log takes after that."""
     engine = engine_for(parse_url(url))
+    dialect = engine.dialect.name
     with engine.begin() as connection:
         migrations.upgrade(connection)
         migrations.downgrade(connection, "0004")
     engine.dispose()
-    pieces = [(start, min(AT_ONCE, number - start)) for start in range(0, number, AT_ONCE)]
-    if url.startswith("sqlite"):
-        quick = sa.create_engine(url)
-        with closing(quick.raw_connection()) as raw:
+    if dialect == "sqlite":
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as raw:
             raw.execute("PRAGMA synchronous = OFF")
             raw.execute("PRAGMA cache_size = -2000000")
-            statement = f"INSERT INTO visits ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-            for start, some in pieces:
-                # As SQLAlchemy keeps a time: with a space, not with a T.
-                written = (
-                    tuple(cell.replace("T", " ") if place == 1 else cell for place, cell in enumerate(row))
-                    for row in rows_of(start, some, days, sources)
-                )
-                raw.executemany(statement, written)
+            for start in range(0, number, AT_ONCE):
+                raw.execute(insertion(dialect, start, min(AT_ONCE, number - start), days, sources))
                 raw.commit()
-        quick.dispose()
     else:
-        with psycopg.connect(url, autocommit=True) as raw:
-            for start, some in pieces:
-                with raw.cursor().copy(f"COPY visits ({', '.join(COLUMNS)}) FROM STDIN") as copy:
-                    for row in rows_of(start, some, days, sources):
-                        copy.write_row(row)
+        with psycopg.connect(url, autocommit=True) as connected:
+            for start in range(0, number, AT_ONCE):
+                connected.execute(insertion(dialect, start, min(AT_ONCE, number - start), days, sources))  # type: ignore[arg-type]
     started = time.perf_counter()
     open_store(url).close()
     seconds = time.perf_counter() - started
-    if not url.startswith("sqlite"):
-        with psycopg.connect(url, autocommit=True) as raw:
-            raw.execute("VACUUM ANALYZE")  # which the server does by itself, some time later
+    if dialect == "postgresql":
+        with psycopg.connect(url, autocommit=True) as connected:
+            connected.execute("VACUUM ANALYZE")  # which the server does by itself, some time later
     return seconds
 
 
@@ -119,7 +118,7 @@ def fill(url: str, number: int, days: int, sources: int) -> float:
 
 
 def all_patterns(counts: Counts) -> None:
-    """What every part of the page's view of patterns computes, findings included."""
+    """What every part of the page's view of patterns computes, without the findings."""
     patterns.summary(counts)
     patterns.by_hour(counts)
     patterns.by_day(counts)
@@ -127,9 +126,8 @@ def all_patterns(counts: Counts) -> None:
     patterns.by_group(counts)
     patterns.mood_by_outcome(counts)
     patterns.crossings_by_hour(counts)
-    for by in (("age_group",), ("gender",), ("age_group", "gender"), ("mood",), ("weekday",), ("part_of_day",)):
+    for by in (("age_group",), ("gender",), ("age_group", "gender"), ("mood",), ("weekday",), ("source",)):
         patterns.conversion(counts, by)
-    patterns.findings(counts)
 
 
 def tasks_of(store: VisitStore, days: int) -> dict[str, Callable[[], object]]:
@@ -142,6 +140,8 @@ def tasks_of(store: VisitStore, days: int) -> dict[str, Callable[[], object]]:
         "page, last 30 days": lambda: all_patterns(store.counts(BERLIN, month)),
         "page, women at one door": lambda: all_patterns(store.counts(BERLIN, chosen)),
         "page, all visits, a zone of quarter hours": lambda: all_patterns(store.counts(QUARTER_HOURS)),
+        "findings, all visits": lambda: patterns.findings(store.cells(BERLIN)),
+        "findings, last 30 days": lambda: patterns.findings(store.cells(BERLIN, month)),
         "weeks": lambda: compare_weeks(store.count_spans(BERLIN, week_spans(last)), last),
         "number of visits": store.count,
         "names of sources": store.sources,
@@ -171,6 +171,7 @@ def use_memory(url: str) -> None:
     store = open_store(url)
     opened = _peak_mb()
     all_patterns(store.counts(BERLIN))
+    patterns.findings(store.cells(BERLIN))
     print(json.dumps({"opened_mb": opened, "patterns_mb": _peak_mb()}))
 
 

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from benchmarks.long_log import all_patterns
 from benchmarks.reporting import table, this_machine, write_results
 from facetraits.visitors import patterns
 from facetraits.visitors.export import to_csv, to_parquet
@@ -39,24 +40,10 @@ RESULTS = ROOT / "benchmarks" / "results" / "visitors.json"
 PACKAGES = ("pandas", "numpy", "SQLAlchemy", "pyarrow", "scipy")
 
 RULE = MatchRule()
-TOGETHER = "log and all patterns"
 PEERS = {"read the log": "pandas.read_sql", "match the sales": "scipy.sparse.csgraph"}
 
 
 # -------------------------------------------------------------------------------------------------------------- tasks
-
-
-def all_patterns(frame: pd.DataFrame) -> None:
-    """What every part of the page's view of patterns computes, findings included."""
-    patterns.summary(frame, BERLIN)
-    patterns.by_hour(frame, BERLIN)
-    patterns.by_day(frame, BERLIN)
-    patterns.weekday_hour(frame, BERLIN)
-    patterns.by_group(frame)
-    patterns.mood_by_outcome(frame)
-    for by in (("age_group",), ("gender",), ("age_group", "gender"), ("mood",), ("weekday",), ("part_of_day",)):
-        patterns.conversion(frame, by, BERLIN)
-    patterns.findings(frame, BERLIN)
 
 
 def tasks_of(store: VisitStore, url: str, till: bytes) -> dict[str, Callable[[], object]]:
@@ -68,9 +55,8 @@ def tasks_of(store: VisitStore, url: str, till: bytes) -> dict[str, Callable[[],
     return {
         "read the log": store.frame,
         f"read the log: {PEERS['read the log']}": lambda: pd.read_sql("SELECT * FROM visits ORDER BY started", engine),
-        "patterns": lambda: all_patterns(frame),
-        "findings alone": lambda: patterns.findings(frame, BERLIN),
-        TOGETHER: lambda: all_patterns(store.frame()),
+        "patterns": lambda: all_patterns(store.counts(BERLIN)),
+        "findings": lambda: patterns.findings(store.cells(BERLIN)),
         "export as CSV": lambda: to_csv(frame, BERLIN),
         "export as Parquet": lambda: to_parquet(frame),
         "read the till's file": lambda: read_sales(till, BERLIN),
@@ -145,7 +131,7 @@ def measure(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
 
 
 def measure_memory(url: str) -> dict[str, int | None]:
-    """Peak resident MB of a fresh process: all imported, log read, all patterns computed, both exports made."""
+    """Peak resident MB of a fresh process: all imported, log read, both exports made."""
     command = [sys.executable, "-m", "benchmarks.visitors", "--memory-of", url]
     done = subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     return json.loads(done.stdout)
@@ -157,8 +143,6 @@ def use_memory(url: str) -> None:
     measured = {"imported_mb": _peak_mb()}
     frame = store.frame()
     measured["log_mb"] = _peak_mb()
-    all_patterns(frame)
-    measured["patterns_mb"] = _peak_mb()
     to_csv(frame, BERLIN)
     to_parquet(frame)
     measured["exports_mb"] = _peak_mb()

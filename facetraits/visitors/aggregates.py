@@ -1,15 +1,15 @@
 """Visits counted by the database.
 
-The table ``visit_counts`` holds the number of visits for each half hour, source and kind of visitor; triggers keep it
-up to date with every change of ``visits`` (migration 0005). A span of time that does not begin or end with a half hour
-is completed from ``visits`` itself, and so are zones whose clocks differ from UTC by an odd number of quarter hours.
+Triggers keep the numbers of visits in four tables up to date with every change of ``visits`` (migration 0005):
+``visit_counts`` by quarter hour, source and kind of visitor, and three smaller ones that leave out people or sources,
+or are by day. Each question is answered from the smallest table that can. The ends of a span of time that lie within a
+day are counted from ``visit_counts``, and those that lie within a quarter hour from ``visits``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import product
 from math import prod
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Select,
     String,
     Subquery,
+    Table,
     case,
     cast,
     extract,
@@ -35,9 +36,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from facetraits.visitors.counts import CELLS, Counts
+from facetraits.visitors.counts import CELLS, PEOPLE, TIMES, Counts
 from facetraits.visitors.offsets import Stretch, moment_of, stretch_from
-from facetraits.visitors.schema import SLOT_S, counts, visits
+from facetraits.visitors.schema import COUNT_SUMS, SLOT_S, counts, people_counts, source_counts, time_counts, visits
 from facetraits.visitors.statements import conditions_of
 from facetraits.visitors.visit import EVERYTHING, OUTCOME_FILTERS, OUTCOMES, VISIT_CLASSES, Outcome, Selection
 
@@ -56,7 +57,7 @@ _DIGITS: Final = (2, *(len(VISIT_CLASSES[trait]) + 1 for trait in _PEOPLE), len(
 _VISITORS: Final = prod(_DIGITS[1:])  # kinds below are visitors, the others have only left
 # What each outcome filter stands for, as a place in ``OUTCOMES``.
 _OUTCOME_OF: Final = tuple(OUTCOMES.index(outcome) for outcome in ("yes", "yes", "no", "unknown"))
-_SUMS: Final = ("visits", "baskets", "cents", "entries", "exits", "lines")
+_DAY_S: Final = 86_400
 
 
 class _Span(NamedTuple):
@@ -78,22 +79,40 @@ def count_visits(connection: Connection, chosen: Selection, zone: tzinfo) -> Cou
     """
     _see_one_state(connection)
     spans = _spans(connection, chosen, zone)
-    counted = _counted(connection, chosen, spans)
-    visitors = _kinds(chosen, leavers=False)
-    cells = _cells(connection, counted, visitors)
-    days, of_days, baskets, cents = _days(connection, counted, visitors)
-    sources, of_sources = _sources(connection, counted, visitors)
-    crossings = _crossings(connection, counted, _kinds(chosen, leavers=True))
-    median = _median_duration(connection, chosen, int(of_days.sum()))
-    return Counts(cells, days, of_days, sources, of_sources, baskets, cents, median, crossings)
+    at_times = _counted(connection, chosen, spans, times=True)
+    days, of_days, baskets, cents = _days(connection, at_times, chosen)
+    sources, of_sources = _sources(connection, chosen)
+    return Counts(
+        times=_times(connection, at_times, chosen),
+        people=_people(connection, chosen),
+        days=days,
+        of_days=of_days,
+        sources=sources,
+        of_sources=of_sources,
+        baskets=baskets,
+        cents=cents,
+        median_duration_s=_median_duration(connection, chosen, int(of_days.sum())),
+        crossings=_crossings(connection, at_times, chosen),
+    )
+
+
+def count_cells(connection: Connection, chosen: Selection, zone: tzinfo) -> NDArray[np.int64]:
+    """(7, 24, 6, 3, 4, 3) visits by weekday, hour, age group, gender, mood and outcome."""
+    _see_one_state(connection)
+    cells = np.zeros((CELLS[0] * CELLS[1], _VISITORS), dtype=np.int64)
+    counted = _counted(connection, chosen, _spans(connection, chosen, zone), times=True, people=True)
+    if counted is not None:
+        # One number to group by is quicker than two.
+        key = _hour_of_week(counted) * _number(_VISITORS) + counted.c.kind
+        for number, there in _grouped(connection, counted, (key,), chosen, ("visits",)):
+            cells[divmod(number, _VISITORS)] = there
+    return _by_outcome(cells.reshape(*CELLS[:-1], len(OUTCOME_FILTERS)))
 
 
 def count_outcomes(connection: Connection, chosen: Selection) -> dict[Outcome, int]:
     """How many visits there are with each outcome."""
-    _, of_days, *_ = _days(
-        connection, _counted(connection, chosen, _spans(connection, chosen, UTC)), _kinds(chosen, leavers=False)
-    )
-    return {outcome: int(of_days[:, place].sum()) for place, outcome in enumerate(OUTCOMES)}
+    _, of_sources = _sources(connection, chosen)
+    return {outcome: int(of_sources[:, place].sum()) for place, outcome in enumerate(OUTCOMES)}
 
 
 def count_spans(
@@ -115,10 +134,10 @@ def count_spans(
             since_us = max(_microseconds(since) - offset_us, stretch.since_s * 10**6)
             until_us = min(_microseconds(until) - offset_us, stretch.until_s * 10**6)
             labelled.append(_Span(since_us, until_us, stretch.offset_s, label))
-    counted = _counted(connection, chosen, labelled)
+    counted = _counted(connection, chosen, labelled, times=True)
     if counted is not None:
         keys = counted.c.label, _outcome_filter(counted)
-        for label, outcome, number in _grouped(connection, counted, keys, _kinds(chosen, leavers=False), ("visits",)):
+        for label, outcome, number in _grouped(connection, counted, keys, chosen, ("visits",)):
             found[label, _OUTCOME_OF[outcome]] += number
     return found
 
@@ -134,12 +153,15 @@ def _see_one_state(connection: Connection) -> None:
 
 def _stretches(connection: Connection, zone: tzinfo, chosen: Selection = EVERYTHING) -> Iterator[Stretch]:
     """Of the zone, those with visits: a visit with a wrong date does not make thousands of them."""
-    first, last = select(func.min(counts.c.slot)), connection.execute(select(func.max(counts.c.slot))).scalar_one()
+    first, last = (
+        select(func.min(time_counts.c.slot)),
+        connection.execute(select(func.max(time_counts.c.slot))).scalar_one(),
+    )
     next_slot = -(2**62) if chosen.since is None else _microseconds(chosen.since) // (SLOT_S * 10**6)
     if last is not None and chosen.until is not None:
         last = min(last, _microseconds(chosen.until) // (SLOT_S * 10**6))
     while True:
-        slot = connection.execute(first.where(counts.c.slot >= next_slot)).scalar_one()
+        slot = connection.execute(first.where(time_counts.c.slot >= next_slot)).scalar_one()
         if slot is None or slot > last:
             return
         stretch = stretch_from(zone, slot * SLOT_S, (last + 1) * SLOT_S)
@@ -172,34 +194,63 @@ def _microseconds(moment: datetime) -> int:
     return (moment - (_EPOCH if moment.tzinfo else _EPOCH.replace(tzinfo=None))) // _MICROSECOND
 
 
-def _counted(connection: Connection, chosen: Selection, spans: Iterable[_Span]) -> Subquery | None:
+def _counted(
+    connection: Connection,
+    chosen: Selection,
+    spans: Iterable[_Span],
+    times: bool = False,
+    people: bool = False,
+    sources: bool = False,
+) -> Subquery | None:
     """Counted visits in these columns: ``label``, ``local`` (slots since a Monday before year 1, on the clocks of the
-    zone), ``source``, ``kind`` and the sums; None where there is no time."""
-    parts = [part for span in spans if span.since_us < span.until_us for part in _parts(connection, chosen, span)]
+    zone), ``source``, ``kind`` and the sums; None where there is no time.
+
+    Args:
+        connection: in a transaction.
+        chosen: the sources; its traits and outcomes have still to be chosen among the kinds.
+        spans: of time.
+        times: whether ``local`` is needed.
+        people: whether the traits in ``kind`` are needed.
+        sources: whether ``source`` is needed.
+    """
+    people = people or any(wanted is not None for wanted in (chosen.age_groups, chosen.genders, chosen.moods))
+    sources = sources or chosen.sources is not None
+    tables = [counts] if people and (times or sources) else [people_counts, counts]
+    if not people:
+        tables = [source_counts, counts] if not times else [counts] if sources else [time_counts]
+    parts = [part for span in spans for part in _parts(connection, chosen, span, tables)]
     return union_all(*parts).subquery() if parts else None
 
 
-def _parts(connection: Connection, chosen: Selection, span: _Span) -> Iterator[Select[Any]]:
-    slot_us = SLOT_S * 10**6
-    first, after = -(-span.since_us // slot_us), span.until_us // slot_us
-    if span.offset_s % SLOT_S or first >= after:
+def _parts(connection: Connection, chosen: Selection, span: _Span, tables: Sequence[Table]) -> Iterator[Select[Any]]:
+    """The span in whole days or slots of the first table, and what is left from the other ones."""
+    if span.since_us >= span.until_us:
+        return
+    if not tables or span.offset_s % SLOT_S:
         yield _from_visits(connection, chosen, span)
         return
-    shift = _SLOTS_BEFORE_1970 + span.offset_s // SLOT_S
-    yield (
-        select(
-            _number(span.label).label("label"),
-            (counts.c.slot + _number(shift)).label("local"),
-            counts.c.source,
-            counts.c.kind,
-            *(counts.c[name] for name in _SUMS),
-        )
-        .where(counts.c.slot >= first, counts.c.slot < after)
-        .where(true() if chosen.sources is None else counts.c.source.in_(chosen.sources))
-    )
-    for edge in (span._replace(until_us=first * slot_us), span._replace(since_us=after * slot_us)):
-        if edge.since_us < edge.until_us:
-            yield _from_visits(connection, chosen, edge)
+    table = tables[0]
+    unit_us = (SLOT_S if "slot" in table.c else _DAY_S) * 10**6
+    first, after = -(-span.since_us // unit_us), span.until_us // unit_us
+    if first >= after:
+        yield from _parts(connection, chosen, span, tables[1:])
+        return
+    yield _from_counts(chosen, span, table, first, after)
+    for edge in (span._replace(until_us=first * unit_us), span._replace(since_us=after * unit_us)):
+        yield from _parts(connection, chosen, edge, tables[1:])
+
+
+def _from_counts(chosen: Selection, span: _Span, table: Table, first: int, after: int) -> Select[Any]:
+    unit = table.c[0]
+    local = unit + _number(_SLOTS_BEFORE_1970 + span.offset_s // SLOT_S) if "slot" in table.c else _number(0)
+    picked = select(
+        _number(span.label).label("label"),
+        local.label("local"),
+        table.c.source if "source" in table.c else literal_column("''", String).label("source"),
+        table.c.kind,
+        *(table.c[name] for name in COUNT_SUMS),
+    ).where(unit >= first, unit < after)
+    return picked if chosen.sources is None else picked.where(table.c.source.in_(chosen.sources))
 
 
 def _from_visits(connection: Connection, chosen: Selection, span: _Span) -> Select[Any]:
@@ -255,22 +306,22 @@ def _kind() -> ColumnElement[int]:
     return kind * len(OUTCOME_FILTERS) + outcome
 
 
-def _kinds(chosen: Selection, leavers: bool) -> tuple[int, ...] | None:
-    """The kinds that the filters let through; None: all kinds of visitors, and of leavers where these count."""
-    listed = (
-        (VISIT_CLASSES["age_group"], chosen.age_groups),
-        (VISIT_CLASSES["gender"], chosen.genders),
-        (VISIT_CLASSES["mood"], chosen.moods),
+def _wanted(kind: ColumnElement[int], chosen: Selection, leavers: bool) -> list[ColumnElement[bool]]:
+    """The kinds that the filters let through, and, if they are wanted, those who have only left."""
+    conditions = [] if leavers else [kind < _number(_VISITORS)]
+    divisor = 1
+    listed: tuple[tuple[Sequence[str], Sequence[str] | None], ...] = (
         (OUTCOME_FILTERS, chosen.outcomes),
+        (VISIT_CLASSES["mood"], chosen.moods),
+        (VISIT_CLASSES["gender"], chosen.genders),
+        (VISIT_CLASSES["age_group"], chosen.age_groups),
     )
-    if not leavers and all(wanted is None for _, wanted in listed):
-        return tuple(range(_VISITORS))
-    if leavers and all(wanted is None for _, wanted in listed):
-        return None
-    digits: list[Sequence[int]] = [range(2 if leavers else 1)]
-    for number, (known, wanted) in zip(_DIGITS[1:], listed, strict=True):
-        digits.append(range(number) if wanted is None else [known.index(name) for name in wanted])
-    return tuple(int(np.ravel_multi_index(place, _DIGITS)) for place in product(*digits))
+    for number, (known, wanted) in zip(_DIGITS[:0:-1], listed, strict=True):
+        if wanted is not None:
+            places = [place for place, name in enumerate(known) if name in wanted]
+            conditions.append((kind // _number(divisor) % _number(number)).in_(places))
+        divisor *= number
+    return conditions
 
 
 def _outcome_filter(counted: Subquery) -> ColumnElement[int]:
@@ -291,33 +342,42 @@ def _grouped(
     connection: Connection,
     counted: Subquery,
     keys: Sequence[ColumnElement[Any]],
-    kinds: Sequence[int] | None,
+    chosen: Selection,
     sums: Sequence[str],
-    *more: ColumnElement[bool],
+    leavers: bool = False,
 ) -> list[Any]:
     """Rows of the keys and the sums of their visits."""
     named = [key.label(f"key{place}") for place, key in enumerate(keys)]
-    inner = select(*named, *(counted.c[name] for name in sums)).where(*more)
-    if kinds is not None and tuple(kinds) == tuple(range(_VISITORS)):
-        inner = inner.where(counted.c.kind < _VISITORS)
-    elif kinds is not None:
-        inner = inner.where(counted.c.kind.in_(kinds))
+    inner = select(*named, *(counted.c[name] for name in sums)).where(*_wanted(counted.c.kind, chosen, leavers))
+    if leavers:
+        inner = inner.where(counted.c.lines > 0)
     rows = inner.subquery()
     totals = (cast(func.sum(rows.c[name]), BigInteger) for name in sums)
     found = [rows.c[key.name] for key in named]
     return list(connection.execute(select(*found, *totals).group_by(*found)))
 
 
-def _cells(connection: Connection, counted: Subquery | None, kinds: Sequence[int] | None) -> NDArray[np.int64]:
-    cells = np.zeros((CELLS[0] * CELLS[1], _VISITORS), dtype=np.int64)
+def _hour_of_week(counted: Subquery) -> ColumnElement[int]:
+    hour: ColumnElement[int] = counted.c.local // _number(_SLOTS_OF_HOUR) % _number(7 * 24)
+    return hour
+
+
+def _times(connection: Connection, counted: Subquery | None, chosen: Selection) -> NDArray[np.int64]:
+    times = np.zeros((7 * 24, len(OUTCOME_FILTERS)), dtype=np.int64)
     if counted is not None:
-        hour_of_week = counted.c.local // _number(_SLOTS_OF_HOUR) % _number(CELLS[0] * CELLS[1])
-        # One number to group by is quicker than two.
-        key = hour_of_week * _number(_VISITORS) + counted.c.kind
-        for number, there in _grouped(connection, counted, (key,), kinds, ("visits",)):
-            cells[divmod(number, _VISITORS)] = there
-    by_filter = cells.reshape(*CELLS[:-1], len(OUTCOME_FILTERS))
-    return _by_outcome(by_filter)
+        keys = _hour_of_week(counted), _outcome_filter(counted)
+        for hour, outcome, number in _grouped(connection, counted, keys, chosen, ("visits",)):
+            times[hour, outcome] = number
+    return _by_outcome(times.reshape(*TIMES[:-1], len(OUTCOME_FILTERS)))
+
+
+def _people(connection: Connection, chosen: Selection) -> NDArray[np.int64]:
+    people = np.zeros(_VISITORS, dtype=np.int64)
+    counted = _counted(connection, chosen, _spans(connection, chosen, UTC), people=True)
+    if counted is not None:
+        for kind, number in _grouped(connection, counted, (counted.c.kind,), chosen, ("visits",)):
+            people[kind] = number
+    return _by_outcome(people.reshape(*PEOPLE[:-1], len(OUTCOME_FILTERS)))
 
 
 def _by_outcome(by_filter: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -329,14 +389,14 @@ def _by_outcome(by_filter: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _days(
-    connection: Connection, counted: Subquery | None, kinds: Sequence[int] | None
+    connection: Connection, counted: Subquery | None, chosen: Selection
 ) -> tuple[NDArray[np.datetime64], NDArray[np.int64], int, int]:
     """Days, their visits by outcome, number of baskets, and their sum in cents."""
     rows: list[Any] = []
     if counted is not None:
         day = counted.c.local // _number(_SLOTS_OF_DAY)
         key = day * _number(len(OUTCOME_FILTERS)) + _outcome_filter(counted)
-        rows = [tuple(row) for row in _grouped(connection, counted, (key,), kinds, ("visits", "baskets", "cents"))]
+        rows = [tuple(row) for row in _grouped(connection, counted, (key,), chosen, ("visits", "baskets", "cents"))]
     table = np.array(rows, dtype=np.int64).reshape(-1, 4)
     numbers, outcomes = np.divmod(table[:, 0], len(OUTCOME_FILTERS))
     days, which = np.unique(numbers, return_inverse=True)
@@ -346,25 +406,22 @@ def _days(
     return dates, _by_outcome(by_filter), int(table[:, 2].sum()), int(table[:, 3].sum())
 
 
-def _sources(
-    connection: Connection, counted: Subquery | None, kinds: Sequence[int] | None
-) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def _sources(connection: Connection, chosen: Selection) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     found: dict[str, NDArray[np.int64]] = {}
+    counted = _counted(connection, chosen, _spans(connection, chosen, UTC), sources=True)
     if counted is not None:
         keys = counted.c.source, _outcome_filter(counted)
-        for source, outcome, number in _grouped(connection, counted, keys, kinds, ("visits",)):
+        for source, outcome, number in _grouped(connection, counted, keys, chosen, ("visits",)):
             found.setdefault(source, np.zeros(len(OUTCOMES), dtype=np.int64))[_OUTCOME_OF[outcome]] += number
     names = tuple(sorted(found))
     return names, np.array([found[name] for name in names], dtype=np.int64).reshape(len(names), len(OUTCOMES))
 
 
-def _crossings(
-    connection: Connection, counted: Subquery | None, kinds: Sequence[int] | None
-) -> NDArray[np.int64] | None:
+def _crossings(connection: Connection, counted: Subquery | None, chosen: Selection) -> NDArray[np.int64] | None:
     if counted is None:
         return None
     hour = counted.c.local // _number(_SLOTS_OF_HOUR) % _number(24)
-    rows = _grouped(connection, counted, (hour,), kinds, ("entries", "exits"), counted.c.lines > 0)
+    rows = _grouped(connection, counted, (hour,), chosen, ("entries", "exits"), leavers=True)
     crossings = np.zeros((24, 2), dtype=np.int64)
     for at, entries, exits in rows:
         crossings[at] = entries, exits

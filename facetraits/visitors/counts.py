@@ -1,4 +1,4 @@
-"""Visits counted by hour of the week, traits, day and source: all that the patterns need, whatever the log's length."""
+"""Visits counted by hour of the week, traits, day and source: what the patterns need, however long the log."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from facetraits.visitors.grouping import PARTS_OF_DAY, WEEKDAYS
 from facetraits.visitors.visit import OUTCOMES, VISIT_CLASSES
 
 HOURS: Final = tuple(f"{hour:02}" for hour in range(24))
-# The traits by which the cells are counted, with the number of their classes; those of people may also be unknown.
-_AXES: Final = ("weekday", "hour", "age_group", "gender", "mood")
-_PEOPLE: Final = ("age_group", "gender", "mood")
-CELLS: Final = (7, 24, *(len(VISIT_CLASSES[trait]) + 1 for trait in _PEOPLE), len(OUTCOMES))
+# The axes of ``Counts.times``, ``Counts.people`` and ``VisitStore.cells``; the last one is of outcomes.
+TIME_AXES: Final = ("weekday", "hour")
+PEOPLE_AXES: Final = ("age_group", "gender", "mood")
+TIMES: Final = (7, 24, len(OUTCOMES))
+PEOPLE: Final = (*(len(VISIT_CLASSES[trait]) + 1 for trait in PEOPLE_AXES), len(OUTCOMES))
+CELLS: Final = (*TIMES[:-1], *PEOPLE)
 
 _LONGEST_GAP_DAYS: Final = 366
 
@@ -26,8 +28,9 @@ class Counts:
     """Numbers of visits; each visit counts where it began, on the clocks of one zone.
 
     Attributes:
-        cells: (7, 24, 6, 3, 4, 3) visits by weekday (0 is Monday), hour, age group, gender, mood and outcome (in the
-            order of ``OUTCOMES``). The last place of age group, gender and mood is for those not estimated.
+        times: (7, 24, 3) visits by weekday (0 is Monday), hour and outcome (in the order of ``OUTCOMES``).
+        people: (6, 3, 4, 3) visits by age group, gender, mood and outcome. The last place of age group, gender and mood
+            is for those not estimated.
         days: (days,) datetime64[D] with visits, ascending.
         of_days: (days, 3) their visits by outcome.
         sources: with visits, in alphabetical order.
@@ -39,7 +42,8 @@ class Counts:
             a line. People who only left count here, and nowhere else.
     """
 
-    cells: NDArray[np.int64]
+    times: NDArray[np.int64]
+    people: NDArray[np.int64]
     days: NDArray[np.datetime64]
     of_days: NDArray[np.int64]
     sources: tuple[str, ...]
@@ -78,31 +82,52 @@ class Counts:
         """The classes of the traits, and the visits of every combination of them by outcome.
 
         Args:
-            traits: ``source`` alone, or some of ``age_group``, ``gender``, ``mood``, ``weekday`` and either
-                ``hour`` or ``part_of_day``.
+            traits: ``source``; or some of ``age_group``, ``gender`` and ``mood``; or ``weekday``, and ``hour`` or
+                ``part_of_day``.
 
         Returns:
-            The names of the classes, and numbers with one axis for each trait and a last one of outcomes. The axes of
-            age group, gender and mood have one place more than names, for those not estimated.
+            As ``grouped``.
 
         Raises:
-            ValueError: visits are not counted by these traits.
+            ValueError: visits are not counted by these traits together.
         """
         if tuple(traits) == ("source",):
             return (self.sources,), self.of_sources
-        axes = ["hour" if trait == "part_of_day" else trait for trait in traits]
-        if not axes or len(set(axes)) < len(axes) or not set(axes) <= set(_AXES):
-            raise ValueError(f"visits cannot be grouped by {', '.join(traits) or 'nothing'}")
-        places = [_AXES.index(axis) for axis in axes]
-        summed = self.cells.sum(axis=tuple(i for i in range(len(_AXES)) if i not in places))
-        summed = summed.transpose([sorted(places).index(place) for place in places] + [len(places)])
-        if "part_of_day" in traits:
-            summed = _by_part_of_day(summed, list(traits).index("part_of_day"))
-        return tuple(_CLASSES[trait] for trait in traits), summed
+        if set(traits) <= set(PEOPLE_AXES):
+            return grouped(self.people, PEOPLE_AXES, traits)
+        return grouped(self.times, TIME_AXES, traits)
+
+
+def grouped(
+    counts: NDArray[np.int64], axes: Sequence[str], traits: Sequence[str]
+) -> tuple[tuple[tuple[str, ...], ...], NDArray[np.int64]]:
+    """Counts by some of their axes.
+
+    Args:
+        counts: an axis for each of ``axes``, and a last one of outcomes.
+        axes: their names.
+        traits: those wanted, in the wanted order; ``part_of_day`` instead of ``hour``.
+
+    Returns:
+        The names of the classes of each trait, and numbers with one axis for each trait and a last one of outcomes. The
+        axes of age group, gender and mood have one place more than names, for those not estimated.
+
+    Raises:
+        ValueError: there is no such axis, or none is wanted.
+    """
+    wanted = ["hour" if trait == "part_of_day" else trait for trait in traits]
+    if not wanted or len(set(wanted)) < len(wanted) or not set(wanted) <= set(axes):
+        raise ValueError(f"visits cannot be grouped by {', '.join(traits) or 'nothing'}")
+    places = [axes.index(axis) for axis in wanted]
+    summed = counts.sum(axis=tuple(i for i in range(len(axes)) if i not in places))
+    summed = summed.transpose([sorted(places).index(place) for place in places] + [len(places)])
+    if "part_of_day" in traits:
+        summed = _by_part_of_day(summed, list(traits).index("part_of_day"))
+    return tuple(_CLASSES[trait] for trait in traits), summed
 
 
 _CLASSES: Final = {
-    **{trait: VISIT_CLASSES[trait] for trait in _PEOPLE},
+    **{trait: VISIT_CLASSES[trait] for trait in PEOPLE_AXES},
     "weekday": WEEKDAYS,
     "hour": HOURS,
     "part_of_day": tuple(name for name, _ in PARTS_OF_DAY),

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.visitors.counts import Counts
+from facetraits.visitors.counts import PEOPLE_AXES, TIME_AXES, grouped
 from facetraits.visitors.grouping import ENOUGH, PARTS_OF_DAY, YES, Rate, rate_of
 
 ALPHA: Final = 0.05
@@ -40,7 +40,7 @@ class Finding(NamedTuple):
     p: float
 
 
-def findings(counts: Counts) -> tuple[Finding, ...]:
+def findings(counted: NDArray[np.int64]) -> tuple[Finding, ...]:
     """Groups that stand out, the most significant first; () if there are none.
 
     Compared are the age groups, genders, moods, weekdays, parts of the day and pairs of age group and gender that have
@@ -49,9 +49,9 @@ def findings(counts: Counts) -> tuple[Finding, ...]:
     overlaps with a more significant one is not reported.
 
     Args:
-        counts: of the visits.
+        counted: (7, 24, 6, 3, 4, 3) visits, as of ``VisitStore.cells()``.
     """
-    cells = _cells(counts)
+    cells = _cells(counted)
     compared = [(group, *_fisher_of(group, cells)) for group in _distinct(_groups(cells), cells)]
     corrected = holm([p for _, p, _ in compared])
     ranked = sorted(zip(corrected, compared, strict=True), key=lambda found: (found[0], found[1][1]))
@@ -132,8 +132,8 @@ class _Group:
     others: NDArray[np.bool_]
 
 
-def _cells(counts: Counts) -> _Cells:
-    classes, numbers = counts.by(_TRAITS)
+def _cells(counted: NDArray[np.int64]) -> _Cells:
+    classes, numbers = grouped(counted, (*TIME_AXES, *PEOPLE_AXES), _TRAITS)
     n = numbers.sum(axis=-1)
     filled = n.nonzero()
     codes = tuple(code.astype(np.int64) for code in filled)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from facetraits.visitors import migrations
-from facetraits.visitors.aggregates import count_outcomes, count_spans, count_visits
+from facetraits.visitors.aggregates import count_cells, count_outcomes, count_spans, count_visits
 from facetraits.visitors.counts import Counts
 from facetraits.visitors.engine import (
     DiskFullError,
@@ -44,7 +44,7 @@ from facetraits.visitors.engine import (
 )
 from facetraits.visitors.frames import visits_frame
 from facetraits.visitors.identity import RecordingIds
-from facetraits.visitors.schema import counts, metadata, visits
+from facetraits.visitors.schema import metadata, source_counts, visits
 from facetraits.visitors.settings_store import SettingsStore
 from facetraits.visitors.spare import release_space, reserve_space
 from facetraits.visitors.statements import (
@@ -285,9 +285,15 @@ class VisitStore(SettingsStore):
             return count_outcomes(connection, chosen)
 
     def counts(self, zone: tzinfo, chosen: Selection = EVERYTHING) -> Counts:
-        """The visits counted by everything that the patterns need, in the time zone of hours and days."""
+        """The visits counted by nearly everything that the patterns need, in the time zone of hours and days."""
         with self._reading() as connection:
             return count_visits(connection, chosen, zone)
+
+    def cells(self, zone: tzinfo, chosen: Selection = EVERYTHING) -> NDArray[np.int64]:
+        """(7, 24, 6, 3, 4, 3) visits by weekday, hour, age group, gender, mood and outcome; takes longer than all of
+        ``counts``."""
+        with self._reading() as connection:
+            return count_cells(connection, chosen, zone)
 
     def count_spans(
         self, zone: tzinfo, spans: Sequence[tuple[datetime, datetime]], chosen: Selection = EVERYTHING
@@ -306,7 +312,7 @@ class VisitStore(SettingsStore):
     def sources(self) -> tuple[str, ...]:
         """Names of all sources that have visits, in alphabetical order."""
         with self._reading() as connection:
-            return tuple(sorted(connection.execute(select(counts.c.source).distinct()).scalars()))
+            return tuple(sorted(connection.execute(select(source_counts.c.source).distinct()).scalars()))
 
     def delete(self, ids: Collection[UUID]) -> int:
         """Delete visits; returns how many there were."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facetraits.visitors.counts import CELLS, Counts
+from facetraits.visitors.counts import CELLS, PEOPLE, TIMES, Counts
 from facetraits.visitors.visit import OUTCOMES, VISIT_CLASSES
 
 
@@ -30,22 +30,22 @@ def counts_of(frame: pd.DataFrame, zone: tzinfo = UTC) -> Counts:
             for name in ("entries", "exits")
         ]
         crossings = np.stack(sums, axis=1).astype(np.int64)
-    visitor = ~(frame["entries"] == 0).fillna(False).to_numpy(dtype=bool)
-    frame, local, hours = frame[visitor], local[visitor], hours[visitor]
+    frame = _visitors(frame)
+    local = _local_times(frame, zone)
 
     outcomes = _codes(frame["bought"], OUTCOMES)
     days = local.astype("datetime64[D]")
-    weekdays = (days.astype(np.int64) + 3) % 7  # 1970 began on a Thursday
-    cells = np.zeros(CELLS, dtype=np.int64)
-    people = [_codes(frame[trait], VISIT_CLASSES[trait]) for trait in ("age_group", "gender", "mood")]
-    np.add.at(cells, (weekdays, hours, *people, outcomes), 1)
+    times, people = np.zeros(TIMES, dtype=np.int64), np.zeros(PEOPLE, dtype=np.int64)
+    np.add.at(times, (*_weekday_and_hour(local), outcomes), 1)
+    np.add.at(people, (*_people(frame), outcomes), 1)
     known_days, of_days = _counted(days, outcomes)
     sources, of_sources = _counted(frame["source"].to_numpy(dtype=object).astype(str), outcomes)
     paid = frame["basket"].to_numpy(dtype=np.float64, na_value=np.nan)[outcomes == OUTCOMES.index("yes")]
     cents = np.rint(paid[~np.isnan(paid)] * 100).astype(np.int64)
     durations = frame["duration_s"].to_numpy(dtype=np.float64)
     return Counts(
-        cells=cells,
+        times=times,
+        people=people,
         days=known_days,
         of_days=of_days,
         sources=tuple(map(str, sources)),
@@ -57,6 +57,15 @@ def counts_of(frame: pd.DataFrame, zone: tzinfo = UTC) -> Counts:
     )
 
 
+def cells_of(frame: pd.DataFrame, zone: tzinfo = UTC) -> NDArray[np.int64]:
+    """What ``VisitStore.cells`` gives for these visits."""
+    frame = _visitors(frame)
+    cells = np.zeros(CELLS, dtype=np.int64)
+    outcomes = _codes(frame["bought"], OUTCOMES)
+    np.add.at(cells, (*_weekday_and_hour(_local_times(frame, zone)), *_people(frame), outcomes), 1)
+    return cells
+
+
 def outcomes_of(
     frame: pd.DataFrame, zone: tzinfo | None, spans: Sequence[tuple[datetime, datetime]]
 ) -> NDArray[np.int64]:
@@ -65,6 +74,19 @@ def outcomes_of(
     local, outcomes = _local_times(frame, zone).astype("datetime64[us]"), _codes(frame["bought"], OUTCOMES)
     inside = [(local >= np.datetime64(since)) & (local < np.datetime64(until)) for since, until in spans]
     return np.array([np.bincount(outcomes[chosen], minlength=len(OUTCOMES)) for chosen in inside])
+
+
+def _visitors(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[~(frame["entries"] == 0).fillna(False).to_numpy(dtype=bool)]
+
+
+def _weekday_and_hour(local: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    weekdays = (local.astype("datetime64[D]").astype(np.int64) + 3) % 7  # 1970 began on a Thursday
+    return weekdays, local.astype("datetime64[h]").astype(np.int64) % 24
+
+
+def _people(frame: pd.DataFrame) -> list[NDArray[np.int64]]:
+    return [_codes(frame[trait], VISIT_CLASSES[trait]) for trait in ("age_group", "gender", "mood")]
 
 
 def _local_times(frame: pd.DataFrame, zone: tzinfo) -> NDArray[np.datetime64]:

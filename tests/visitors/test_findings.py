@@ -12,7 +12,7 @@ from facetraits.visitors.patterns import (
     findings,
 )
 from tests.visitors.made_visits import BERLIN, frame_of, group, make_frame, make_visit
-from tests.visitors.slow_counts import counts_of
+from tests.visitors.slow_counts import cells_of
 
 
 def test_fishers_test_agrees_with_scipy() -> None:
@@ -51,7 +51,7 @@ def test_holms_correction_is_the_closure_of_bonferronis() -> None:
     ],
 )
 def test_planted_pattern_is_found_and_nothing_else(planted: dict[str, str], beginning: str) -> None:
-    found = findings(counts_of(make_frame(3000, seed=3, planted=planted), BERLIN))
+    found = findings(cells_of(make_frame(3000, seed=3, planted=planted), BERLIN))
 
     assert [finding.sentence.startswith(beginning) for finding in found] == [True]
     assert found[0].p < 0.001
@@ -63,7 +63,7 @@ def test_planted_pattern_is_found_and_nothing_else(planted: dict[str, str], begi
 def test_group_that_buys_less_is_found() -> None:
     frame = make_frame(3000, seed=1, rate=0.5, planted={"mood": "negative"}, planted_rate=0.2)
 
-    (found,) = findings(counts_of(frame, BERLIN))
+    (found,) = findings(cells_of(frame, BERLIN))
 
     assert "mood looked negative bought less often than the others" in found.sentence
 
@@ -73,13 +73,13 @@ def test_two_patterns_are_both_found() -> None:
     saturday = (frame["started"].dt.tz_convert(BERLIN).dt.day_of_week == 5).to_numpy()
     frame.loc[saturday & (np.arange(len(frame)) % 2 == 0), "bought"] = "yes"
 
-    assert {finding.traits for finding in findings(counts_of(frame, BERLIN))} == {("gender",), ("weekday",)}
+    assert {finding.traits for finding in findings(cells_of(frame, BERLIN))} == {("gender",), ("weekday",)}
 
 
 def test_a_sentence_has_its_numbers() -> None:
     frame = frame_of([*group(900, 600, gender="male"), *group(120, 280)])
 
-    (found,) = findings(counts_of(frame))
+    (found,) = findings(cells_of(frame))
 
     assert found.sentence == (
         "Visitors of apparent gender male bought more often than the others: 60% of 1,500 against 30% of 400."
@@ -89,14 +89,14 @@ def test_a_sentence_has_its_numbers() -> None:
 def test_part_of_the_day_is_named_with_its_hours() -> None:
     night = [make_visit(visit.started.replace(hour=2), bought=visit.bought) for visit in group(60, 10)]
 
-    (found,) = findings(counts_of(frame_of([*night, *group(20, 80)])))
+    (found,) = findings(cells_of(frame_of([*night, *group(20, 80)])))
 
     assert found.sentence.startswith("Visitors who came at night (22:00 to 6:00) bought more often")
 
 
 def test_a_pair_counts_once() -> None:
     # All visitors are of one age, so that men, and men of that age, are the same visits; and not women the same others.
-    found = findings(counts_of(frame_of([*group(80, 20, gender="male"), *group(30, 70)])))
+    found = findings(cells_of(frame_of([*group(80, 20, gender="male"), *group(30, 70)])))
 
     assert [finding.traits for finding in found] == [("gender",)]
     # One comparison, no correction.
@@ -108,27 +108,27 @@ def test_overlap_with_a_clearer_group_is_not_told() -> None:
     women = group(150, 150, mood="positive")
     men = [*group(20, 80, gender="male", mood="positive"), *group(60, 240, gender="male", mood="neutral")]
 
-    assert [finding.traits for finding in findings(counts_of(frame_of([*women, *men])))] == [("gender",)]
+    assert [finding.traits for finding in findings(cells_of(frame_of([*women, *men])))] == [("gender",)]
 
 
 def test_too_few_visits_are_not_compared() -> None:
     few = group(ENOUGH - 1, 0, gender="male")
 
-    assert findings(counts_of(frame_of([*few, *group(10, 200)]))) == ()
-    assert len(findings(counts_of(frame_of([*few, *group(1, 0, gender="male"), *group(10, 200)])))) == 1
+    assert findings(cells_of(frame_of([*few, *group(10, 200)]))) == ()
+    assert len(findings(cells_of(frame_of([*few, *group(1, 0, gender="male"), *group(10, 200)])))) == 1
 
 
 def test_a_pattern_is_found_where_only_buyers_are_marked() -> None:
     frame = make_frame(2000, seed=1, planted={"gender": "female"})
     frame.loc[frame["bought"] == "no", "bought"] = "unknown"
 
-    assert [finding.traits for finding in findings(counts_of(frame, BERLIN))] == [("gender",)]
+    assert [finding.traits for finding in findings(cells_of(frame, BERLIN))] == [("gender",)]
 
 
 def test_chance_is_seldom_taken_for_a_pattern() -> None:
     frame, draw, shops = make_frame(800, seed=1), np.random.default_rng(1), 200
     bought = frame["bought"].to_numpy()
 
-    false = sum(bool(findings(counts_of(frame.assign(bought=draw.permutation(bought)), BERLIN))) for _ in range(shops))
+    false = sum(bool(findings(cells_of(frame.assign(bought=draw.permutation(bought)), BERLIN))) for _ in range(shops))
 
     assert false <= 0.05 * shops

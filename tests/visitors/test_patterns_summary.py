@@ -20,7 +20,7 @@ from facetraits.visitors.patterns import (
     wilson,
 )
 from tests.visitors.made_visits import BERLIN, EMPTY, MONDAY_NOON, frame_of, make_visit
-from tests.visitors.slow_counts import counts_of
+from tests.visitors.slow_counts import cells_of, counts_of
 
 
 def test_summary_of_some_visits() -> None:
@@ -62,9 +62,9 @@ def test_summary_of_one_visit_without_outcome() -> None:
         lambda frame: by_day(counts_of(frame, BERLIN)),
         lambda frame: by_group(counts_of(frame)),
         lambda frame: mood_by_outcome(counts_of(frame)),
-        lambda frame: conversion(counts_of(frame, BERLIN), ("age_group", "weekday")),
+        lambda frame: conversion(counts_of(frame, BERLIN), ("weekday", "hour")),
         lambda frame: conversion(counts_of(frame, BERLIN), ("source",)),
-        lambda frame: findings(counts_of(frame, BERLIN)),
+        lambda frame: findings(cells_of(frame, BERLIN)),
     ],
 )
 def test_without_visits_there_are_no_rows(pattern: Callable[[pd.DataFrame], tuple[object, ...]]) -> None:

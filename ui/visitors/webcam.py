@@ -13,9 +13,9 @@ import streamlit as st
 from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis
 from facetraits.video.tracked import TrackedFace
 from facetraits.visitors.recording import Recording
-from facetraits.visitors.watching import stored_traits
 from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import Settings
+from facetraits.visitors.watching import stored_traits
 from ui.kit.components import notice
 from ui.kit.controls import loaded_analyzer
 from ui.kit.figure import explain
