@@ -16,6 +16,8 @@ import pytest
 import yaml  # comes with pre-commit
 from sqlalchemy import make_url
 
+from facetraits.cli.watch import _STOP_S
+from facetraits.settings import SETTINGS
 from tests.builders import ROOT
 from ui.live.connection import DEFAULT_VIEWERS, SETTING_NAMES, connection_settings
 
@@ -117,6 +119,8 @@ class TestCompose:
         assert camera["environment"]["FACETRAITS_DB"] == app["environment"]["FACETRAITS_DB"]
         assert camera["volumes"] == app["volumes"]
         assert "ports" not in camera
+        assert camera["environment"]["FACETRAITS_CAMERAS"] == "${FACETRAITS_CAMERAS:-}"
+        assert "FACETRAITS" not in " ".join(camera["command"]), "everybody can see command lines"
         program, flag, package, *arguments = camera["command"]
         assert (program, flag, package) == ("python", "-m", "facetraits")
         done = subprocess.run(
@@ -221,7 +225,7 @@ class TestCompose:
         optional = {
             "FACETRAITS_VIEWERS",
             "FACETRAITS_VISITORS_PASSWORD",
-            "FACETRAITS_CAMERA",
+            "FACETRAITS_CAMERAS",
             "FACETRAITS_UPLOADS_MB",
         }
         assert {name for name, rest in used if rest == ":-"} == optional
@@ -326,3 +330,48 @@ def test_no_address_of_a_machine_is_in_these_files():
     found = {address for text in texts for address in re.findall(r"\b\d{1,3}(?:\.\d{1,3}){3}\b", text)}
     allowed = {"0.0.0.0", "127.0.0.1", "255.255.255.255", "192.0.2.7", "203.0.113.1"}
     assert {address for address in found if not address.startswith("10.213.57.")} <= allowed
+
+
+WATCH_ENVIRONMENT = dict(assignments((ROOT / "deploy" / "watch.env.example").read_text()))
+
+
+class TestService:
+    """The systemd unit of `watch`."""
+
+    UNIT = ROOT / "deploy" / "facetraits-watch.service"
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in assignments(self.UNIT.read_text()) if key == name]
+
+    def test_it_runs_a_command_that_there_is(self):
+        (command,) = self.values("ExecStart")
+        program, *arguments = command.split()
+        assert program == f"{self.values('WorkingDirectory')[0]}/.venv/bin/python"
+        done = subprocess.run([sys.executable, *arguments, "--help"], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert f"watch {' '.join(arguments[3:])}" in DOCUMENT
+
+    def test_its_settings_are_known_and_its_log_lies_where_it_may_write(self):
+        known = {setting.variable for setting in SETTINGS}
+        assert set(WATCH_ENVIRONMENT) == {"FACETRAITS_CAMERAS", "FACETRAITS_DB"} <= known
+        folder = Path(make_url(WATCH_ENVIRONMENT["FACETRAITS_DB"]).database).parent
+        assert folder == Path("/var/lib") / self.values("StateDirectory")[0]
+        assert WATCH_ENVIRONMENT["FACETRAITS_CAMERAS"] == ""
+
+    def test_it_ends_in_order_and_starts_again_after_a_failure_alone(self):
+        assert self.values("Restart") == ["on-failure"]
+        assert int(self.values("TimeoutStopSec")[0]) > 2 * _STOP_S
+        for path in (self.UNIT.name, "watch.env.example", self.values("EnvironmentFile")[0]):
+            assert path in DOCUMENT
+
+    def test_systemd_understands_it(self, tmp_path):
+        if shutil.which("systemd-analyze") is None:
+            pytest.skip("there is no systemd-analyze")
+        unit = tmp_path / self.UNIT.name
+        here = self.UNIT.read_text().replace("/opt/facetraits/.venv/bin/python", sys.executable)
+        unit.write_text(here.replace("/opt/facetraits", str(ROOT)))
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60
+        )
+        about_it = [line for line in (done.stdout + done.stderr).splitlines() if self.UNIT.name in line]
+        assert about_it == []
