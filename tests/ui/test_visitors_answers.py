@@ -15,6 +15,7 @@ from facetraits.visitors import patterns
 from facetraits.visitors.patterns import WEEKDAYS, DayRow, HourRow
 from facetraits.visitors.visit import EVERYTHING, Visit
 from tests.visitors.made_visits import BERLIN, MONDAY_NOON, frame_of, make_frame, make_visit
+from tests.visitors.slow_counts import counts_of
 from ui.kit import charts
 from ui.kit.components import listed
 from ui.visitors import answers, words
@@ -47,7 +48,7 @@ def rows_of(description: dict[str, Any], layer: int = 0) -> Sequence[dict[str, A
 
 def test_tiles_show_the_summary_with_its_interval() -> None:
     visits = [*spread(38, 0), make_visit(bought="yes", basket=Decimal("9.90")), make_visit(bought="yes")]
-    tiles = answers.summary_tiles(patterns.summary(frame_of(visits), BERLIN), "EUR")
+    tiles = answers.summary_tiles(patterns.summary(counts_of(frame_of(visits), BERLIN)), "EUR")
     said = {label: (value, basis) for label, value, basis in tiles}
     assert said["Visits"] == ("40", "on one day")
     assert said["Turnover"] == ("€9.90", "from 1 basket of 2 who bought")
@@ -55,7 +56,7 @@ def test_tiles_show_the_summary_with_its_interval() -> None:
 
 
 def test_tiles_of_visits_without_outcome_promise_nothing() -> None:
-    tiles = answers.summary_tiles(patterns.summary(frame_of([make_visit()]), BERLIN), None)
+    tiles = answers.summary_tiles(patterns.summary(counts_of(frame_of([make_visit()]), BERLIN)), None)
     said = {label: (value, basis) for label, value, basis in tiles}
     assert said["Turnover"][0] == said["Mean basket"][0] == "–"
 
@@ -85,18 +86,20 @@ def test_the_share_is_of_all_visitors(yes: int, no: int, unknown: int, headline:
 
 def test_hours_are_those_in_which_somebody_comes_and_a_few_around() -> None:
     frame = make_frame(500)
-    hours = patterns.by_hour(frame, BERLIN)
+    hours = patterns.by_hour(counts_of(frame, BERLIN))
     rows = answers.hour_rows(hours)
     assert sum(row["n"] for row in rows) == 500
     assert (rows[0]["hour"], rows[-1]["hour"]) == (9, 19)
     assert answers.hours_sentence(hours).startswith("Most come from ")
-    assert len(answers.hour_rows(patterns.by_hour(frame_of([make_visit()]), BERLIN))) == 9
+    assert len(answers.hour_rows(patterns.by_hour(counts_of(frame_of([make_visit()]), BERLIN)))) == 9
     nights = [make_visit(datetime(2026, 5, 4, hour, tzinfo=UTC)) for hour in (0, 23)]
-    assert len(answers.hour_rows(patterns.by_hour(frame_of(nights), ZoneInfo("UTC")))) == 24
+    assert len(answers.hour_rows(patterns.by_hour(counts_of(frame_of(nights), ZoneInfo("UTC"))))) == 24
 
 
 def test_the_chart_of_hours_stacks_nothing_above_the_visits() -> None:
-    description = drawn(visit_charts.visits_by_hour(answers.hour_rows(patterns.by_hour(make_frame(300), BERLIN))))
+    description = drawn(
+        visit_charts.visits_by_hour(answers.hour_rows(patterns.by_hour(counts_of(make_frame(300), BERLIN))))
+    )
     assert all(0 <= row["bought"] <= row["n"] for row in rows_of(description))
     assert all("bought" in row["said"] for row in rows_of(description))
 
@@ -126,8 +129,8 @@ def test_sentences_about_days() -> None:
 
 def test_the_week_shows_weekdays_over_opening_hours() -> None:
     frame = make_frame(400)
-    cells = patterns.weekday_hour(frame, BERLIN)
-    rows = answers.week_rows(cells, answers.opening_hours(patterns.by_hour(frame, BERLIN)))
+    cells = patterns.weekday_hour(counts_of(frame, BERLIN))
+    rows = answers.week_rows(cells, answers.opening_hours(patterns.by_hour(counts_of(frame, BERLIN))))
     assert sum(row["n"] for row in rows) == 400
     assert max(row["share"] for row in rows) == 1
     assert {row["day"] for row in rows} == set(WEEKDAYS)
@@ -145,7 +148,7 @@ def test_opening_hours_of_nobody_are_those_of_a_day() -> None:
 
 
 def test_groups_include_those_who_were_not_estimated() -> None:
-    groups = patterns.by_group(frame_of([*spread(3), make_visit(gender="male"), NOBODY]))
+    groups = patterns.by_group(counts_of(frame_of([*spread(3), make_visit(gender="male"), NOBODY])))
     rows, ages, genders = answers.group_rows(groups)
     assert sum(row["n"] for row in rows) == 5
     assert (ages, genders) == (["21-40", "not estimated"], ["female", "male", "not estimated"])
@@ -154,7 +157,7 @@ def test_groups_include_those_who_were_not_estimated() -> None:
 
 
 def test_moods_add_up_to_everybody_in_each_bar() -> None:
-    moods = patterns.mood_by_outcome(make_frame(400, unknown=0.2))
+    moods = patterns.mood_by_outcome(counts_of(make_frame(400, unknown=0.2)))
     rows, names = answers.mood_rows(moods)
     assert [name.partition(" (")[0] for name in names] == ["everybody", "bought", "did not buy", "not known"]
     for name in names:
@@ -166,7 +169,7 @@ def test_moods_add_up_to_everybody_in_each_bar() -> None:
 
 
 def test_the_mood_of_one_visit_is_no_comparison() -> None:
-    moods = patterns.mood_by_outcome(frame_of([make_visit()]))
+    moods = patterns.mood_by_outcome(counts_of(frame_of([make_visit()])))
     assert answers.mood_sentence(moods) == "Of 1 visit with a mood: 0% positive, 100% neutral and 0% negative."
 
 
@@ -176,7 +179,7 @@ def test_the_mood_of_one_visit_is_no_comparison() -> None:
 def test_too_few_are_grey_last_and_said() -> None:
     visits = [*spread(40, 10), *spread(40, 30, gender="male"), *spread(3, 2, age_group="81+", gender=None,
               gender_confidence=None)]  # fmt: skip
-    rates = patterns.conversion(frame_of(visits), ("age_group",), BERLIN)
+    rates = patterns.conversion(counts_of(frame_of(visits), BERLIN), ("age_group",))
     dots = answers.rate_dots(rates)
     assert [(dot.name, dot.kind) for dot in dots] == [("21-40 (80)", "group"), ("81+ (3)", "few")]
     assert dots[1].said == "81+: 67% bought, 2 of 3, 95% interval 21% to 94%, too few to compare (under 30)"
@@ -186,9 +189,9 @@ def test_too_few_are_grey_last_and_said() -> None:
 
 def test_the_ends_are_compared_with_their_intervals() -> None:
     visits = [*spread(60, 6), *spread(60, 50, gender="male")]
-    rates = patterns.conversion(frame_of(visits), ("gender",), BERLIN)
+    rates = patterns.conversion(counts_of(frame_of(visits), BERLIN), ("gender",))
     assert answers.rates_sentence(rates).startswith("From 10% (Female, 6 of 60) to 83% (Male, 50 of 60). See “What")
-    alike = patterns.conversion(frame_of([*spread(40, 10), *spread(40, 12, gender="male")]), ("gender",))
+    alike = patterns.conversion(counts_of(frame_of([*spread(40, 10), *spread(40, 12, gender="male")])), ("gender",))
     assert "intervals overlap: chance may explain" in answers.rates_sentence(alike)
 
 
@@ -196,16 +199,16 @@ def test_the_ends_are_compared_with_their_intervals() -> None:
 def test_every_table_holds_what_its_chart_shows(number: int) -> None:
     frame = make_frame(number, unknown=0.2)
     tables = (
-        answers.hours_table(patterns.by_hour(frame, BERLIN)),
-        answers.days_table(patterns.by_day(frame, BERLIN)),
-        answers.week_table(patterns.weekday_hour(frame, BERLIN)),
-        answers.groups_table(patterns.by_group(frame)),
+        answers.hours_table(patterns.by_hour(counts_of(frame, BERLIN))),
+        answers.days_table(patterns.by_day(counts_of(frame, BERLIN))),
+        answers.week_table(patterns.weekday_hour(counts_of(frame, BERLIN))),
+        answers.groups_table(patterns.by_group(counts_of(frame))),
     )
     for table in tables:
         column = [column.title for column in table.columns].index("Visits")
         assert sum(row[column] for row in table.rows) == number, table.caption
         assert table.to_html().count("<tr>") == len(table.rows) + 1
-    rates = patterns.conversion(frame, ("gender",), BERLIN)
+    rates = patterns.conversion(counts_of(frame, BERLIN), ("gender",))
     assert "no, too few" in answers.rates_table(rates, "Apparent gender").to_html() or number == 200
 
 
