@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from numpy.typing import NDArray
 
@@ -167,7 +168,7 @@ def fake() -> FakeAnalyzer:
 
 @pytest.fixture(autouse=True)
 def _loaded(monkeypatch: pytest.MonkeyPatch, fake: FakeAnalyzer) -> None:
-    monkeypatch.setattr("facetraits.cli.analyze.load_analyzer", lambda profile: fake)
+    monkeypatch.setattr("facetraits.cli.analyze.load_analyzer", lambda **_: fake)
 
 
 def test_video_is_analysed(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,6 +191,18 @@ def test_csv_of_a_video(video: Path, tmp_path: Path) -> None:
 
     rows = list(csv.DictReader(out.open(encoding="utf-8")))
     assert [(row["person"], row["time_s"]) for row in rows] == [("1", "1"), ("1", "2"), ("1", "3")]
+
+
+def test_parquet_of_a_video_has_the_rows_of_csv(video: Path, tmp_path: Path) -> None:
+    for name in ("people.parquet", "people.csv"):
+        assert main(["analyze", str(video), "--out", str(tmp_path / name)]) == 0
+
+    table = pyarrow.parquet.read_table(tmp_path / "people.parquet")
+    rows = list(csv.DictReader((tmp_path / "people.csv").open(encoding="utf-8")))
+    assert tuple(table.column_names) == timeline_columns()
+    assert [(row["person"], row["time_s"], row["age"]) for row in table.to_pylist()] == [
+        (int(row["person"]), float(row["time_s"]), float(row["age"])) for row in rows
+    ]
 
 
 def test_videos_without_a_result_have_a_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
