@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from facetraits.faces.images import SUPPORTED_SUFFIXES
+from facetraits.faces.images import SNIFFED_BYTES, SUPPORTED_SUFFIXES, is_picture
 from facetraits.video.sources import VIDEO_SUFFIXES
 from ui.kit.components import counted, lead, notice, privacy_line
 from ui.kit.controls import choose_networks, choose_traits, loaded_analyzer
 from ui.kit.drop import files_wait
-from ui.kit.uploads import take_snapshot, upload_many
+from ui.kit.uploads import delete_uploads, take_snapshot, upload_many
 from ui.live.camera_watch import camera_problem, snapshot_words
 from ui.photo.results import show_results
 from ui.photo.sample_row import choose_sample
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 UPLOAD, CAMERA, SAMPLE = "Upload", "Camera", "Sample"
 LARGEST_FILE_MB: Final = 200  # of a video; photos are held to less when they are read
+_OF_PICTURES: Final = (".mjpg", ".mjpeg")
 
 
 def choose_source() -> str:
@@ -57,7 +58,7 @@ def uploads() -> list[Picture]:
     if kept and not st.session_state["photo_files"]:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"Chosen before: {counted(len(kept), 'file')}.", width="content")
-            st.button("Remove", on_click=kept.clear)
+            st.button("Remove", on_click=remove_uploads)
     if not kept:
         st.button("No photo at hand? Try a sample", on_click=try_sample, type="tertiary", icon=":material/face:")
     return list(kept)
@@ -68,7 +69,17 @@ def try_sample() -> None:
 
 
 def remember_uploads() -> None:
-    st.session_state["photo_uploads"] = [as_picture(file, file.name) for file in st.session_state["photo_files"]]
+    replace_uploads([as_picture(file, file.name) for file in st.session_state["photo_files"]])
+
+
+def remove_uploads() -> None:
+    replace_uploads([])
+
+
+def replace_uploads(pictures: list[Picture]) -> None:
+    before: list[Picture] = st.session_state.get("photo_uploads", [])
+    st.session_state["photo_uploads"] = pictures
+    delete_uploads({one.key for one in before} - {one.key for one in pictures})
 
 
 def snapshot() -> list[Picture]:
@@ -89,7 +100,9 @@ def sample() -> list[Picture]:
 
 
 def is_video(file: Picture) -> bool:
-    return Path(file.name).suffix.lower() in VIDEO_SUFFIXES
+    suffix = Path(file.name).suffix.lower()
+    # Files of single pictures behind each other begin as a picture does.
+    return suffix in VIDEO_SUFFIXES and (suffix in _OF_PICTURES or not is_picture(file.read()[:SNIFFED_BYTES]))
 
 
 def show_page() -> None:
@@ -105,20 +118,18 @@ def show_page() -> None:
     chosen = {UPLOAD: uploads, CAMERA: snapshot, SAMPLE: sample}[source]()
     privacy_line()
     pictures = [one for one in chosen if not is_video(one)]
-    show_videos(
-        st.session_state.setdefault("photo_videos", VideoSession()),
-        [one for one in chosen if is_video(one)],
-        traits,
-        partial(loaded_analyzer, "fast"),
-    )
+    # Uploads stay known while the visitor tries the camera or a sample.
+    kept = [*chosen, *st.session_state.get("photo_uploads", [])]
+    videos: VideoSession = st.session_state.setdefault("photo_videos", VideoSession())
+    videos.keep_only(kept)
+    show_videos(videos, [one for one in chosen if is_video(one)], traits, partial(loaded_analyzer, "fast"))
     analyzer = loaded_analyzer(profile)
     if analyzer is None:
         return
     sessions: dict[str, PhotoSession] = st.session_state.setdefault("photo_sessions", {})
     session = sessions.setdefault(profile, PhotoSession())
-    # Uploads stay known while the visitor tries the camera or a sample.
     for one in sessions.values():
-        one.keep_only([*pictures, *st.session_state.get("photo_uploads", [])])
+        one.keep_only(kept)
     show_results(session, pictures, traits, analyzer)
 
 

@@ -33,6 +33,7 @@ _CONTAINERS: Final = (
     "mjpeg,mpjpeg,jpeg_pipe,gif"
 )
 _FILE_BUFFER: Final = 1 << 20
+_THREADS_OF_LIMITED: Final = 2  # each keeps a picture in memory
 _JPEG: Final = b"\xff\xd8\xff"
 _LARGEST_PICTURE: Final = 32 << 20
 _SAME_TIME_S: Final = 1e-3  # time stamps are rounded
@@ -69,12 +70,17 @@ class VideoFile:
         size_wh: of the frames as they are stored, in px; turned ones may have it the other way round.
     """
 
-    def __init__(self, container: InputContainer, own_file: BinaryIO | None, every_s: float) -> None:
+    def __init__(
+        self, container: InputContainer, own_file: BinaryIO | None, every_s: float, max_pixels: int | None = None
+    ) -> None:
         self._container = container
         self._own_file = own_file
         self._every_s = every_s
         self._stream = main_track(container)
         self._stream.thread_type = "AUTO"
+        self._unreadable = "The video is broken: none of its pictures can be read."
+        if max_pixels is not None:
+            self._limit(max_pixels)
         self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1)
         self.duration_s = stated_duration_s(container)
         self.recorded_at = _recorded_at({**container.metadata, **self._stream.metadata})
@@ -99,9 +105,24 @@ class VideoFile:
                 shown = Frame(shown_rgb(frame, self._pixel_aspect), time_s)
                 yield shown
         if given == 0:
-            raise VideoError("The video is broken: none of its pictures can be read.")
+            raise VideoError(self._unreadable)
         if given == 1:
             yield shown._replace(time_s=shown.time_s + _USUAL_STEP_S)
+
+    def measured_s(self, most: int) -> float | None:
+        """How long the video is by the time stamps of its pictures, in seconds; None for more than ``most`` pictures.
+
+        Reads the file and decodes nothing: what a file says of its own length may be missing or wrong. To get frames,
+        open the file once more.
+        """
+        stamps: list[float] = []
+        for count, packet in enumerate(self._packets()):
+            if count > most:
+                return None
+            if packet.pts is not None and packet.time_base is not None:
+                stamps.append(float(packet.pts * packet.time_base))
+        clock = _FileClock(self._stream.average_rate)
+        return max(map(clock.read, sorted(stamps)), default=0.0)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -117,7 +138,17 @@ class VideoFile:
     ) -> None:
         self.close()
 
-    def _decoded(self) -> Iterator[av.VideoFrame]:
+    def _limit(self, max_pixels: int) -> None:
+        """Have the decoder refuse larger frames, also those that come later in the file."""
+        limit = f"at most {max_pixels / 1e6:g} megapixels are accepted"
+        self._unreadable = f"None of the video's pictures can be read: they are broken or too large; {limit}."
+        context = self._stream.codec_context
+        if context.width * context.height > max_pixels:
+            raise VideoError(f"The pictures of this video are too large: {limit}.")
+        context.options = {**context.options, "max_pixels": str(max_pixels)}
+        context.thread_count = _THREADS_OF_LIMITED
+
+    def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         import av
 
         packets = self._container.demux(self._stream)
@@ -128,26 +159,35 @@ class VideoFile:
                 return
             if packet is None:
                 return
+            yield packet
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        import av
+
+        for packet in self._packets():
             try:
                 yield from packet.decode()
             except av.FFmpegError:
                 continue
 
 
-def read_file(source: Path | BinaryIO, every_s: float = EVERY_S) -> VideoFile:
+def read_file(source: Path | BinaryIO, every_s: float = EVERY_S, max_pixels: int | None = None) -> VideoFile:
     """Open a video file.
 
     Args:
         source: where it is, or the file itself, which can seek and stays open when the video is closed.
         every_s: at most one frame is given per so many seconds of the video, >= 0.
+        max_pixels: of a frame; larger ones are refused before memory is taken for them. None for any size.
 
     Raises:
-        VideoError: there is no such file, it may not be read, is empty, is not a video, or shows no picture.
+        VideoError: there is no such file, it may not be read, is empty, is not a video, shows no picture, or has larger
+            frames than ``max_pixels``.
     """
     import av
 
     own = _opened(source) if isinstance(source, Path) else None
     file = source if own is None else own
+    limit = {} if max_pixels is None else {"max_pixels": str(max_pixels)}  # while FFmpeg looks at the first frames
     assert not isinstance(file, Path)
     try:
         file.seek(0, os.SEEK_END)
@@ -162,12 +202,12 @@ def read_file(source: Path | BinaryIO, every_s: float = EVERY_S) -> VideoFile:
                 "r",
                 buffer_size=_FILE_BUFFER,
                 metadata_errors="replace",
-                options={"format_whitelist": _CONTAINERS},
+                options={"format_whitelist": _CONTAINERS, **limit},
             )
         except (av.FFmpegError, OSError, ValueError):
             raise VideoError("The file is not a video that can be read; it may be broken or incomplete.") from None
         try:
-            return VideoFile(container, own, every_s)
+            return VideoFile(container, own, every_s, max_pixels)
         except BaseException:
             container.close()
             raise

@@ -6,12 +6,14 @@ import html
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
 from facetraits.types import FaceResult
 from tests.builders import FakeAnalyzer, make_detection, make_result, make_traits, photo_of_many, photo_of_one, png
-from tests.pages.test_photo_page import BROKEN, open_page, serve, text, upload
+from tests.pages.test_photo_page import BROKEN, NONE, open_page, serve, text, upload
 from tests.videos import write_video
 from ui.photo.all_faces import face_rows
 from ui.photo.crowd import ORDERS, crowd_charts, is_shown
@@ -79,12 +81,77 @@ def test_charts_count_every_face_once() -> None:
 def test_two_pictures_are_compared_side_by_side(analyzer: FakeAnalyzer) -> None:
     page = upload(open_page(), ("crowd.png", CROWD), ("portrait.png", ONE))
     assert len(page.image) == 1
-    page.selectbox[0].set_value(0).run()
+    page.selectbox("photo_compare").set_value(page.session_state["photo_uploads"][1].key).run()
     assert not page.exception
     assert [image.proto.imgs[0].alt.split(" with")[0] for image in page.image] == ["crowd.png", "portrait.png"]
     assert numbers(page) == [*range(1, 13), 1]
     assert "The first 12 of 15 faces." in [caption.value for caption in page.caption]
     assert len(analyzer.calls) == 2
+
+
+def shown(page: AppTest) -> list[str]:
+    """Names of the pictures that are looked at."""
+    return [image.proto.imgs[0].alt.split(" with")[0] for image in page.image]
+
+
+def test_the_compared_picture_stays_the_same_until_it_is_chosen_or_removed(analyzer: FakeAnalyzer) -> None:
+    files = [("a.png", CROWD), ("b.png", ONE), ("c.png", NONE)]
+    page = upload(open_page(), *files)
+    keys = [one.key for one in page.session_state["photo_uploads"]]
+    page.selectbox("photo_compare").set_value(keys[1]).run()
+    page.pills("photo_chosen").set_value(keys[2]).run()
+    assert shown(page) == ["c.png", "b.png"]
+    page.pills("photo_chosen").set_value(keys[1]).run()
+    assert not page.exception
+    assert shown(page) == ["b.png"]
+    page.selectbox("photo_compare").set_value(keys[2]).run()
+    upload(page, *files[:2])
+    assert len(shown(page)) == 1
+
+
+def test_of_pictures_with_one_name_each_can_be_chosen_and_compared(analyzer: FakeAnalyzer) -> None:
+    narrow = png(np.ascontiguousarray(photo_of_one()[:, :-12]))
+    page = upload(open_page(), ("image.png", ONE), ("image.png", narrow), ("a_*b*_c.png", NONE))
+    assert page.pills("photo_chosen").options == [
+        "image.png, 1 face",
+        "image.png, 1 face (2)",
+        "a\\_\\*b\\*\\_c.png, no face",
+    ]
+    assert page.selectbox("photo_compare").options == ["image.png (2)", "a_*b*_c.png"]
+    page.pills("photo_chosen").set_value(page.session_state["photo_uploads"][1].key).run()
+    assert "1 face in 500 × 512 px" in text(page)
+    assert page.selectbox("photo_compare").options == ["image.png", "a_*b*_c.png"]
+
+
+def test_nothing_fails_without_any_trait(analyzer: FakeAnalyzer) -> None:
+    page = upload(open_page(), ("crowd.png", CROWD), ("portrait.png", ONE))
+    page.pills("photo_traits").set_value([]).run()
+    assert not page.exception
+    page.selectbox("photo_compare").set_value(page.session_state["photo_uploads"][1].key).run()
+    assert not page.exception
+    assert numbers(page) == [*range(1, 13), 1]
+
+
+def test_files_that_are_removed_or_replaced_are_not_kept_by_the_server(
+    analyzer: FakeAnalyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deleted: list[str] = []
+    monkeypatch.setattr(
+        MemoryUploadedFileManager, "remove_file", lambda self, session_id, file_id: deleted.append(file_id)
+    )
+    page = upload(open_page(), ("portrait.png", ONE))
+    first = page.session_state["photo_uploads"][0].key
+    page.switch_page("pages/6_About.py").run()
+    page.switch_page("pages/1_Photo.py").run()
+    assert deleted == []
+    upload(page, ("another.png", ONE))
+    assert deleted == [first]
+    second = page.session_state["photo_uploads"][0].key
+    page.switch_page("pages/6_About.py").run()
+    page.switch_page("pages/1_Photo.py").run()
+    next(button for button in page.button if button.label == "Remove").click().run()
+    assert deleted == [first, second]
+    assert "another.png" not in text(page)
 
 
 def test_the_table_has_a_row_per_face_and_says_what_has_none(analyzer: FakeAnalyzer) -> None:
@@ -145,6 +212,25 @@ def test_a_video_shows_its_people_and_their_time_line(analyzer: FakeAnalyzer, tm
     calls = len(analyzer.calls)
     page.run()
     assert len(analyzer.calls) == calls, "a video is watched once"
+
+
+def test_a_video_is_watched_once_also_where_a_sample_is_looked_at_meanwhile(
+    analyzer: FakeAnalyzer, tmp_path: Path
+) -> None:
+    data = write_video(tmp_path / "walk.mp4", [photo_of_one()] * 3, fps=10).read_bytes()
+    page = open_page()
+    page.file_uploader[0].set_value([("walk.mp4", data, "video/mp4")]).run()
+    page.segmented_control("photo_source").set_value("Sample").run()
+    assert "walk.mp4" not in text(page)
+    analyzer.calls.clear()
+    page.segmented_control("photo_source").set_value("Upload").run()
+    assert "walk.mp4 1 person" in text(page)
+    assert analyzer.calls == []
+
+
+def test_a_picture_whose_name_is_of_a_video_is_looked_at(analyzer: FakeAnalyzer) -> None:
+    page = upload(open_page(), ("portrait.mp4", ONE))
+    assert "portrait.mp4 1 face in 512 × 512 px" in text(page)
 
 
 def test_a_broken_video_gives_a_sentence(analyzer: FakeAnalyzer) -> None:

@@ -59,6 +59,26 @@ def test_memory_stays_small_however_many_pictures_there_are(analyzer: FakeAnalyz
     assert growth.max() < 20_000, "one small crop per face is all that a further picture may add"
 
 
+def test_a_report_can_be_made_while_the_page_shows_other_pictures() -> None:
+    portrait, others = png(photo_of_one()), [picture(str(i), b"") for i in range(PREVIEWS_KEPT)]
+    session = PhotoSession()
+
+    def read() -> bytes:
+        return portrait
+
+    def shown_meanwhile(self: PhotoSession, one: Picture, preview: bytes) -> None:
+        keep(self, one, preview)
+        for other in others:
+            keep(self, other, b"other")
+
+    keep = PhotoSession._keep_preview
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PhotoSession, "_keep_preview", shown_meanwhile)
+        assert decode_image(session.preview(Picture("a", "a.png", read))).shape == (512, 512, 3)
+    session.keep_only([])
+    assert kept_bytes(session) == 0
+
+
 def test_an_old_preview_is_made_again_from_the_upload(analyzer: FakeAnalyzer) -> None:
     session, reads = PhotoSession(), []
     pictures = [picture(str(i), png(photo_of_one()), reads) for i in range(PREVIEWS_KEPT + 1)]

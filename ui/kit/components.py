@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final, Literal
@@ -69,6 +71,29 @@ def steps(items: Sequence[tuple[str, str]]) -> None:
 def listed(names: Sequence[str]) -> str:
     """As in "Door", "Door and Till" and "Door, Till and Yard"; "" for none."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def plain_label(text: str) -> str:
+    """A text for labels that Streamlit reads as Markdown, so that it is shown as it is."""
+    return _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+_MARKDOWN: Final = re.compile(r"[\\`*_\[\]~$:<&]|^[#+>-]|(?<=\d)[.)](?=\s)")
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """The names, those that occur again with a number behind: Streamlit takes choices with one label for one choice."""
+    taken, seen = set(names), Counter[str]()
+    found = []
+    for name in names:
+        seen[name] += 1
+        distinct = name
+        while seen[name] > 1 and distinct in taken:
+            distinct = f"{name} ({seen[name]})"
+            seen[name] += distinct in taken
+        taken.add(distinct)
+        found.append(distinct)
+    return found
 
 
 def counted(number: int, noun: str) -> str:

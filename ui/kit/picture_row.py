@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from ui.kit.components import address_of_jpeg
+from ui.kit.components import address_of_jpeg, distinct_names, plain_label
 
 
 def choose_picture(label: str, names: Mapping[str, str], thumbnails: Sequence[bytes], key: str) -> str:
@@ -21,10 +21,11 @@ def choose_picture(label: str, names: Mapping[str, str], thumbnails: Sequence[by
         key: remembers the choice in the session. The row stands in the container ``pictures_`` + key.
     """
     ids = tuple(names)
+    labels = dict(zip(ids, map(plain_label, distinct_names(tuple(names.values()))), strict=True))
     with st.container(key=f"pictures_{key}"):
         st.html(_backgrounds(key, thumbnails))
         chosen: str = st.pills(
-            label, ids, default=ids[0], required=True, key=key, width="stretch", format_func=lambda one: names[one]
+            label, ids, default=ids[0], required=True, key=key, width="stretch", format_func=lambda one: labels[one]
         )
     return chosen
 

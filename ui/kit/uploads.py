@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -114,6 +114,22 @@ def take_snapshot(key: str, **options: Any) -> UploadedFile | None:
     file = st.camera_input("Take a snapshot", resolution="720p", key=key, **options)
     _show_refusal()
     return file
+
+
+def delete_uploads(file_ids: Iterable[str]) -> None:
+    """Have the server delete files of this session that the page does not show any more.
+
+    The browser asks for that only where a file is taken out of a field that is still there.
+
+    Args:
+        file_ids: of the files; those that are gone already may be among them.
+    """
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    manager: Any = context.uploaded_file_mgr
+    for file_id in file_ids:
+        manager.remove_file(context.session_id, file_id)
 
 
 def _allow(largest_mb: int) -> None:

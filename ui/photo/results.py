@@ -12,7 +12,7 @@ import streamlit as st
 from facetraits.faces.detection import MOST_FACES
 from facetraits.traits import TraitName
 from facetraits.types import AnalysisResult
-from ui.kit.components import counted, incomplete_notice, notice, picture_heading
+from ui.kit.components import counted, distinct_names, incomplete_notice, notice, picture_heading
 from ui.kit.face_card import cards_of, headline, numbered, summary_line
 from ui.kit.picture_row import choose_picture
 from ui.photo.all_faces import show_all_faces
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_FACES_IN_ALT_TEXT: Final = 12
 _CHOSEN_KEY: Final = "photo_chosen"
+_COMPARED_KEY: Final = "photo_compare"
 _WANTED_KEY: Final = "photo_wanted"
 _MOST_OPEN_WHEN_COMPARED: Final = 2
 _MOST_CARDS_WHEN_COMPARED: Final = 12
@@ -100,19 +101,22 @@ def _choose_one(readable: Sequence[_Readable]) -> _Readable:
 
 def _choose_other(readable: Sequence[_Readable], chosen: _Readable) -> _Readable | None:
     """A second picture to look at beside the chosen one; None where none is asked for."""
-    others = [one for one in readable if one is not chosen]
-    if not others:
+    if len(readable) < 2:
         return None
-    index = st.selectbox(
+    names = distinct_names([picture.name for picture, _, _ in readable])
+    others = {one[0].key: (one, name) for one, name in zip(readable, names, strict=True) if one is not chosen}
+    if st.session_state.get(_COMPARED_KEY) not in others:  # removed, or the chosen one now
+        st.session_state[_COMPARED_KEY] = None
+    key = st.selectbox(
         "Compare with",
-        range(len(others)),
+        tuple(others),
         index=None,
-        format_func=lambda i: others[i][0].name,
+        format_func=lambda one: others[one][1],
         placeholder="another picture, side by side",
-        key="photo_compare",
+        key=_COMPARED_KEY,
         width=320,
     )
-    return others[index] if index is not None and index < len(others) else None
+    return others[key][0] if key is not None else None
 
 
 def _facts(result: AnalysisResult) -> str:
@@ -141,6 +145,8 @@ def _show_beside(session: PhotoSession, one: _Readable) -> None:
     """A picture beside another, with boxes and folded cards."""
     picture, outcome, result = one
     picture_heading(picture.name, _facts(result))
+    if result.incomplete:
+        incomplete_notice()
     st.image(session.annotated_preview(picture, result), width="stretch", alt=_alt_text(picture, result))
     if len(result.faces) > 1:
         st.html(summary_line(result.faces))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -82,13 +83,16 @@ class PhotoSession:
 
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
     _previews: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # of the previews: a report is made beside the script
 
     def keep_only(self, pictures: Sequence[Picture]) -> None:
         """Forget everything of all other pictures."""
         keys = {picture.key for picture in pictures}
         for gone in [key for key in self._outcomes if key not in keys]:
             del self._outcomes[gone]
-            self._previews.pop(gone, None)
+        with self._lock:
+            for gone in [key for key in self._previews if key not in keys]:
+                del self._previews[gone]
 
     def pending(self, pictures: Sequence[Picture], traits: Collection[TraitName]) -> list[Picture]:
         """The pictures for which something of ``traits`` was not computed yet."""
@@ -136,11 +140,11 @@ class PhotoSession:
     def preview(self, picture: Picture) -> bytes:
         """The picture at screen size, as JPEG."""
         preview = self._previews.get(picture.key)
-        if preview is None:
-            with decoded_in_turn(picture.read()) as decoded:
-                preview = self._remember_preview(picture, decoded.pixels)
-        self._previews.move_to_end(picture.key)
-        return preview
+        if preview is not None:
+            self._keep_preview(picture, preview)
+            return preview
+        with decoded_in_turn(picture.read()) as decoded:
+            return self._remember_preview(picture, decoded.pixels)
 
     def _analyze(
         self,
@@ -165,10 +169,15 @@ class PhotoSession:
 
     def _remember_preview(self, picture: Picture, image: NDArray[np.uint8]) -> bytes:
         preview = to_jpeg(_shrink(image, PREVIEW_SIDE_PX), _PREVIEW_QUALITY)
-        self._previews[picture.key] = preview
-        while len(self._previews) > PREVIEWS_KEPT:
-            self._previews.popitem(last=False)
+        self._keep_preview(picture, preview)
         return preview
+
+    def _keep_preview(self, picture: Picture, preview: bytes) -> None:
+        with self._lock:
+            self._previews[picture.key] = preview
+            self._previews.move_to_end(picture.key)
+            while len(self._previews) > PREVIEWS_KEPT:
+                self._previews.popitem(last=False)
 
 
 def annotated_download(picture: Picture, result: AnalysisResult) -> bytes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,9 +16,9 @@ import streamlit as st
 from facetraits.errors import UserError
 from facetraits.traits import TRAITS, TraitName
 from facetraits.types import whole_years
-from facetraits.video.sources import EVERY_S, Frame, read_file
+from facetraits.video.sources import EVERY_S, Frame, VideoError, read_file
 from facetraits.video.timeline import error_record, person_records, timeline_csv_lines
-from ui.kit.components import counted, notice, picture_heading
+from ui.kit.components import counted, notice, picture_heading, plain_label
 from ui.photo.session import Picture
 
 if TYPE_CHECKING:
@@ -24,11 +26,24 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 _MOST_PICTURES: Final = 600  # of one video: about half a minute of work
+_LARGEST_FRAME: Final = 10_000_000  # pixels: 4K
+_HD: Final = 1920 * 1080
+_MOST_DECODED: Final = 3600 * 30 * _HD  # pixels of all pictures together: an hour of HD
+_LEAST_FRAME: Final = 1280 * 720  # as how many pixels the picture of a smaller video counts
 _LANE_PX: Final = 34
 _AXES_PX: Final = 120
+_LOOK_EVERY_S: Final = 0.5
+_TOO_LONG: Final = (
+    "The video is too long: this page watches at most as much as an hour of HD (1920 × 1080) or a quarter of an hour "
+    "of 4K. Cut it into parts."
+)
 _FAULT: Final = "This video could not be analysed because of a bug in this program. See its log for details."
 
+# A decoder keeps up to twenty pictures in memory: for all visitors together one video is watched at a time.
+_TURN: Final = threading.Lock()
+
 Records = Sequence[Mapping[str, Any]]
+Progress = Callable[[float | None], None]
 
 
 @dataclass(slots=True, repr=False)
@@ -48,7 +63,7 @@ class VideoSession:
         video: Picture,
         traits: Sequence[TraitName],
         analyzer: Callable[[], FaceAnalyzer | None],
-        progress: Callable[[float], None],
+        progress: Progress,
     ) -> Records | None:
         """One record per person as ``facetraits.video.timeline`` makes them; None where the networks cannot be loaded.
 
@@ -56,7 +71,7 @@ class VideoSession:
             video: which; it is analysed once for the same traits.
             traits: what to estimate.
             analyzer: gives the one who answers.
-            progress: is called with the share that is done, in [0, 1].
+            progress: is called with the share that is done, in [0, 1], and with None while another video has its turn.
         """
         known = video.key, tuple(traits)
         if known not in self._records:
@@ -67,16 +82,15 @@ class VideoSession:
         return self._records[known]
 
 
-def _analyzed(
-    video: Picture, traits: Sequence[TraitName], analyzer: FaceAnalyzer, progress: Callable[[float], None]
-) -> Records:
+def _analyzed(video: Picture, traits: Sequence[TraitName], analyzer: FaceAnalyzer, progress: Progress) -> Records:
     try:
-        data = video.read()
-        with read_file(io.BytesIO(data)) as opened:
-            duration_s = opened.duration_s or 0.0
-        with read_file(io.BytesIO(data), every_s=max(EVERY_S, duration_s / _MOST_PICTURES)) as opened:
-            frames = _reported(iter(opened), duration_s, progress)
-            return list(person_records(video.name, frames, analyzer, traits))
+        with _in_turn(progress):
+            data = video.read()
+            duration_s = _measured_s(data)
+            every_s = max(EVERY_S, duration_s / _MOST_PICTURES)
+            with read_file(io.BytesIO(data), every_s, _LARGEST_FRAME) as opened:
+                frames = _reported(iter(opened), duration_s, progress)
+                return list(person_records(video.name, frames, analyzer, traits))
     except UserError as error:
         return [error_record(video.name, str(error))]
     except Exception:
@@ -84,7 +98,32 @@ def _analyzed(
         return [error_record(video.name, _FAULT)]
 
 
-def _reported(frames: Iterator[Frame], duration_s: float, progress: Callable[[float], None]) -> Iterator[Frame]:
+@contextmanager
+def _in_turn(progress: Progress) -> Iterator[None]:
+    """Wait until no other video is watched; who waits can still leave the page, which ends ``progress``."""
+    while not _TURN.acquire(timeout=_LOOK_EVERY_S):
+        progress(None)
+    try:
+        yield
+    finally:
+        _TURN.release()
+
+
+def _measured_s(data: bytes) -> float:
+    """How long a video is, in seconds.
+
+    Raises:
+        VideoError: it cannot be read, or would take too long to watch.
+    """
+    with read_file(io.BytesIO(data), max_pixels=_LARGEST_FRAME) as opened:
+        width, height = opened.size_wh
+        measured_s = opened.measured_s(_MOST_DECODED // max(width * height, _LEAST_FRAME))
+    if measured_s is None:
+        raise VideoError(_TOO_LONG)
+    return measured_s
+
+
+def _reported(frames: Iterator[Frame], duration_s: float, progress: Progress) -> Iterator[Frame]:
     for frame in frames:
         progress(min(1.0, frame.time_s / duration_s) if duration_s else 0.0)
         yield frame
@@ -104,12 +143,14 @@ def show_videos(
         traits: what to estimate.
         analyzer: gives the one who answers.
     """
-    session.keep_only(videos)
     for number, video in enumerate(videos):
         bar = st.progress(0.0)
 
-        def show(share: float, bar: Any = bar, words: str = f"Watching {video.name} …") -> None:
-            bar.progress(share, words.replace("[", "").replace("]", ""))
+        def show(share: float | None, bar: Any = bar, name: str = plain_label(video.name)) -> None:
+            if share is None:
+                bar.progress(0.0, f"{name} has to wait: another video is being watched …")
+            else:
+                bar.progress(share, f"Watching {name} …")
 
         records = session.records(video, traits, analyzer, show)
         bar.empty()
