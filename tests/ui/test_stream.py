@@ -217,6 +217,26 @@ def test_frozen_video_and_cards_stand_still_until_they_go_on(stream: LiveStream)
     assert stream.shown() is not then
 
 
+def test_a_frozen_moment_follows_the_mirror_and_the_traits(stream: LiveStream) -> None:
+    stream.mirrored = True
+    play_until(stream, has_box)
+    stream.freeze()
+    assert stream.shown().people[0].tracked.face.traits.age is not None
+
+    stream.analysis.traits = ("gender",)
+    (person,) = stream.shown().people
+    assert person.tracked.face.traits.age is None
+    assert person.tracked.face.traits.gender is not None
+
+    stream.analysis.traits = ()
+    mirrored = rgb(stream.on_frame(video_frame()))
+    stream.mirrored = False
+    straight = rgb(stream.on_frame(video_frame()))
+    assert np.abs(mirrored.astype(int) - straight.astype(int)).max() > 60, "the number is written the other way round"
+    stream.analysis.traits = tuple(TRAITS)
+    assert stream.shown().people[0].tracked.face.traits.age is not None
+
+
 def test_a_stream_that_ends_is_not_frozen_any_more(stream: LiveStream) -> None:
     play_until(stream, has_box)
     stream.freeze()

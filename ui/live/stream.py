@@ -6,8 +6,8 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import av
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from streamlit_webrtc import Translations, VideoHTMLAttributes, WebRtcMode, webrtc_streamer
 
 from facetraits.faces.annotate import annotate
-from facetraits.types import FaceTraits
+from facetraits.traits import TraitName
+from facetraits.types import FaceResult, FaceTraits
 from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis, LiveSnapshot, NumberedFaces
 from facetraits.video.pictures import shown_rgb
 from facetraits.video.tracked import TrackedFace
@@ -97,7 +98,7 @@ class LiveStream:
             image = shown_rgb(frame)
             found = self._as_on_cards(self.analysis.add_frame(image, still_connected))
             if (frozen := self._frozen) is not None:
-                frame = _to_frame(frozen.drawn)
+                frame = _to_frame(self._view_of(frozen).drawn)
             elif found.numbers:
                 drawn = annotate(image, found.result, found.numbers, self.mirrored)
                 frame = _to_frame(drawn)
@@ -127,8 +128,8 @@ class LiveStream:
 
         Until the next call, or for some seconds, the labels in the video say the same.
         """
-        if self._frozen is not None:
-            return self._frozen.snapshot
+        if (frozen := self._frozen) is not None:
+            return self._view_of(frozen).snapshot
         snapshot = self.analysis.snapshot()
         self._on_cards = time.monotonic(), _answers(snapshot)
         return snapshot
@@ -164,27 +165,58 @@ class LiveStream:
         snapshot = self.analysis.snapshot()
         if snapshot.image is None or snapshot.faces is None:
             return None
-        faces = _relabelled(snapshot.faces, _answers(snapshot))
-        drawn = annotate(snapshot.image, faces.result, faces.numbers, self.mirrored)
-        self._frozen = _Frozen(snapshot, drawn)
+        frozen = _Frozen(snapshot)
+        drawn = self._view_of(frozen).drawn
+        self._frozen = frozen
         picture: NDArray[np.uint8] = np.ascontiguousarray(drawn[:, ::-1]) if self.mirrored else drawn
         return to_jpeg(picture, _FROZEN_QUALITY)
+
+    def _view_of(self, frozen: _Frozen) -> _View:
+        """The frozen moment as it is shown now: mirrored or not, without the traits that are switched off."""
+        mirrored, traits = settings = self.mirrored, frozenset(self.analysis.traits)
+        if frozen.view is None or frozen.view.settings != settings:
+            snapshot = _limited_to(frozen.moment, traits)
+            assert snapshot.image is not None and snapshot.faces is not None
+            faces = _relabelled(snapshot.faces, _answers(snapshot))
+            frozen.view = _View(settings, snapshot, annotate(snapshot.image, faces.result, faces.numbers, mirrored))
+        return frozen.view
 
     def go_on(self) -> None:
         """Show the present again."""
         self._frozen = None
 
 
-class _Frozen(NamedTuple):
-    """A moment of the video, and its frame with boxes, (H, W, 3) RGB."""
+class _View(NamedTuple):
+    """A moment of the video as it is shown with some settings; ``drawn`` is its frame with boxes, (H, W, 3) RGB."""
 
+    settings: tuple[bool, frozenset[TraitName]]
     snapshot: LiveSnapshot
     drawn: NDArray[np.uint8]
+
+
+@dataclass(slots=True, eq=False)
+class _Frozen:
+    """A moment of the video that stands still, and its newest view."""
+
+    moment: LiveSnapshot
+    view: _View | None = None
 
 
 def _answers(snapshot: LiveSnapshot) -> dict[int, FaceTraits]:
     """What is known of each person, by number."""
     return {person.tracked.track_id: person.tracked.face.traits for person in snapshot.people}
+
+
+def _limited_to(snapshot: LiveSnapshot, traits: Collection[TraitName]) -> LiveSnapshot:
+    def limited(face: FaceResult) -> FaceResult:
+        return replace(face, traits=face.traits.only(traits))
+
+    people = [replace(p, tracked=replace(p.tracked, face=limited(p.tracked.face))) for p in snapshot.people]
+    faces = snapshot.faces
+    if faces is not None:
+        result = replace(faces.result, faces=tuple(map(limited, faces.result.faces)))
+        faces = replace(faces, result=result)
+    return replace(snapshot, people=tuple(people), faces=faces)
 
 
 def _relabelled(found: NumberedFaces, answers: Mapping[int, FaceTraits]) -> NumberedFaces:
