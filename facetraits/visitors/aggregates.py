@@ -45,6 +45,8 @@ from facetraits.visitors.schema import visits
 from facetraits.visitors.statements import conditions_of
 from facetraits.visitors.visit import OUTCOME_FILTERS, OUTCOMES, Outcome, Selection
 
+_FIRST_DAY, _LAST_DAY = np.datetime64("0001-01-01"), np.datetime64("9999-12-31")
+
 
 def count_visits(connection: Connection, chosen: Selection, zone: tzinfo) -> Counts:
     """Everything that the patterns need.
@@ -59,7 +61,7 @@ def count_visits(connection: Connection, chosen: Selection, zone: tzinfo) -> Cou
     at_times = counted_visits(connection, chosen, spans, times=True)
     days, of_days, baskets, cents = _days(connection, at_times, chosen)
     sources, of_sources = _sources(connection, chosen)
-    return Counts(
+    counts = Counts(
         times=_times(connection, at_times, chosen),
         people=_people(connection, chosen),
         days=days,
@@ -71,6 +73,8 @@ def count_visits(connection: Connection, chosen: Selection, zone: tzinfo) -> Cou
         median_duration_s=_median_duration(connection, chosen, int(of_days.sum())),
         crossings=_crossings(connection, at_times, chosen),
     )
+    _check(counts.times, counts.people, of_days, of_sources, np.array([baskets, cents]))
+    return counts
 
 
 def count_cells(connection: Connection, chosen: Selection, zone: tzinfo) -> NDArray[np.int64]:
@@ -83,6 +87,7 @@ def count_cells(connection: Connection, chosen: Selection, zone: tzinfo) -> NDAr
         key = _hour_of_week(counted) * constant(VISITORS) + counted.c.kind
         for number, there in _grouped(connection, counted, (key,), chosen, ("visits",)):
             cells[divmod(number, VISITORS)] = there
+    _check(cells)
     return _by_outcome(cells.reshape(*CELLS[:-1], len(OUTCOME_FILTERS)))
 
 
@@ -117,6 +122,12 @@ def count_spans(
         for label, outcome, number in _grouped(connection, counted, keys, chosen, ("visits",)):
             found[label, OUTCOME_OF[outcome]] += number
     return found
+
+
+def _check(*numbers: NDArray[np.int64]) -> None:
+    """Raise ValueError if one is negative: the counts were not written by the triggers alone."""
+    if any((some < 0).any() for some in numbers):
+        raise ValueError("visits are counted wrongly")
 
 
 def _see_one_state(connection: Connection) -> None:
@@ -190,6 +201,8 @@ def _days(
     by_filter = np.zeros((len(days), len(OUTCOME_FILTERS)), dtype=np.int64)
     by_filter[which, outcomes] = table[:, 1]
     dates = (days - DAYS_BEFORE_1970).astype("datetime64[D]")
+    if len(dates) and not (dates[0] >= _FIRST_DAY and dates[-1] <= _LAST_DAY):
+        raise ValueError("a day is beyond the calendar")
     return dates, _by_outcome(by_filter), int(table[:, 2].sum()), int(table[:, 3].sum())
 
 

@@ -21,6 +21,7 @@ from facetraits.visitors.export import to_csv, to_parquet
 from facetraits.visitors.layout import layout_of
 from facetraits.visitors.store import StoreError, VisitStore, open_store
 from facetraits.visitors.visit import Selection, Settings
+from facetraits.visitors.weeks import compare_weeks, week_spans
 from tests.hostile.damage import damaged_database
 from tests.visitors.conftest import NOON, visit
 from tests.visitors.made_visits import make_frame, visits_of
@@ -30,14 +31,16 @@ KNOWN = UUID(int=1)
 
 
 def all_patterns(store: VisitStore) -> None:
-    frame = store.frame()
-    patterns.summary(frame, UTC)
-    patterns.findings(frame, UTC)
-    patterns.conversion(frame, ("age_group", "weekday", "source"), UTC)
-    for pattern in (patterns.by_hour, patterns.by_day, patterns.weekday_hour):
-        pattern(frame, UTC)
-    patterns.by_group(frame)
-    patterns.mood_by_outcome(frame)
+    counts = store.counts(UTC)
+    patterns.findings(store.cells(UTC))
+    for by in (("age_group", "gender"), ("weekday",), ("source",)):
+        patterns.conversion(counts, by)
+    for pattern in (patterns.summary, patterns.by_hour, patterns.by_day, patterns.weekday_hour, patterns.by_group):
+        pattern(counts)
+    patterns.mood_by_outcome(counts)
+    patterns.crossings_by_hour(counts)
+    now = NOON.astimezone(UTC)
+    compare_weeks(store.count_spans(UTC, week_spans(now)), now)
 
 
 # Those that delete come last.
