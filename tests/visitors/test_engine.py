@@ -18,7 +18,8 @@ from sqlalchemy import event
 
 from facetraits.visitors import engine
 from facetraits.visitors.store import StoreError, open_store
-from tests.visitors.conftest import HOST, NOON, Server, visit
+from tests.visitors.conftest import NOON, visit
+from tests.visitors.servers import HOST, Server
 
 SECRET = "s3cret"
 NOBODY = 65534
