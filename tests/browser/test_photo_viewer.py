@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,6 +155,41 @@ def test_files_may_come_anywhere_on_the_page(open_browser: OpenBrowser, start: s
     page.locator(".ft-picture").get_by_text("family.png").wait_for()
     browser.settle()
     assert page.locator(".ft-card").count() == 5
+
+
+def test_of_a_folder_all_pictures_are_taken_and_of_the_page_itself_none(
+    open_browser: OpenBrowser, tmp_path: Path
+) -> None:
+    (tmp_path / "holiday" / "more").mkdir(parents=True)
+    (tmp_path / "holiday" / "image.png").write_bytes(png(photo_of_one()))
+    (tmp_path / "holiday" / "more" / "image.png").write_bytes(png(photo_of_one()))
+    (tmp_path / "holiday" / ".hidden").write_bytes(b"a note of the system")
+    browser = open_browser()
+    page = browser.page
+    browser.visit("Photo")
+    devtools = page.context.new_cdp_session(page)
+    dropped = {"items": [], "files": [str(tmp_path / "holiday")], "dragOperationsMask": 1}
+    for event in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": event, "x": 700, "y": 60, "data": dropped})
+    row = page.get_by_role("radiogroup", name="2 pictures, 2 faces: choose one to look at")
+    row.wait_for()
+    browser.settle()
+    assert [one.inner_text() for one in row.get_by_role("radio").all()] == [
+        "image.png, 1 face",
+        "image.png, 1 face (2)",
+    ]
+
+    link = "const data = new DataTransfer(); data.setData('text/uri-list', 'http://127.0.0.1/away');"
+    prevented = (
+        f"() => {{ {link} return ['dragover', 'drop'].map((type) => !document.querySelector('h1').dispatchEvent("
+    )
+    prevented += "new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data }))) }"
+    assert page.evaluate(prevented) == [True, True]
+
+    page.locator(".ft-crop").first.drag_to(page.locator("h1"))
+    browser.settle()
+    assert row.get_by_role("radio").count() == 2
+    assert not page.get_by_text("Drop the pictures here").is_visible()
 
 
 def test_two_pictures_stand_in_a_row_and_one_is_pressed(open_browser: OpenBrowser) -> None:
