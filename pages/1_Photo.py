@@ -14,7 +14,7 @@ from ui.kit.components import counted, lead, notice, privacy_line
 from ui.kit.controls import choose_networks, choose_traits, loaded_analyzer
 from ui.kit.drop import files_wait
 from ui.kit.uploads import delete_uploads, take_snapshot, upload_many
-from ui.live.camera_watch import camera_problem, snapshot_words
+from ui.live.camera_watch import CameraProblem, camera_problem, snapshot_words
 from ui.photo.results import show_results
 from ui.photo.sample_row import choose_sample
 from ui.photo.session import PhotoSession, Picture
@@ -82,9 +82,8 @@ def replace_uploads(pictures: list[Picture]) -> None:
     delete_uploads({one.key for one in before} - {one.key for one in pictures})
 
 
-def snapshot() -> list[Picture]:
+def snapshot(problem: CameraProblem | None) -> list[Picture]:
     st.caption("Browsers lend their camera only to pages of this machine (localhost) and to secure ones (https).")
-    problem = camera_problem("photo_camera_watch", of_page=True)
     file = take_snapshot("photo_camera", width=480)
     if problem is not None and file is None:
         notice("error", *snapshot_words(problem))
@@ -109,13 +108,14 @@ def show_page() -> None:
     start_page("Photo", "📷", layout="wide")
     st.title("Photo", anchor=False)
     lead("Choose pictures, and see what the networks make of every face in them.")
+    camera = camera_problem("photo_camera_watch", of_page=True)  # listens before the camera is asked for
     if files_wait():
         st.session_state["photo_source"] = UPLOAD
     with st.container(horizontal=True, gap="small"):
         source = choose_source()
         traits = choose_traits("photo_traits")
         profile = choose_networks("photo_networks")
-    chosen = {UPLOAD: uploads, CAMERA: snapshot, SAMPLE: sample}[source]()
+    chosen = {UPLOAD: uploads, CAMERA: partial(snapshot, camera), SAMPLE: sample}[source]()
     privacy_line()
     pictures = [one for one in chosen if not is_video(one)]
     # Uploads stay known while the visitor tries the camera or a sample.

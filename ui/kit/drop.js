@@ -106,6 +106,7 @@ function startDrop(root) {
     take([...event.clipboardData.files]);
   });
 
+  frame.toggleAttribute("data-listens", true);
   return {
     serve(next) {
       tell = next;
