@@ -115,7 +115,7 @@ def show_page() -> None:
         source = choose_source()
         traits = choose_traits("photo_traits")
         profile = choose_networks("photo_networks")
-    chosen = {UPLOAD: uploads, CAMERA: partial(snapshot, camera), SAMPLE: sample}[source]()
+    chosen = uploads() if source == UPLOAD else snapshot(camera) if source == CAMERA else sample()
     privacy_line()
     pictures = [one for one in chosen if not is_video(one)]
     # Uploads stay known while the visitor tries the camera or a sample.
