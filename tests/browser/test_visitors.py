@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -145,6 +146,10 @@ def test_leaving_the_page_is_asked_about_and_ends_the_recording(owner: Callable[
     me.view("Now")
     sign = me.page.locator(".stSidebar .ft-sign-on")
     sign.wait_for()
+    deadline_s = time.monotonic() + 30
+    while not store.latest():  # until whoever is in view has stayed long enough
+        assert time.monotonic() < deadline_s
+        me.page.wait_for_timeout(100)
     asked: list[str] = []
     answer = [False]
 
@@ -268,9 +273,9 @@ def test_a_cell_is_changed_and_saved_at_once(owner: Callable[..., Owner], store:
     me.page.keyboard.press("Enter")
     me.wait_for_row(1, "no", "")  # who did not buy has no basket, in the table and in the log
     assert [(visit.bought, str(visit.basket)) for visit in store.latest()] == [("unknown", "None"), ("no", "None")]
-    me.page.mouse.click(box["x"] + 130 + 38, box["y"] + 35 * 2 + 17)  # the button of the row
+    me.page.mouse.click(box["x"] + 160 + 38, box["y"] + 35 * 2 + 17)  # the button of the row
     me.wait_for_row(1, "yes", "")
-    me.page.mouse.click(box["x"] + 130 + 38, box["y"] + 35 * 2 + 17)
+    me.page.mouse.click(box["x"] + 160 + 38, box["y"] + 35 * 2 + 17)
     me.wait_for_row(1, "no", "")
     store.add([make_visit(datetime.now(UTC))])
     me.page.wait_for_timeout(300)

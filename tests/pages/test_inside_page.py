@@ -8,13 +8,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from facetraits.inside.reading import read_network
 from facetraits.inside.requests import YEARS
 from facetraits.inside.worker import InsideError
 from facetraits.registry import ModelIntegrityError
-from tests.builders import FIRST_NETWORK, OTHER_NETWORK, ROOT, photo_of_many, photo_of_one, photo_without_faces, png
+from tests.builders import FIRST_NETWORK, OTHER_NETWORK, photo_of_many, photo_of_one, photo_without_faces, png
 from tests.pages.inside_page import (
     ARCHITECTURE,
     FOOL,
@@ -330,13 +329,6 @@ def test_a_snapshot_is_looked_into(worker: FakeWorker) -> None:
     page.camera_input[0].set_value(None).run()
     assert "No face yet" in text(page)
     assert "inside_session" not in page.session_state
-
-
-def test_home_leads_here(worker: FakeWorker) -> None:
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    next(button for button in page.button if button.label == "Look inside").click().run()
-    assert not page.exception
-    assert page.title[0].value == "Inside the CNN"
 
 
 def test_visitors_share_no_picture(worker: FakeWorker) -> None:
