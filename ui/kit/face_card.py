@@ -161,14 +161,15 @@ def _age(label: str, age: AgePrediction) -> str:
     if age.unsure:
         value = f'<span class="ft-unsure">Unsure</span> {_range(age)}?'
         return _trait(label, value, f"{_years(age)} in the middle ({age.coverage:.0%} interval)", scale)
-    return _trait(label, _years(age), f"{_ends(age)} ({age.coverage:.0%} interval)", scale)
+    return _trait(label, _years(age), f"{age_ends(age)} ({age.coverage:.0%} interval)", scale)
 
 
 def _range(age: AgePrediction) -> str:
-    return f"{_ends(age)} years"
+    return f"{age_ends(age)} years"
 
 
-def _ends(age: AgePrediction) -> str:
+def age_ends(age: AgePrediction) -> str:
+    """The ends of an age's interval, as in "28 to 40"."""
     low, high = (whole_years(v) for v in age.interval)
     return f"{low} to {high}"
 
@@ -216,14 +217,23 @@ def _trait(label: str, value: str, note: str, drawing: str) -> str:
     )
 
 
-def _bars(pairs: Iterable[tuple[str, float]]) -> str:
-    rows = (
+def bars(rows: Iterable[tuple[str, float, str]]) -> str:
+    """A list of names, each with a bar and what it stands for, as HTML.
+
+    Args:
+        rows: name, length of the bar in [0, 1], and the number in words.
+    """
+    items = (
         f'<li><span class="ft-name">{escape(name.capitalize())}</span>'
-        f'<span class="ft-track" aria-hidden="true"><i style="width:{probability:.1%}"></i></span>'
-        f'<span class="ft-percent">{_percent(probability)}</span></li>'
-        for name, probability in pairs
+        f'<span class="ft-track" aria-hidden="true"><i style="width:{length:.1%}"></i></span>'
+        f'<span class="ft-percent">{words}</span></li>'
+        for name, length, words in rows
     )
-    return f'<ul class="ft-bars">{"".join(rows)}</ul>'
+    return f'<ul class="ft-bars">{"".join(items)}</ul>'
+
+
+def _bars(pairs: Iterable[tuple[str, float]]) -> str:
+    return bars((name, probability, _percent(probability)) for name, probability in pairs)
 
 
 def _percent(probability: float) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from facetraits.traits import TRAITS
 from facetraits.types import AgePrediction, FaceResult, whole_years
 from ui.kit.components import counted
+from ui.kit.face_card import age_ends
 from ui.photo.session import Outcome, Picture
 
 KEY: Final = "photo_all_faces"
@@ -30,8 +31,7 @@ def _cells(face: FaceResult) -> Mapping[str, Any]:
     cells: dict[str, Any] = {}
     for trait, answer in face.traits.answers():
         if isinstance(answer, AgePrediction):
-            low, high = (whole_years(years) for years in answer.interval)
-            cells |= {trait.label: whole_years(answer.years), "Age range": f"{low} to {high}"}
+            cells |= {trait.label: whole_years(answer.years), "Age range": age_ends(answer)}
         else:
             cells[trait.label] = f"{answer.top1}{' ?' if answer.unsure else ''}"
     return cells | {"Warnings": ", ".join(face.quality)}

@@ -12,7 +12,7 @@ import streamlit as st
 from facetraits.traits import TRAITS, TraitName
 from facetraits.types import ClassPrediction, FaceResult
 from ui.kit.components import counted
-from ui.kit.face_card import FEW_FACES, NumberedFace, cards_of, numbered, summary_line
+from ui.kit.face_card import FEW_FACES, NumberedFace, bars, cards_of, numbered, summary_line
 
 _CARDS_AT_ONCE: Final = 12
 _DECADES: Final = (*(f"{low} to {low + 9}" for low in range(0, 80, 10)), "80 and over")
@@ -124,10 +124,5 @@ def crowd_charts(faces: Sequence[FaceResult]) -> str:
 
 def _chart(label: str, counts: Sequence[tuple[str, int]]) -> str:
     most = max(count for _, count in counts)
-    rows = (
-        f'<li><span class="ft-name">{escape(name.capitalize())}</span>'
-        f'<span class="ft-track" aria-hidden="true"><i style="width:{count / most:.1%}"></i></span>'
-        f'<span class="ft-percent">{count}</span></li>'
-        for name, count in counts
-    )
-    return f'<section><p class="ft-label">{escape(label)}</p><ul class="ft-bars">{"".join(rows)}</ul></section>'
+    rows = bars((name, count / most, str(count)) for name, count in counts)
+    return f'<section><p class="ft-label">{escape(label)}</p>{rows}</section>'
