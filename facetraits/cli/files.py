@@ -24,7 +24,7 @@ class Picture:
     @property
     def is_video(self) -> bool:
         """By its name; a video is only read where it was named itself."""
-        return _suffix(self.path) in VIDEO_SUFFIXES and self.error is None
+        return suffix_of(self.path) in VIDEO_SUFFIXES and self.error is None
 
 
 @dataclass(slots=True)
@@ -86,9 +86,9 @@ def in_folder(folder: str, left_out: LeftOut) -> Iterator[Picture]:
             if name.startswith("."):
                 continue
             path = os.path.join(parent, name)
-            if _suffix(name) in VIDEO_SUFFIXES:
+            if suffix_of(name) in VIDEO_SUFFIXES:
                 left_out.videos.append(path)
-            elif _suffix(name) in SUPPORTED_SUFFIXES or _holds_picture(path):
+            elif suffix_of(name) in SUPPORTED_SUFFIXES or _holds_picture(path):
                 yield _file(path)
             else:
                 left_out.no_pictures += 1
@@ -113,5 +113,6 @@ def _holds_picture(path: str) -> bool:
         return False
 
 
-def _suffix(path: str) -> str:
+def suffix_of(path: str) -> str:
+    """As in ".jpg", in small letters; "" for none."""
     return os.path.splitext(path)[1].lower()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from facetraits.batch.catalog import Input, chunks
 from facetraits.batch.storage import Storage, check_address, is_remote
-from facetraits.cli.files import LeftOut, Picture, in_folder
+from facetraits.cli.files import LeftOut, Picture, in_folder, suffix_of
 from facetraits.errors import UserError
 from facetraits.faces.images import SNIFFED_BYTES, SUPPORTED_SUFFIXES, is_picture
 from facetraits.video.sources import VIDEO_SUFFIXES
@@ -50,7 +50,7 @@ def _of_one(source: str, storage: Storage, left_out: LeftOut) -> Iterator[Input]
     elif not os.path.isfile(source):
         yield Input(source, None, "this is a pipe or a device and no file")
         return
-    if _suffix(source) in VIDEO_SUFFIXES:
+    if suffix_of(source) in VIDEO_SUFFIXES:
         raise UserError(f"--engine ray reads pictures only; analyse the video {source} without it")
     if _is_list(source, storage.head(source, SNIFFED_BYTES)):
         yield from _in_list(storage.lines(source), left_out)
@@ -60,12 +60,12 @@ def _of_one(source: str, storage: Storage, left_out: LeftOut) -> Iterator[Input]
 
 def _is_list(source: str, head: bytes) -> bool:
     """Whether a file with these first bytes is a list of addresses and not a picture, whole or broken."""
-    return bool(head) and not is_picture(head) and _suffix(source) not in SUPPORTED_SUFFIXES and b"\0" not in head
+    return bool(head) and not is_picture(head) and suffix_of(source) not in SUPPORTED_SUFFIXES and b"\0" not in head
 
 
 def _in_list(lines: Iterable[str], left_out: LeftOut) -> Iterator[Input]:
     for line in lines:
-        if _suffix(line) in VIDEO_SUFFIXES:
+        if suffix_of(line) in VIDEO_SUFFIXES:
             left_out.videos.append(line)
             continue
         try:
@@ -85,10 +85,10 @@ def _in_remote_folder(folder: str, storage: Storage, left_out: LeftOut) -> Itera
 
 def _pictures_of(files: Sequence[tuple[str, int]], storage: Storage, left_out: LeftOut) -> Iterator[Input]:
     """Those that are called a picture, and those that are one by their first bytes."""
-    unclear = [name for name, _ in files if _suffix(name) not in (*SUPPORTED_SUFFIXES, *VIDEO_SUFFIXES)]
+    unclear = [name for name, _ in files if suffix_of(name) not in (*SUPPORTED_SUFFIXES, *VIDEO_SUFFIXES)]
     heads = dict(zip(unclear, storage.heads(unclear, SNIFFED_BYTES), strict=True))
     for name, size in files:
-        if _suffix(name) in VIDEO_SUFFIXES:
+        if suffix_of(name) in VIDEO_SUFFIXES:
             left_out.videos.append(name)
         elif name not in heads or is_picture(heads[name]):
             yield Input(name, size)
@@ -103,10 +103,6 @@ def _local(picture: Picture) -> Input:
         return Input(picture.path, os.path.getsize(picture.path))
     except OSError:
         return Input(picture.path, None)
-
-
-def _suffix(path: str) -> str:
-    return os.path.splitext(path)[1].lower()
 
 
 def _reason(error: OSError) -> str:
