@@ -1,5 +1,7 @@
 """Files by address: local ones, those of web servers, and those of a bucket."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from facetraits.batch import records, storage
@@ -124,7 +126,7 @@ def test_a_picture_is_fetched_once(web):
 def test_a_server_that_is_not_there_is_an_error_after_some_attempts(monkeypatch):
     pytest.importorskip("aiohttp")
     pauses = []
-    monkeypatch.setattr(storage.time, "sleep", pauses.append)
+    monkeypatch.setattr(storage, "time", SimpleNamespace(sleep=pauses.append))  # other threads sleep as they do
     with serving({}) as (address, _):
         pass
     with pytest.raises(OSError, match="Cannot connect"):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -201,7 +202,7 @@ def test_a_failed_start_is_not_tried_again_at_once(standing_in, monkeypatch: pyt
     assert len(started) == 1
     assert "loading" in caplog.text, "what the process said is in the log"
     now = time.monotonic()
-    monkeypatch.setattr(module.time, "monotonic", lambda: now + 61)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now + 61))
     with pytest.raises(InsideError):
         worker.ask("hello")
     assert len(started) == 2
