@@ -140,8 +140,6 @@ def tasks_of(store: VisitStore, days: int) -> dict[str, Callable[[], object]]:
         "page, last 30 days": lambda: all_patterns(store.counts(BERLIN, month)),
         "page, women at one door": lambda: all_patterns(store.counts(BERLIN, chosen)),
         "page, all visits, a zone of quarter hours": lambda: all_patterns(store.counts(QUARTER_HOURS)),
-        "findings, all visits": lambda: patterns.findings(store.cells(BERLIN)),
-        "findings, last 30 days": lambda: patterns.findings(store.cells(BERLIN, month)),
         "weeks": lambda: compare_weeks(store.count_spans(BERLIN, week_spans(last)), last),
         "number of visits": store.count,
         "names of sources": store.sources,

@@ -1,51 +1,50 @@
-"""Visits counted by the database.
+"""Visits counted from the columns of their days: by any selection, on the clocks of any time zone.
 
-Triggers keep the numbers of visits in four tables up to date with every change of ``visits`` (migration 0005):
-``visit_counts`` by quarter hour, source and kind of visitor, and three smaller ones that leave out people or sources,
-or are by day. Each question is answered from the smallest table that can. The ends of a span of time that lie within a
-day are counted from ``visit_counts``, and those that lie within a quarter hour from ``visits``.
+What is read are rows of ``visit_days``, one for each day, some hundred thousand visits at a time. Each visit is counted
+by itself, so that spans of time may begin and end anywhere, and zones may be any number of seconds away from UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Subquery,
-    cast,
-    func,
-    select,
-    text,
-)
+from sqlalchemy import Connection, select, text
 
-from facetraits.visitors.counted import (
-    DAYS_BEFORE_1970,
-    OUTCOME_OF,
-    SLOTS_OF_DAY,
-    SLOTS_OF_HOUR,
+from facetraits.visitors.counts import CELLS, Counts
+from facetraits.visitors.day_columns import (
+    BINS,
+    DAY_US,
+    KINDS,
+    LEFT,
+    LINE,
+    PAID,
     VISITORS,
-    Span,
-    constant,
-    counted_visits,
-    microseconds,
-    outcome_filter,
-    spans_of,
-    stretches_of,
-    wanted_kinds,
+    DayColumns,
+    read_days,
+    shortest_of,
 )
-from facetraits.visitors.counts import CELLS, PEOPLE, TIMES, Counts
+from facetraits.visitors.offsets import Stretch, stretch_from
 from facetraits.visitors.schema import visits
 from facetraits.visitors.statements import conditions_of
-from facetraits.visitors.visit import OUTCOME_FILTERS, OUTCOMES, Outcome, Selection
+from facetraits.visitors.visit import OUTCOME_FILTERS, OUTCOMES, VISIT_CLASSES, Outcome, Selection
 
 _FIRST_DAY, _LAST_DAY = np.datetime64("0001-01-01"), np.datetime64("9999-12-31")
+_HOUR_US: Final = 3600 * 10**6
+_HOURS_OF_WEEK: Final = 7 * 24
+_MONDAY: Final = 3 * 24  # hours from a Monday to the beginning of 1970
+_TOUCHED: Final = 25  # hours of the clocks that a day in UTC may touch
+_FILTERS: Final = len(OUTCOME_FILTERS)
+_FAR_S: Final = 2**40  # beyond the calendar
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+# What each outcome filter stands for, as a place in ``OUTCOMES``.
+_OUTCOME_OF: Final = tuple(OUTCOMES.index(outcome) for outcome in ("yes", "yes", "no", "unknown"))
+_BINS_AT_ONCE: Final = 500_000
 
 
 def count_visits(connection: Connection, chosen: Selection, zone: tzinfo) -> Counts:
@@ -57,44 +56,36 @@ def count_visits(connection: Connection, chosen: Selection, zone: tzinfo) -> Cou
         zone: of hours and days.
     """
     _see_one_state(connection)
-    spans = spans_of(connection, chosen, zone)
-    at_times = counted_visits(connection, chosen, spans, times=True)
-    days, of_days, baskets, cents = _days(connection, at_times, chosen)
-    sources, of_sources = _sources(connection, chosen)
-    counts = Counts(
-        times=_times(connection, at_times, chosen),
-        people=_people(connection, chosen),
-        days=days,
-        of_days=of_days,
-        sources=sources,
-        of_sources=of_sources,
-        baskets=baskets,
-        cents=cents,
-        median_duration_s=_median_duration(connection, chosen, int(of_days.sum())),
-        crossings=_crossings(connection, at_times, chosen),
-    )
-    _check(counts.times, counts.people, of_days, of_sources, np.array([baskets, cents]))
-    return counts
-
-
-def count_cells(connection: Connection, chosen: Selection, zone: tzinfo) -> NDArray[np.int64]:
-    """(7, 24, 6, 3, 4, 3) visits by weekday, hour, age group, gender, mood and outcome."""
-    _see_one_state(connection)
-    cells = np.zeros((CELLS[0] * CELLS[1], VISITORS), dtype=np.int64)
-    counted = counted_visits(connection, chosen, spans_of(connection, chosen, zone), times=True, people=True)
-    if counted is not None:
-        # One number to group by is quicker than two.
-        key = _hour_of_week(counted) * constant(VISITORS) + counted.c.kind
-        for number, there in _grouped(connection, counted, (key,), chosen, ("visits",)):
-            cells[divmod(number, VISITORS)] = there
-    _check(cells)
-    return _by_outcome(cells.reshape(*CELLS[:-1], len(OUTCOME_FILTERS)))
+    tally = _Tally(chosen)
+    clock = _Clock(zone)
+    for day in read_days(connection, ("times", "bins", "cents", "crossings"), chosen.since, chosen.until):
+        for stretch in clock.stretches_of(day.day):
+            tally.add(day, _inside(day, chosen, stretch), stretch.offset_s)
+    return tally.counts(connection)
 
 
 def count_outcomes(connection: Connection, chosen: Selection) -> dict[Outcome, int]:
     """How many visits there are with each outcome."""
-    _, of_sources = _sources(connection, chosen)
-    return {outcome: int(of_sources[:, place].sum()) for place, outcome in enumerate(OUTCOMES)}
+    _see_one_state(connection)
+    visitors = _visitors_of(chosen)
+    numbers = np.zeros(VISITORS + 1, dtype=np.int64)
+    for day in read_days(connection, _times_for(chosen), chosen.since, chosen.until):
+        numbers += np.bincount(_only(visitors[day.kinds], _inside(day, chosen), VISITORS), minlength=VISITORS + 1)
+    by_outcome = _by_outcome(numbers[:-1].reshape(-1, _FILTERS).sum(axis=0))
+    return {outcome: int(number) for outcome, number in zip(OUTCOMES, by_outcome, strict=True)}
+
+
+def count_crossings(connection: Connection, chosen: Selection) -> tuple[int, int] | None:
+    """How often counting lines were crossed to come in and to go out; None where no visit has seen a line."""
+    _see_one_state(connection)
+    crossing, found, seen = _crossing(chosen), np.zeros(2, dtype=np.int64), False
+    for day in read_days(connection, ("crossings", *_times_for(chosen)), chosen.since, chosen.until):
+        assert day.crossings is not None
+        if len(day.crossings):
+            wanted = _only(crossing[day.kinds], _inside(day, chosen), False)[day.kinds >= LINE]
+            found += day.crossings[wanted].sum(axis=0, dtype=np.int64)
+            seen |= bool(wanted.any())
+    return (int(found[0]), int(found[1])) if seen else None
 
 
 def count_spans(
@@ -103,31 +94,127 @@ def count_spans(
     """(spans, 3) visits by outcome that began while the clocks of the zone showed these times.
 
     Args:
-        connection: in a transaction.
+        connection: in a transaction that has not read anything yet.
         chosen: which visits; its own span of time does not count.
         zone: of the clocks.
         spans: from the one to before the other, both without a zone.
     """
-    found = np.zeros((len(spans), len(OUTCOMES)), dtype=np.int64)
-    labelled = []
-    for stretch in stretches_of(connection, zone):
-        offset_us = stretch.offset_s * 10**6
-        for label, (since, until) in enumerate(spans):
-            since_us = max(microseconds(since) - offset_us, stretch.since_s * 10**6)
-            until_us = min(microseconds(until) - offset_us, stretch.until_s * 10**6)
-            labelled.append(Span(since_us, until_us, stretch.offset_s, label))
-    counted = counted_visits(connection, chosen, labelled, times=True)
-    if counted is not None:
-        keys = counted.c.label, outcome_filter(counted)
-        for label, outcome, number in _grouped(connection, counted, keys, chosen, ("visits",)):
-            found[label, OUTCOME_OF[outcome]] += number
-    return found
+    _see_one_state(connection)
+    found = np.zeros((len(spans), VISITORS + 1), dtype=np.int64)
+    chosen = replace(chosen, since=None, until=None)
+    visitors, clock = _visitors_of(chosen), _Clock(zone)
+    bounds = [(_microseconds(since), _microseconds(until)) for since, until in spans]
+    # Clocks are less than a day away from UTC.
+    since, until = (
+        _EPOCH + edge(bound[side] for bound in bounds) * _MICROSECOND + timedelta(days=2 * side - 1)
+        for side, edge in enumerate((min, max))
+    )
+    for day in read_days(connection, ("times",), since, until):
+        for stretch in clock.stretches_of(day.day):
+            began_us = day.day * DAY_US + stretch.offset_s * 10**6
+            some = _only(visitors[day.kinds], _inside(day, chosen, stretch), VISITORS)
+            for label, (since_us, until_us) in enumerate(bounds):
+                if began_us < until_us and began_us + DAY_US > since_us:
+                    there = some[_between(day, since_us - began_us, until_us - began_us)]
+                    found[label] += np.bincount(there, minlength=VISITORS + 1)
+    return _by_outcome(found[:, :-1].reshape(len(spans), -1, _FILTERS).sum(axis=1))
 
 
-def _check(*numbers: NDArray[np.int64]) -> None:
-    """Raise ValueError if one is negative: the counts were not written by the triggers alone."""
-    if any((some < 0).any() for some in numbers):
-        raise ValueError("visits are counted wrongly")
+class _Tally:
+    """Counts that grow by a day at a time."""
+
+    def __init__(self, chosen: Selection) -> None:
+        self._chosen = chosen
+        self._visitors = _visitors_of(chosen)
+        self._crossing = _crossing(chosen)
+        self._cells = np.zeros((_HOURS_OF_WEEK, VISITORS), dtype=np.int64)
+        self._days: dict[int, NDArray[np.int64]] = {}
+        self._sources: dict[str, NDArray[np.int64]] = {}
+        self._baskets = self._cents = 0
+        self._bins = np.zeros(BINS, dtype=np.int64)
+        self._waiting: list[NDArray[np.uint16]] = []
+        self._number_waiting = 0
+        self._crossings = np.zeros((24, 2), dtype=np.int64)
+        self._seen_lines = False
+
+    def add(self, day: DayColumns, inside: NDArray[np.bool_] | None, offset_s: int) -> None:
+        """Count the visits inside, where the clocks are so far from UTC."""
+        assert day.times is not None and day.bins is not None and day.cents is not None and day.crossings is not None
+        visitors = _only(self._visitors[day.kinds], inside, VISITORS)
+        first_hour, beyond_s = day.day * 24 + offset_s // 3600, offset_s % 3600
+        hours = (day.times + beyond_s * 10**6) // _HOUR_US
+        hours_here = first_hour + np.arange(_TOUCHED)
+
+        there = np.bincount(hours * (VISITORS + 1) + visitors, minlength=_TOUCHED * (VISITORS + 1))
+        there = there.reshape(_TOUCHED, VISITORS + 1)[:, :VISITORS]
+        self._cells[(hours_here + _MONDAY) % _HOURS_OF_WEEK] += there
+        for hour, outcomes in zip(hours_here.tolist(), there.reshape(_TOUCHED, -1, _FILTERS).sum(axis=1), strict=True):
+            if outcomes.any():
+                _add(self._days, hour // 24, outcomes)
+
+        outcomes = np.where(visitors < VISITORS, visitors % _FILTERS, _FILTERS)
+        number = len(day.sources)
+        of_sources = np.bincount(day.of_source() * (_FILTERS + 1) + outcomes, minlength=number * (_FILTERS + 1))
+        for source, row in zip(day.sources, of_sources.reshape(number, -1)[:, :_FILTERS], strict=True):
+            if row.any():
+                _add(self._sources, source, row)
+
+        paid = day.cents[visitors[day.kinds % LINE >= PAID] < VISITORS]
+        self._baskets += len(paid)
+        self._cents += int(paid.sum())
+        self._add_bins(day.bins[visitors < VISITORS])
+        if len(day.crossings):
+            crossing = day.kinds >= LINE
+            wanted = _only(self._crossing[day.kinds], inside, False)[crossing]
+            np.add.at(self._crossings, (first_hour + hours[crossing][wanted]) % 24, day.crossings[wanted])
+            self._seen_lines |= bool(wanted.any())
+
+    def counts(self, connection: Connection) -> Counts:
+        """All of them, and the median of the durations."""
+        numbers = sorted(self._days)
+        dates = np.array(numbers, dtype=np.int64).astype("datetime64[D]")
+        if len(dates) and not (dates[0] >= _FIRST_DAY and dates[-1] <= _LAST_DAY):
+            raise ValueError("a day is beyond the calendar")
+        names = tuple(sorted(self._sources))
+        self._add_bins(None)
+        return Counts(
+            cells=_by_outcome(self._cells.reshape(*CELLS[:-1], _FILTERS)),
+            days=dates,
+            of_days=_by_outcome(_stacked([self._days[number] for number in numbers])),
+            sources=names,
+            of_sources=_by_outcome(_stacked([self._sources[name] for name in names])),
+            baskets=self._baskets,
+            cents=self._cents,
+            median_duration_s=_median_duration(connection, self._chosen, self._bins),
+            crossings=self._crossings if self._seen_lines else None,
+        )
+
+    def _add_bins(self, more: NDArray[np.uint16] | None) -> None:
+        """Count them once there are many: there are more bins than visits in a day."""
+        if more is not None:
+            self._waiting.append(more)
+            self._number_waiting += len(more)
+        if self._waiting and (more is None or self._number_waiting > _BINS_AT_ONCE):
+            self._bins += np.bincount(np.concatenate(self._waiting), minlength=BINS)
+            self._waiting, self._number_waiting = [], 0
+
+
+class _Clock:
+    """How far the clocks of a zone are from UTC, asked for one day after the other."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._stretch = Stretch(0, 0, 0)
+
+    def stretches_of(self, day: int) -> Iterator[Stretch]:
+        """The day, cut where the clocks change."""
+        at_s, after_s = day * 86_400, (day + 1) * 86_400
+        while at_s < after_s:
+            if not self._stretch.since_s <= at_s < self._stretch.until_s:
+                self._stretch = stretch_from(self._zone, at_s, _FAR_S)
+            until_s = min(after_s, self._stretch.until_s)
+            yield Stretch(at_s, until_s, self._stretch.offset_s)
+            at_s = until_s
 
 
 def _see_one_state(connection: Connection) -> None:
@@ -136,102 +223,104 @@ def _see_one_state(connection: Connection) -> None:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
 
 
-def _grouped(
-    connection: Connection,
-    counted: Subquery,
-    keys: Sequence[ColumnElement[Any]],
-    chosen: Selection,
-    sums: Sequence[str],
-    leavers: bool = False,
-) -> list[Any]:
-    """Rows of the keys and the sums of their visits."""
-    named = [key.label(f"key{place}") for place, key in enumerate(keys)]
-    inner = select(*named, *(counted.c[name] for name in sums)).where(*wanted_kinds(counted.c.kind, chosen, leavers))
-    if leavers:
-        inner = inner.where(counted.c.lines > 0)
-    rows = inner.subquery()
-    totals = (cast(func.sum(rows.c[name]), BigInteger) for name in sums)
-    found = [rows.c[key.name] for key in named]
-    return list(connection.execute(select(*found, *totals).group_by(*found)))
+def _times_for(chosen: Selection) -> tuple[str, ...]:
+    """The column that is needed where the selection begins or ends within a day."""
+    return () if chosen.since is None and chosen.until is None else ("times",)
 
 
-def _hour_of_week(counted: Subquery) -> ColumnElement[int]:
-    hour: ColumnElement[int] = counted.c.local // constant(SLOTS_OF_HOUR) % constant(7 * 24)
-    return hour
+def _microseconds(moment: datetime) -> int:
+    """Since 1970; of a moment without a zone, on its own clocks."""
+    return (moment - (_EPOCH if moment.tzinfo else _EPOCH.replace(tzinfo=None))) // _MICROSECOND
 
 
-def _times(connection: Connection, counted: Subquery | None, chosen: Selection) -> NDArray[np.int64]:
-    times = np.zeros((7 * 24, len(OUTCOME_FILTERS)), dtype=np.int64)
-    if counted is not None:
-        keys = _hour_of_week(counted), outcome_filter(counted)
-        for hour, outcome, number in _grouped(connection, counted, keys, chosen, ("visits",)):
-            times[hour, outcome] = number
-    return _by_outcome(times.reshape(*TIMES[:-1], len(OUTCOME_FILTERS)))
+def _inside(day: DayColumns, chosen: Selection, stretch: Stretch | None = None) -> NDArray[np.bool_] | None:
+    """(visits,) whether they are of the chosen sources and time; None where all are."""
+    since_us, until_us, began_us = 0, DAY_US, day.day * DAY_US
+    if stretch is not None:
+        since_us, until_us = (at_s * 10**6 - began_us for at_s in stretch[:2])
+    if chosen.since is not None:
+        since_us = max(since_us, _microseconds(chosen.since) - began_us)
+    if chosen.until is not None:
+        until_us = min(until_us, _microseconds(chosen.until) - began_us)
+    inside = None if since_us <= 0 and until_us >= DAY_US else _between(day, since_us, until_us)
+    if chosen.sources is not None:
+        wanted = np.repeat([source in chosen.sources for source in day.sources], day.of_sources)
+        inside = wanted if inside is None else inside & wanted
+    return inside
 
 
-def _people(connection: Connection, chosen: Selection) -> NDArray[np.int64]:
-    people = np.zeros(VISITORS, dtype=np.int64)
-    counted = counted_visits(connection, chosen, spans_of(connection, chosen, UTC), people=True)
-    if counted is not None:
-        for kind, number in _grouped(connection, counted, (counted.c.kind,), chosen, ("visits",)):
-            people[kind] = number
-    return _by_outcome(people.reshape(*PEOPLE[:-1], len(OUTCOME_FILTERS)))
+def _between(day: DayColumns, since_us: int, until_us: int) -> NDArray[np.bool_]:
+    assert day.times is not None
+    return (day.times >= since_us) & (day.times < until_us)
+
+
+def _only(values: NDArray[Any], inside: NDArray[np.bool_] | None, other: int) -> NDArray[Any]:
+    """The values of the visits inside, and another one for the others."""
+    return values if inside is None else np.where(inside, values, values.dtype.type(other))
+
+
+def _visitors_of(chosen: Selection, leavers: bool = False) -> NDArray[np.int64]:
+    """(KINDS,) the visitor that a kind stands for; ``VISITORS`` for one that the filters leave out, or that only left.
+
+    Args:
+        chosen: the filters.
+        leavers: those who only left count, too.
+    """
+    visitors = np.arange(KINDS) % LEFT
+    there = np.ones(KINDS, dtype=bool) if leavers else np.arange(KINDS) % PAID < LEFT
+    listed: tuple[tuple[Sequence[str], Sequence[str] | None, int], ...] = (
+        (OUTCOME_FILTERS, chosen.outcomes, 0),
+        (VISIT_CLASSES["mood"], chosen.moods, 1),
+        (VISIT_CLASSES["gender"], chosen.genders, 1),
+        (VISIT_CLASSES["age_group"], chosen.age_groups, 1),
+    )
+    rest = visitors
+    for known, wanted, unknown in listed:
+        rest, places = np.divmod(rest, len(known) + unknown)
+        if wanted is not None:
+            there &= np.isin(places, [place for place, name in enumerate(known) if name in wanted])
+    return np.where(there, visitors, VISITORS)
+
+
+def _crossing(chosen: Selection) -> NDArray[np.bool_]:
+    """(KINDS,) whether the crossings of visits of a kind count."""
+    crossing: NDArray[np.bool_] = (_visitors_of(chosen, leavers=True) < VISITORS) & (np.arange(KINDS) >= LINE)
+    return crossing
+
+
+def _add(found: dict[Any, NDArray[np.int64]], key: object, more: NDArray[np.int64]) -> None:
+    if key in found:
+        found[key] += more
+    else:
+        found[key] = more.copy()
+
+
+def _stacked(rows: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.array(rows, dtype=np.int64).reshape(len(rows), _FILTERS)
 
 
 def _by_outcome(by_filter: NDArray[np.int64]) -> NDArray[np.int64]:
     """The last axis, which is of ``OUTCOME_FILTERS``, as one of ``OUTCOMES``."""
     summed = np.zeros((*by_filter.shape[:-1], len(OUTCOMES)), dtype=np.int64)
-    for place, outcome in enumerate(OUTCOME_OF):
+    for place, outcome in enumerate(_OUTCOME_OF):
         summed[..., outcome] += by_filter[..., place]
     return summed
 
 
-def _days(
-    connection: Connection, counted: Subquery | None, chosen: Selection
-) -> tuple[NDArray[np.datetime64], NDArray[np.int64], int, int]:
-    """Days, their visits by outcome, number of baskets, and their sum in cents."""
-    rows: list[Any] = []
-    if counted is not None:
-        day = counted.c.local // constant(SLOTS_OF_DAY)
-        key = day * constant(len(OUTCOME_FILTERS)) + outcome_filter(counted)
-        rows = [tuple(row) for row in _grouped(connection, counted, (key,), chosen, ("visits", "baskets", "cents"))]
-    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
-    numbers, outcomes = np.divmod(table[:, 0], len(OUTCOME_FILTERS))
-    days, which = np.unique(numbers, return_inverse=True)
-    by_filter = np.zeros((len(days), len(OUTCOME_FILTERS)), dtype=np.int64)
-    by_filter[which, outcomes] = table[:, 1]
-    dates = (days - DAYS_BEFORE_1970).astype("datetime64[D]")
-    if len(dates) and not (dates[0] >= _FIRST_DAY and dates[-1] <= _LAST_DAY):
-        raise ValueError("a day is beyond the calendar")
-    return dates, _by_outcome(by_filter), int(table[:, 2].sum()), int(table[:, 3].sum())
-
-
-def _sources(connection: Connection, chosen: Selection) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    found: dict[str, NDArray[np.int64]] = {}
-    counted = counted_visits(connection, chosen, spans_of(connection, chosen, UTC), sources=True)
-    if counted is not None:
-        keys = counted.c.source, outcome_filter(counted)
-        for source, outcome, number in _grouped(connection, counted, keys, chosen, ("visits",)):
-            found.setdefault(source, np.zeros(len(OUTCOMES), dtype=np.int64))[OUTCOME_OF[outcome]] += number
-    names = tuple(sorted(found))
-    return names, np.array([found[name] for name in names], dtype=np.int64).reshape(len(names), len(OUTCOMES))
-
-
-def _crossings(connection: Connection, counted: Subquery | None, chosen: Selection) -> NDArray[np.int64] | None:
-    if counted is None:
-        return None
-    hour = counted.c.local // constant(SLOTS_OF_HOUR) % constant(24)
-    rows = _grouped(connection, counted, (hour,), chosen, ("entries", "exits"), leavers=True)
-    crossings = np.zeros((24, 2), dtype=np.int64)
-    for at, entries, exits in rows:
-        crossings[at] = entries, exits
-    return crossings if rows else None
-
-
-def _median_duration(connection: Connection, chosen: Selection, number: int) -> float | None:
-    """From the index that is in the order of the durations: nothing has to be sorted."""
+def _median_duration(connection: Connection, chosen: Selection, bins: NDArray[np.int64]) -> float | None:
+    """Exact: of the bin that holds it, the visits are read."""
+    number, up_to = int(bins.sum()), np.cumsum(bins)
     if not number:
         return None
-    ordered = select(visits.c.duration_s).where(*conditions_of(chosen)).order_by(visits.c.duration_s)
-    middle = connection.execute(ordered.offset((number - 1) // 2).limit(2 - number % 2)).scalars().all()
+    middle = []
+    for rank in sorted({(number - 1) // 2, number // 2}):
+        place = int(np.searchsorted(up_to, rank, side="right"))
+        statement = select(visits.c.duration_s).where(
+            *conditions_of(chosen),
+            visits.c.duration_s >= shortest_of(place),
+            *([visits.c.duration_s < shortest_of(place + 1)] if place + 1 < BINS else []),
+        )
+        before = int(up_to[place] - bins[place])
+        ordered = statement.order_by(visits.c.duration_s).offset(rank - before).limit(1)
+        middle.append(connection.execute(ordered).scalar_one())
     return float(np.mean(middle))

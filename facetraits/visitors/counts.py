@@ -13,12 +13,10 @@ from facetraits.visitors.grouping import PARTS_OF_DAY, WEEKDAYS
 from facetraits.visitors.visit import OUTCOMES, VISIT_CLASSES
 
 HOURS: Final = tuple(f"{hour:02}" for hour in range(24))
-# The axes of ``Counts.times``, ``Counts.people`` and ``VisitStore.cells``; the last one is of outcomes.
-TIME_AXES: Final = ("weekday", "hour")
+# The axes of ``Counts.cells`` but the last one, which is of outcomes.
 PEOPLE_AXES: Final = ("age_group", "gender", "mood")
-TIMES: Final = (7, 24, len(OUTCOMES))
-PEOPLE: Final = (*(len(VISIT_CLASSES[trait]) + 1 for trait in PEOPLE_AXES), len(OUTCOMES))
-CELLS: Final = (*TIMES[:-1], *PEOPLE)
+AXES: Final = ("weekday", "hour", *PEOPLE_AXES)
+CELLS: Final = (7, 24, *(len(VISIT_CLASSES[trait]) + 1 for trait in PEOPLE_AXES), len(OUTCOMES))
 
 _LONGEST_GAP_DAYS: Final = 366
 
@@ -28,9 +26,8 @@ class Counts:
     """Numbers of visits; each visit counts where it began, on the clocks of one zone.
 
     Attributes:
-        times: (7, 24, 3) visits by weekday (0 is Monday), hour and outcome (in the order of ``OUTCOMES``).
-        people: (6, 3, 4, 3) visits by age group, gender, mood and outcome. The last place of age group, gender and mood
-            is for those not estimated.
+        cells: (7, 24, 6, 3, 4, 3) visits by weekday (0 is Monday), hour, age group, gender, mood and outcome (in the
+            order of ``OUTCOMES``). The last place of age group, gender and mood is for those not estimated.
         days: (days,) datetime64[D] with visits, ascending.
         of_days: (days, 3) their visits by outcome.
         sources: with visits, in alphabetical order.
@@ -42,8 +39,7 @@ class Counts:
             a line. People who only left count here, and nowhere else.
     """
 
-    times: NDArray[np.int64]
-    people: NDArray[np.int64]
+    cells: NDArray[np.int64]
     days: NDArray[np.datetime64]
     of_days: NDArray[np.int64]
     sources: tuple[str, ...]
@@ -82,7 +78,7 @@ class Counts:
         """The classes of the traits, and the visits of every combination of them by outcome.
 
         Args:
-            traits: ``source``; or some of ``age_group``, ``gender`` and ``mood``; or ``weekday``, and ``hour`` or
+            traits: ``source`` alone; or some of ``age_group``, ``gender``, ``mood``, ``weekday``, and ``hour`` or
                 ``part_of_day``.
 
         Returns:
@@ -93,19 +89,14 @@ class Counts:
         """
         if tuple(traits) == ("source",):
             return (self.sources,), self.of_sources
-        if set(traits) <= set(PEOPLE_AXES):
-            return grouped(self.people, PEOPLE_AXES, traits)
-        return grouped(self.times, TIME_AXES, traits)
+        return grouped(self.cells, traits)
 
 
-def grouped(
-    counts: NDArray[np.int64], axes: Sequence[str], traits: Sequence[str]
-) -> tuple[tuple[tuple[str, ...], ...], NDArray[np.int64]]:
-    """Counts by some of their axes.
+def grouped(cells: NDArray[np.int64], traits: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], NDArray[np.int64]]:
+    """Visits by some of the axes.
 
     Args:
-        counts: an axis for each of ``axes``, and a last one of outcomes.
-        axes: their names.
+        cells: as ``Counts.cells``.
         traits: those wanted, in the wanted order; ``part_of_day`` instead of ``hour``.
 
     Returns:
@@ -116,10 +107,10 @@ def grouped(
         ValueError: there is no such axis, or none is wanted.
     """
     wanted = ["hour" if trait == "part_of_day" else trait for trait in traits]
-    if not wanted or len(set(wanted)) < len(wanted) or not set(wanted) <= set(axes):
+    if not wanted or len(set(wanted)) < len(wanted) or not set(wanted) <= set(AXES):
         raise ValueError(f"visits cannot be grouped by {', '.join(traits) or 'nothing'}")
-    places = [axes.index(axis) for axis in wanted]
-    summed = counts.sum(axis=tuple(i for i in range(len(axes)) if i not in places))
+    places = [AXES.index(axis) for axis in wanted]
+    summed = cells.sum(axis=tuple(i for i in range(len(AXES)) if i not in places))
     summed = summed.transpose([sorted(places).index(place) for place in places] + [len(places)])
     if "part_of_day" in traits:
         summed = _by_part_of_day(summed, list(traits).index("part_of_day"))

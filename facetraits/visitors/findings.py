@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facetraits.visitors.counts import PEOPLE_AXES, TIME_AXES, grouped
+from facetraits.visitors.counts import grouped
 from facetraits.visitors.grouping import ENOUGH, PARTS_OF_DAY, YES, Rate, rate_of
 
 ALPHA: Final = 0.05
@@ -49,7 +49,7 @@ def findings(counted: NDArray[np.int64]) -> tuple[Finding, ...]:
     overlaps with a more significant one is not reported.
 
     Args:
-        counted: (7, 24, 6, 3, 4, 3) visits, as of ``VisitStore.cells()``.
+        counted: (7, 24, 6, 3, 4, 3) visits, as of ``Counts.cells``.
     """
     cells = _cells(counted)
     compared = [(group, *_fisher_of(group, cells)) for group in _distinct(_groups(cells), cells)]
@@ -133,7 +133,7 @@ class _Group:
 
 
 def _cells(counted: NDArray[np.int64]) -> _Cells:
-    classes, numbers = grouped(counted, (*TIME_AXES, *PEOPLE_AXES), _TRAITS)
+    classes, numbers = grouped(counted, _TRAITS)
     n = numbers.sum(axis=-1)
     filled = n.nonzero()
     codes = tuple(code.astype(np.int64) for code in filled)

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CLASSES: Final = {**{str(trait): classes for trait, classes in VISIT_CLASSES.items()}, "bought": tuple(OUTCOMES)}
-_TIMES: Final = ("started", "sold_at")
 _WRITTEN_TIME: Final = "????-??-?? ??:??:??.??????".replace("?", "[0-9]")  # how SQLAlchemy has SQLite keep a time
 # First place and length of the parts of an identifier, 32 digits that SQLite keeps without the dashes.
 _PARTS_OF_ID: Final = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
@@ -53,8 +52,8 @@ def visits_frame(connection: Connection, conditions: Sequence[ColumnElement[bool
     # Imported here: it takes half a second and 60 MB, which a program that only counts does not need.
     import pandas as pd
 
-    plain = [_plain(column, connection.dialect.name) for column in visits.c]
-    statement = select(*plain).where(*conditions).order_by(visits.c.started, visits.c.id)
+    columns = [plain(column, connection.dialect.name) for column in visits.c]
+    statement = select(*columns).where(*conditions).order_by(visits.c.started, visits.c.id)
     row = np.dtype([(column.name, _kept_as(column)) for column in visits.c])
     # Row by row into numbers: a list of all rows would be hundreds of megabytes of objects for a moment.
     rows: Any = connection.execute(statement).cursor
@@ -63,20 +62,33 @@ def visits_frame(connection: Connection, conditions: Sequence[ColumnElement[bool
     return pd.DataFrame({column.name: _typed(column, cells[column.name], pd) for column in visits.c})
 
 
-def _check(cells: NDArray[Any]) -> None:
-    """Raise ``ValueError`` if a row was not written by this program."""
-    texts = all(type(text) is str for name in ("id", "source") for text in cells[name])
-    years = [cells[name][~np.isnat(cells[name])].astype("datetime64[Y]").astype(int) + 1970 for name in _TIMES]
-    dated = all(((year >= 1) & (year <= 9999)).all() for year in years) and not np.isnat(cells["started"]).any()
+def check_counted(cells: NDArray[Any]) -> None:
+    """Raise ``ValueError`` if this program wrote no such row; of what visits are counted by."""
+    texts = all(type(text) is str for text in cells["source"])
     lasting = (cells["duration_s"] >= 0) & np.isfinite(cells["duration_s"])
-    years_old, paid = cells["age"], cells["basket"]
-    wrong = (years_old < 0) | np.isinf(years_old) | (paid < 0) | (paid > float(LARGEST_BASKET)) | (cells["bought"] < 0)
+    paid = cells["basket"]
+    wrong = (paid < 0) | (paid > float(LARGEST_BASKET)) | (cells["bought"] < 0)
     wrong |= (cells["entries"] < 0) | (cells["exits"] < 0)
-    if not (texts and dated and lasting.all()) or wrong.any():
+    if not (texts and _dated(cells["started"]) and lasting.all()) or np.isnat(cells["started"]).any() or wrong.any():
         raise ValueError("a row is no visit")
 
 
-def _plain(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
+def _check(cells: NDArray[Any]) -> None:
+    """Raise ``ValueError`` if a row was not written by this program."""
+    check_counted(cells)
+    texts = all(type(text) is str for text in cells["id"])
+    years_old = cells["age"]
+    if not (texts and _dated(cells["sold_at"])) or ((years_old < 0) | np.isinf(years_old)).any():
+        raise ValueError("a row is no visit")
+
+
+def _dated(moments: NDArray[np.datetime64]) -> bool:
+    """None is beyond the calendar."""
+    years = moments[~np.isnat(moments)].astype("datetime64[Y]").astype(int) + 1970
+    return bool(((years >= 1) & (years <= 9999)).all())
+
+
+def plain(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
     """The column as the database hands it out without work for Python."""
     kind = column.type
     if column.name in _CLASSES:

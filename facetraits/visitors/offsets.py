@@ -49,8 +49,3 @@ def _offset_s(zone: tzinfo, time_s: int) -> int:
     offset = (_EPOCH + timedelta(seconds=inside_s)).astimezone(zone).utcoffset()
     assert offset is not None
     return round(offset.total_seconds())
-
-
-def moment_of(time_s: int) -> datetime | None:
-    """The moment, in UTC; None beyond the calendar."""
-    return _EPOCH + timedelta(seconds=time_s) if _FIRST_S <= time_s < _AFTER_S else None

@@ -1,6 +1,6 @@
 """The patterns among visits: counts over time and groups, conversion rates with intervals, and what stands out.
 
-Everything here is a pure function of ``VisitStore.counts()`` or ``VisitStore.cells()``, which the database has counted.
+Everything here is a pure function of ``VisitStore.counts()``.
 A visit counts where it began. A conversion rate is the share of all visits that ended with a purchase; a visit of
 unknown outcome counts as not bought. 2 of 3 is not called a pattern: rates carry Wilson's 95% interval, and only groups
 of ``ENOUGH`` visits are compared.

@@ -60,6 +60,7 @@ class _Keeper:
             now = datetime.now(UTC)
             store.expire(now)
             store.end_abandoned(now)
+            store.pack_days()
         except StoreError as error:
             self._note("old visits could not be deleted: %s", str(error))
         except Exception:

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
-    SmallInteger,
     String,
     Table,
+    Text,
     TypeDecorator,
     Uuid,
     false,
@@ -128,43 +130,19 @@ Index(
     postgresql_where=visits.c.ended == false(),
 )
 
-# The median is found in the order of this index, which holds all that visits are chosen by.
-Index(
-    "ix_visits_duration",
-    *(
-        visits.c[name]
-        for name in (
-            *("duration_s", "started", "entries", "source"),
-            *("age_group", "gender", "mood", "bought", "sale_guessed"),
-        )
-    ),
-)
+# The median is looked for among the visits that last nearly as long.
+Index("ix_visits_duration", visits.c.duration_s)
 
-SLOT_S: Final = 900  # every zone is a number of quarter hours away from UTC
-# Numbers of visits, written by triggers on the visits (migration 0005): of each quarter hour or day since 1970, source
-# and kind. ``visitors.aggregates`` says what a kind is. The smaller tables leave out what most questions do not ask.
-# ``baskets`` and ``cents`` are of those who bought, ``lines`` are visits to a source with a counting line.
-COUNT_SUMS: Final = ("visits", "baskets", "cents", "entries", "exits", "lines")
-
-
-def _counts_by(name: str, span: str, *more: Column[Any]) -> Table:
-    return Table(
-        name,
-        metadata,
-        Column(span, BigInteger, primary_key=True, autoincrement=False),
-        *more,
-        Column("kind", SmallInteger, primary_key=True, autoincrement=False),
-        *(Column(name, BigInteger, nullable=False) for name in COUNT_SUMS),
-        CheckConstraint("kind BETWEEN 0 AND 575", name="kind"),
-        sqlite_with_rowid=False,
-    )
-
-
-counts: Final = _counts_by("visit_counts", "slot", Column("source", String(LONGEST_SOURCE), primary_key=True))
-time_counts: Final = _counts_by("visit_time_counts", "slot")
-people_counts: Final = _counts_by("visit_people_counts", "day")
-source_counts: Final = _counts_by(
-    "visit_source_counts", "day", Column("source", String(LONGEST_SOURCE), primary_key=True)
+# The visits of each day in UTC in columns, so that they are counted quickly (``visitors.day_columns``). Triggers empty
+# the row of a day whose visits change (migration 0006).
+days: Final = Table(
+    "visit_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("visits", Integer),
+    Column("sources", Text),
+    *(Column(name, LargeBinary) for name in ("kinds", "times", "bins", "cents", "crossings")),
+    CheckConstraint("visits > 0", name="visits"),
 )
 
 # One row.

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     CursorResult,
+    TextClause,
     UpdateBase,
     bindparam,
     extract,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     update,
 )
 
@@ -36,17 +38,22 @@ _OUTCOMES: Final[Mapping[OutcomeFilter, ColumnElement[bool]]] = {
 
 
 class Writer:
-    """Runs statements and remembers whether they changed anything."""
+    """Runs statements and remembers whether they changed anything.
+
+    Attributes:
+        changed: whether they did.
+        connection: for statements that change nothing of what is stored.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.changed = False
-        self._connection = connection
+        self.connection = connection
 
     def run(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
         """Number of rows that were changed. With ``rows`` the statement runs once with each of them."""
         if rows is not None and not rows:
             return 0
-        result: CursorResult[Any] = self._connection.execute(statement, rows)
+        result: CursorResult[Any] = self.connection.execute(statement, rows)
         # PostgreSQL's driver does not say of many insertions how many there were: -1.
         self.changed |= result.rowcount != 0
         return result.rowcount
@@ -66,6 +73,15 @@ def header_digest(header: Sequence[str]) -> str:
 def new_value(name: str) -> BindParameter[Any]:
     """Bind parameter for a column's new value, named differently because statements use the column's own name."""
     return bindparam(f"new_{name}", type_=visits.c[name].type)
+
+
+def source_names() -> TextClause:
+    """A statement that finds the names of all sources, each by one look into the index."""
+    return text(
+        "WITH RECURSIVE names(source) AS (SELECT min(source) FROM visits UNION ALL"
+        " SELECT (SELECT min(v.source) FROM visits v WHERE v.source > names.source) FROM names"
+        " WHERE names.source IS NOT NULL) SELECT source FROM names WHERE source IS NOT NULL"
+    )
 
 
 def with_outcome_of(other: UUID, visit: UUID) -> UpdateBase:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from datetime import datetime, timedelta, tzinfo
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Engine,
     Select,
     UpdateBase,
@@ -28,8 +31,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from facetraits.visitors import migrations
-from facetraits.visitors.aggregates import count_cells, count_outcomes, count_spans, count_visits
+from facetraits.visitors.aggregates import count_crossings, count_outcomes, count_spans, count_visits
 from facetraits.visitors.counts import Counts
+from facetraits.visitors.day_columns import pack_days
 from facetraits.visitors.engine import (
     DiskFullError,
     StoreError,
@@ -44,7 +48,7 @@ from facetraits.visitors.engine import (
 )
 from facetraits.visitors.frames import visits_frame
 from facetraits.visitors.identity import RecordingIds
-from facetraits.visitors.schema import metadata, source_counts, visits
+from facetraits.visitors.schema import days, metadata, visits
 from facetraits.visitors.settings_store import SettingsStore
 from facetraits.visitors.spare import release_space, reserve_space
 from facetraits.visitors.statements import (
@@ -53,6 +57,7 @@ from facetraits.visitors.statements import (
     last_seen,
     new_value,
     pieces,
+    source_names,
     with_outcome_of,
 )
 from facetraits.visitors.visit import CONFIDENCE_OF, EVERYTHING, Outcome, Selection, Visit
@@ -62,12 +67,16 @@ if TYPE_CHECKING:
 
 __all__ = ["StoreError", "VisitStore", "open_memory_store", "open_store"]
 
+_LOG: Final = logging.getLogger(__name__)
+
 # A visit in view is written every few seconds, so that what the database holds is that much behind.
 _WRITTEN_EVERY_S: Final = 10.0
 # A visit without an update for this long is over, even if the program that counted it has crashed.
 _ABANDONED: Final = timedelta(hours=1)
 # Visits deleted per step on a full disk: few enough for the reserved space.
 _AT_ONCE_IN_NO_ROOM: Final = 40
+
+_TELL_EVERY_S: Final = 10.0
 
 _COLUMNS: Final = tuple(column.name for column in visits.c)
 _COUNTED: Final = ("duration_s", "ended", "entries", "exits")
@@ -99,7 +108,10 @@ def open_store(url: str) -> VisitStore:
             _bring_up_to_date(engine, name)
         undo.pop_all()
     reserve_space(engine)
-    return VisitStore(engine, name)
+    store = VisitStore(engine, name)
+    with suppress(StoreError):
+        store.pack_days()
+    return store
 
 
 def open_memory_store(name: str) -> VisitStore:
@@ -274,32 +286,24 @@ class VisitStore(SettingsStore):
 
     def crossings(self, chosen: Selection = EVERYTHING) -> tuple[int, int] | None:
         """How often counting lines were crossed to come in and to go out; None where no visit has seen a line."""
-        statement = select(func.sum(visits.c.entries), func.sum(visits.c.exits))
-        with self._reading() as connection:
-            entries, exits = connection.execute(statement.where(*conditions_of(chosen, leavers=True))).one()
-        return None if entries is None else (int(entries), int(exits or 0))
+        with self._counting() as connection:
+            return count_crossings(connection, chosen)
 
     def count(self, chosen: Selection = EVERYTHING) -> Mapping[Outcome, int]:
         """How many visits there are with each outcome."""
-        with self._reading() as connection:
+        with self._counting() as connection:
             return count_outcomes(connection, chosen)
 
     def counts(self, zone: tzinfo, chosen: Selection = EVERYTHING) -> Counts:
-        """The visits counted by nearly everything that the patterns need, in the time zone of hours and days."""
-        with self._reading() as connection:
+        """The visits counted by everything that the patterns need, in the time zone of hours and days."""
+        with self._counting() as connection:
             return count_visits(connection, chosen, zone)
-
-    def cells(self, zone: tzinfo, chosen: Selection = EVERYTHING) -> NDArray[np.int64]:
-        """(7, 24, 6, 3, 4, 3) visits by weekday, hour, age group, gender, mood and outcome; takes longer than all of
-        ``counts``."""
-        with self._reading() as connection:
-            return count_cells(connection, chosen, zone)
 
     def count_spans(
         self, zone: tzinfo, spans: Sequence[tuple[datetime, datetime]], chosen: Selection = EVERYTHING
     ) -> NDArray[np.int64]:
         """(spans, 3) visits by outcome in spans of time, as of ``aggregates.count_spans``."""
-        with self._reading() as connection:
+        with self._counting() as connection:
             return count_spans(connection, chosen, zone, spans)
 
     def count_of_recording(self, ids: RecordingIds) -> int:
@@ -312,7 +316,21 @@ class VisitStore(SettingsStore):
     def sources(self) -> tuple[str, ...]:
         """Names of all sources that have visits, in alphabetical order."""
         with self._reading() as connection:
-            return tuple(sorted(connection.execute(select(source_counts.c.source).distinct()).scalars()))
+            return tuple(sorted(connection.execute(source_names()).scalars()))
+
+    def pack_days(self) -> None:
+        """Pack the visits of days that are over, so that they are counted quickly; logs how far it is every 10 s."""
+        today = datetime.now(UTC).date()
+        open_days = select(func.count()).where(days.c.visits.is_(None), days.c.day < today)
+        with self._reading() as connection:
+            number = left = int(connection.execute(open_days).scalar_one())
+        told = time.monotonic()
+        while left:
+            with self._writing() as writer:
+                left = pack_days(writer.connection, today)
+            if time.monotonic() - told > _TELL_EVERY_S:
+                _LOG.warning("%s: visits of %d of %d days are packed", self.name, number - left, number)
+                told = time.monotonic()
 
     def delete(self, ids: Collection[UUID]) -> int:
         """Delete visits; returns how many there were."""
@@ -334,6 +352,14 @@ class VisitStore(SettingsStore):
         return self._delete_where(
             (or_(visits.c.started < now - timedelta(days=days), visits.c.started > now + timedelta(days=1)),)
         )
+
+    @contextmanager
+    def _counting(self) -> Iterator[Connection]:
+        # Where they cannot be packed, because nothing can be written, counting takes longer.
+        with suppress(StoreError):
+            self.pack_days()
+        with self._reading() as connection:
+            yield connection
 
     def _write_rows(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:

@@ -32,7 +32,7 @@ KNOWN = UUID(int=1)
 
 def all_patterns(store: VisitStore) -> None:
     counts = store.counts(UTC)
-    patterns.findings(store.cells(UTC))
+    patterns.findings(counts.cells)
     for by in (("age_group", "gender"), ("weekday",), ("source",)):
         patterns.conversion(counts, by)
     for pattern in (patterns.summary, patterns.by_hour, patterns.by_day, patterns.weekday_hour, patterns.by_group):

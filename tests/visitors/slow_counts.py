@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facetraits.visitors.counts import CELLS, PEOPLE, TIMES, Counts
+from facetraits.visitors.counts import CELLS, Counts
 from facetraits.visitors.visit import OUTCOMES, VISIT_CLASSES
 
 
@@ -35,17 +35,13 @@ def counts_of(frame: pd.DataFrame, zone: tzinfo = UTC) -> Counts:
 
     outcomes = _codes(frame["bought"], OUTCOMES)
     days = local.astype("datetime64[D]")
-    times, people = np.zeros(TIMES, dtype=np.int64), np.zeros(PEOPLE, dtype=np.int64)
-    np.add.at(times, (*_weekday_and_hour(local), outcomes), 1)
-    np.add.at(people, (*_people(frame), outcomes), 1)
     known_days, of_days = _counted(days, outcomes)
     sources, of_sources = _counted(frame["source"].to_numpy(dtype=object).astype(str), outcomes)
     paid = frame["basket"].to_numpy(dtype=np.float64, na_value=np.nan)[outcomes == OUTCOMES.index("yes")]
     cents = np.rint(paid[~np.isnan(paid)] * 100).astype(np.int64)
     durations = frame["duration_s"].to_numpy(dtype=np.float64)
     return Counts(
-        times=times,
-        people=people,
+        cells=cells_of(frame, zone),
         days=known_days,
         of_days=of_days,
         sources=tuple(map(str, sources)),
@@ -58,7 +54,7 @@ def counts_of(frame: pd.DataFrame, zone: tzinfo = UTC) -> Counts:
 
 
 def cells_of(frame: pd.DataFrame, zone: tzinfo = UTC) -> NDArray[np.int64]:
-    """What ``VisitStore.cells`` gives for these visits."""
+    """``Counts.cells`` of these visits."""
     frame = _visitors(frame)
     cells = np.zeros(CELLS, dtype=np.int64)
     outcomes = _codes(frame["bought"], OUTCOMES)

@@ -18,13 +18,13 @@ from facetraits.visitors import migrations
 from facetraits.visitors.counts import Counts
 from facetraits.visitors.engine import engine_for, parse_url
 from facetraits.visitors.offsets import Stretch, stretch_from
-from facetraits.visitors.schema import counts, people_counts, source_counts, time_counts
+from facetraits.visitors.schema import days
 from facetraits.visitors.store import VisitStore, open_store
 from facetraits.visitors.visit import EVERYTHING, OUTCOMES, VISIT_CLASSES, Selection, Visit
 from facetraits.visitors.weeks import week_spans
 from tests.visitors.conftest import BARE, FULL, visit
 from tests.visitors.made_visits import BERLIN
-from tests.visitors.slow_counts import cells_of, counts_of, outcomes_of
+from tests.visitors.slow_counts import counts_of, outcomes_of
 
 # Hours, half hours and quarter hours from UTC, with and without a change of the clocks.
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe")
@@ -77,7 +77,6 @@ def assert_counted(store: VisitStore, zone: str = "Europe/Berlin", chosen: Selec
     known = ZoneInfo(zone)
     frame = store.frame(chosen, leavers=True)
     assert_alike(store.counts(known, chosen), counts_of(frame, known))
-    np.testing.assert_array_equal(store.cells(known, chosen), cells_of(frame, known))
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -156,8 +155,7 @@ def test_nothing_is_left_of_deleted_visits(store: VisitStore) -> None:
     store.add([FULL])
     store.delete([FULL.id])
     with store._reading() as connection:
-        for table in (counts, time_counts, people_counts, source_counts):
-            assert connection.execute(select(func.count()).select_from(table)).scalar_one() == 0
+        assert connection.execute(select(func.count()).select_from(days)).scalar_one() == 0
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kathmandu"])

@@ -26,7 +26,7 @@ from tests.visitors.conftest import visit
 OURS = {
     *("visits", "visit_settings", "visit_sales_columns", "visit_changes"),
     *("visit_lines", "visit_ignored_corners"),
-    *("visit_counts", "visit_time_counts", "visit_people_counts", "visit_source_counts"),
+    "visit_days",
 }
 
 

@@ -12,9 +12,7 @@ from facetraits.visitors.visit import EVERYTHING, Selection
 from ui.kit.analyzers import get_analyzer
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from facetraits.visitors.counts import Counts
     from facetraits.visitors.recording import Recording, SourceStatus
@@ -99,22 +97,6 @@ def get_counts(store: VisitStore, zone: ZoneInfo, chosen: Selection) -> Counts:
     return _counts(store.identity, store.version(), zone.key, repr(chosen), store, zone, chosen)
 
 
-def get_cells(store: VisitStore, zone: ZoneInfo, chosen: Selection) -> NDArray[np.int64]:
-    """``cells`` of the store, as ``get_counts``.
-
-    Raises:
-        StoreError: the database fails.
-    """
-    return _cells(store.identity, store.version(), zone.key, repr(chosen), store, zone, chosen)
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _cells(
-    identity: str, version: int, zone: str, selection: str, _store: VisitStore, _zone: ZoneInfo, _chosen: Selection
-) -> NDArray[np.int64]:
-    return _store.cells(_zone, _chosen)
-
-
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _counts(
     identity: str, version: int, zone: str, selection: str, _store: VisitStore, _zone: ZoneInfo, _chosen: Selection
@@ -126,7 +108,6 @@ def forget_visits() -> None:
     """Clear the cache, so that deleted visits do not stay in memory."""
     _visits.clear()
     _counts.clear()
-    _cells.clear()
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)

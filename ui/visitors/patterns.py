@@ -197,7 +197,7 @@ def _buys(seen: _Seen) -> None:
     counts = seen.counts
     everybody = patterns.summary(counts).rate
     subheading("What stands out")
-    found = findings.findings(cached.get_cells(seen.store, seen.zone, seen.chosen))
+    found = findings.findings(counts.cells)
     if found:
         items = "".join(f"<li>{escape(one.sentence)} <span>{escape(_chance(one.p))}</span></li>" for one in found)
         st.html(f'<ul class="ft-findings">{items}</ul>')

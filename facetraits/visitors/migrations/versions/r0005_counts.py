@@ -1,4 +1,7 @@
-"""Numbers of visits by time, source and kind, kept up to date by triggers, and an index for the median stay."""
+"""Numbers of visits by time, source and kind, kept up to date by triggers, and an index for the median stay.
+
+Version 0006 does without them, so that they are made only for programs of this version.
+"""
 
 from typing import Any
 
@@ -57,6 +60,10 @@ _VALUES = (
 
 
 def upgrade() -> None:
+    """Nothing: the way leads on to version 0006, which would drop what takes minutes to make."""
+
+
+def make_counts() -> None:
     """Make the tables, fill them from the visits that are there, and keep them up to date."""
     dialect = op.get_bind().dialect.name
     if dialect == "postgresql":  # a long log takes minutes, once
@@ -102,16 +109,19 @@ def _key(table: str, row: str, dialect: str) -> tuple[list[str], list[str]]:
 
 def downgrade() -> None:
     """Count visits one by one again."""
-    if op.get_bind().dialect.name == "sqlite":
-        for name in ("added", "removed", "changed"):
-            _run(f"DROP TRIGGER visit_counts_{name}")
-    else:
-        for name in ("added", "removed", "changed"):
-            _run(f"DROP TRIGGER visit_counts_{name} ON visits")
-        _run("DROP FUNCTION visit_counts_follow()")
-    op.drop_index("ix_visits_duration", "visits")
+    drop_counts()
+
+
+def drop_counts() -> None:
+    """Drop what ``make_counts`` has made, where it was made."""
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    for name in ("added", "removed", "changed"):
+        _run(f"DROP TRIGGER IF EXISTS visit_counts_{name}{' ON visits' if postgresql else ''}")
+    if postgresql:
+        _run("DROP FUNCTION IF EXISTS visit_counts_follow()")
+    op.drop_index("ix_visits_duration", "visits", if_exists=True)
     for table in _TABLES:
-        op.drop_table(table)
+        op.drop_table(table, if_exists=True)
 
 
 def _sqlite_triggers() -> list[str]:
