@@ -1,8 +1,8 @@
 """Time and memory of the patterns of long visitor logs, on SQLite and on PostgreSQL.
 
 ``python -m benchmarks.long_log [--visits N ...] [--sources N] [--days N] [--quick]``. The visits are made up, of a shop
-with opening hours. They are put into tables of the version before the counts (0004), so that bringing the log up to
-date is measured too. Every query is measured with a warm cache: the page that asks it has been shown before.
+with opening hours. They are put into tables of an older version (0004), so that bringing the log up to date is
+measured too. Every query is measured with a warm cache: the page that asks it has been shown before.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,8 +31,9 @@ from benchmarks.reporting import table, this_machine, write_results
 from facetraits.visitors import migrations, patterns
 from facetraits.visitors.counts import Counts
 from facetraits.visitors.engine import engine_for, parse_url
+from facetraits.visitors.schema import visits
 from facetraits.visitors.store import VisitStore, open_store
-from facetraits.visitors.visit import Selection
+from facetraits.visitors.visit import EVERYTHING, OUTCOMES, Selection
 from facetraits.visitors.weeks import compare_weeks, week_spans
 from tests.visitors.made_visits import BERLIN
 from tests.visitors.servers import postgresql_server
@@ -118,7 +120,8 @@ def fill(url: str, number: int, days: int, sources: int) -> float:
 
 
 def all_patterns(counts: Counts) -> None:
-    """What every part of the page's view of patterns computes, without the findings."""
+    """What every part of the page's view of patterns computes, but the weeks."""
+    patterns.findings(counts.cells)
     patterns.summary(counts)
     patterns.by_hour(counts)
     patterns.by_day(counts)
@@ -135,12 +138,40 @@ def tasks_of(store: VisitStore, days: int) -> dict[str, Callable[[], object]]:
     last = (BEGAN + timedelta(days=days)).astimezone(BERLIN).replace(hour=15, minute=7)
     month = Selection(since=last.replace(hour=0, minute=0) - timedelta(days=30))
     chosen = Selection(genders=("female",), sources=("door 1",))
+    doors = tuple(f"door {number}" for number in range(0, 20, 2))
+    many = Selection(
+        since=last - timedelta(days=days // 2),
+        sources=doors,
+        age_groups=("0-20", "21-40", "41-60"),
+        genders=("female",),
+        moods=("positive", "neutral"),
+        outcomes=("bought", "guessed", "not bought"),
+    )
+    since = [sa.select(visits.c.id).where(visits.c.started > last - timedelta(days=day)) for day in range(2, 92)]
+    with store._reading() as connection:
+        found = [connection.execute(some.order_by(visits.c.started).limit(1)).scalar() for some in since]
+    known = [number for number in found if number is not None]  # few days have visits where there are few
+
+    def everything(zone: ZoneInfo, selection: Selection = EVERYTHING) -> None:
+        all_patterns(store.counts(zone, selection))
+        compare_weeks(store.count_spans(zone, week_spans(last), selection), last)
+
+    outcomes = cycle(OUTCOMES)
+
+    def after_changes() -> None:
+        store.mark(known, next(outcomes))
+        everything(BERLIN)
+
     return {
+        "all of the page, all visits": lambda: everything(BERLIN),
+        "all of the page, every filter, a zone of quarter hours": lambda: everything(QUARTER_HOURS, many),
+        "all of the page, after changes on 90 days": after_changes,
         "page, all visits": lambda: all_patterns(store.counts(BERLIN)),
         "page, last 30 days": lambda: all_patterns(store.counts(BERLIN, month)),
         "page, women at one door": lambda: all_patterns(store.counts(BERLIN, chosen)),
         "page, all visits, a zone of quarter hours": lambda: all_patterns(store.counts(QUARTER_HOURS)),
         "weeks": lambda: compare_weeks(store.count_spans(BERLIN, week_spans(last)), last),
+        "one visit is marked": lambda: store.mark(known[:1], next(outcomes)),
         "number of visits": store.count,
         "names of sources": store.sources,
     }
@@ -169,7 +200,6 @@ def use_memory(url: str) -> None:
     store = open_store(url)
     opened = _peak_mb()
     all_patterns(store.counts(BERLIN))
-    patterns.findings(store.cells(BERLIN))
     print(json.dumps({"opened_mb": opened, "patterns_mb": _peak_mb()}))
 
 
@@ -199,8 +229,8 @@ def measure_log(url: str, number: int, days: int, sources: int, rounds: int) -> 
             for task, work in tasks_of(store, days).items()
         ]
         with store._reading() as connection:
-            counted = connection.execute(sa.text("SELECT count(*) FROM visit_counts")).scalar_one()
-    log = {"database": name, "visits": number, "counts": counted, "size_mb": size_mb(url)}
+            counted = connection.execute(sa.text("SELECT count(*) FROM visit_days")).scalar_one()
+    log = {"database": name, "visits": number, "days": counted, "size_mb": size_mb(url)}
     return rows, log | {"up_to_date_s": round(migration_s, 1)} | measure_memory(url)
 
 

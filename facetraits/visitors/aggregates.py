@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
 from facetraits.visitors.counts import CELLS, Counts
 from facetraits.visitors.day_columns import (
@@ -26,11 +26,8 @@ from facetraits.visitors.day_columns import (
     VISITORS,
     DayColumns,
     read_days,
-    shortest_of,
 )
 from facetraits.visitors.offsets import Stretch, stretch_from
-from facetraits.visitors.schema import visits
-from facetraits.visitors.statements import conditions_of
 from facetraits.visitors.visit import OUTCOME_FILTERS, OUTCOMES, VISIT_CLASSES, Outcome, Selection
 
 _FIRST_DAY, _LAST_DAY = np.datetime64("0001-01-01"), np.datetime64("9999-12-31")
@@ -103,6 +100,8 @@ def count_spans(
     found = np.zeros((len(spans), VISITORS + 1), dtype=np.int64)
     chosen = replace(chosen, since=None, until=None)
     visitors, clock = _visitors_of(chosen), _Clock(zone)
+    if not spans:
+        return np.zeros((0, len(OUTCOMES)), dtype=np.int64)
     bounds = [(_microseconds(since), _microseconds(until)) for since, until in spans]
     # Clocks are less than a day away from UTC.
     since, until = (
@@ -148,16 +147,17 @@ class _Tally:
         there = np.bincount(hours * (VISITORS + 1) + visitors, minlength=_TOUCHED * (VISITORS + 1))
         there = there.reshape(_TOUCHED, VISITORS + 1)[:, :VISITORS]
         self._cells[(hours_here + _MONDAY) % _HOURS_OF_WEEK] += there
-        for hour, outcomes in zip(hours_here.tolist(), there.reshape(_TOUCHED, -1, _FILTERS).sum(axis=1), strict=True):
-            if outcomes.any():
-                _add(self._days, hour // 24, outcomes)
+        tomorrow = 24 - first_hour % 24
+        for number, some in enumerate((there[:tomorrow], there[tomorrow:]), start=first_hour // 24):
+            if some.any():
+                _add(self._days, number, some.reshape(-1, _FILTERS).sum(axis=0))
 
         outcomes = np.where(visitors < VISITORS, visitors % _FILTERS, _FILTERS)
         number = len(day.sources)
         of_sources = np.bincount(day.of_source() * (_FILTERS + 1) + outcomes, minlength=number * (_FILTERS + 1))
-        for source, row in zip(day.sources, of_sources.reshape(number, -1)[:, :_FILTERS], strict=True):
-            if row.any():
-                _add(self._sources, source, row)
+        of_sources = of_sources.reshape(number, _FILTERS + 1)[:, :_FILTERS]
+        for place in np.flatnonzero(of_sources.any(axis=1)).tolist():
+            _add(self._sources, day.sources[place], of_sources[place])
 
         paid = day.cents[visitors[day.kinds % LINE >= PAID] < VISITORS]
         self._baskets += len(paid)
@@ -308,19 +308,19 @@ def _by_outcome(by_filter: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _median_duration(connection: Connection, chosen: Selection, bins: NDArray[np.int64]) -> float | None:
-    """Exact: of the bin that holds it, the visits are read."""
+    """Exact: the durations in the bins of the median are read, the others are only counted."""
     number, up_to = int(bins.sum()), np.cumsum(bins)
     if not number:
         return None
-    middle = []
-    for rank in sorted({(number - 1) // 2, number // 2}):
-        place = int(np.searchsorted(up_to, rank, side="right"))
-        statement = select(visits.c.duration_s).where(
-            *conditions_of(chosen),
-            visits.c.duration_s >= shortest_of(place),
-            *([visits.c.duration_s < shortest_of(place + 1)] if place + 1 < BINS else []),
-        )
-        before = int(up_to[place] - bins[place])
-        ordered = statement.order_by(visits.c.duration_s).offset(rank - before).limit(1)
-        middle.append(connection.execute(ordered).scalar_one())
-    return float(np.mean(middle))
+    ranks = [(number - 1) // 2, number // 2]
+    first, last = np.searchsorted(up_to, ranks, side="right")
+    visitors, near = _visitors_of(chosen), []
+    for day in read_days(connection, ("bins", "durations", *_times_for(chosen)), chosen.since, chosen.until):
+        assert day.bins is not None and day.durations is not None
+        wanted = (day.bins >= first) & (day.bins <= last)
+        wanted &= _only(visitors[day.kinds], _inside(day, chosen), VISITORS) < VISITORS
+        near.append(np.unique(day.durations[wanted], return_counts=True))
+    durations, numbers = (np.concatenate(parts) for parts in zip(*near, strict=True))
+    order = np.argsort(durations)
+    places = np.searchsorted(np.cumsum(numbers[order]), [rank - up_to[first] + bins[first] for rank in ranks], "right")
+    return float(np.mean(durations[order][places]))

@@ -1,7 +1,7 @@
 """The visits of a day as columns of numbers, packed into one row of the database.
 
 To count ten million visits, the database would have to read as many rows. The visits of a day that is over are
-therefore also kept in ``visit_days`` as a few arrays, about 14 bytes per visit. Triggers (migration 0006) empty the row
+therefore also kept in ``visit_days`` as a few arrays, about 20 bytes per visit. Triggers (migration 0006) empty the row
 of a day with every change of one of its visits; such a day, and the present one, is read from ``visits`` until
 ``pack_days`` has packed it again. So what is counted is always what is in ``visits``.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, select, true, update
 
+from facetraits.visitors.engine import AS_BYTES
 from facetraits.visitors.frames import check_counted, plain
 from facetraits.visitors.schema import days, visits
 from facetraits.visitors.visit import OUTCOME_FILTERS, OUTCOMES, VISIT_CLASSES
@@ -44,10 +45,11 @@ _DAYS_PER_TRANSACTION: Final = 16
 _FIRST: Final = date(1970, 1, 1)
 _TYPES: Final[dict[str, Any]] = {
     "kinds": np.dtype("<u2"),
-    "times": np.dtype("<i8"),
     "bins": np.dtype("<u2"),
+    "times": np.dtype("<i8"),
     "cents": np.dtype("<i8"),
     "crossings": np.dtype(("<i4", 2)),
+    "durations": np.dtype("<f8"),
 }
 
 
@@ -60,20 +62,22 @@ class DayColumns:
         sources: names.
         of_sources: (sources,) how many visits each has.
         kinds: (visits,) what they are counted by.
+        bins: (visits,) of their durations, see ``bins_of``.
         times: (visits,) when they began, in microseconds since the beginning of the day.
-        bins: (visits,) of their durations.
         cents: (visits with a basket,) baskets in hundredths of the currency.
         crossings: (visits to sources with a counting line, 2) crossings to come in and to go out.
+        durations: (visits,) in seconds.
     """
 
     day: int
     sources: tuple[str, ...]
     of_sources: NDArray[np.int64]
     kinds: NDArray[np.uint16]
-    times: NDArray[np.int64] | None = None
     bins: NDArray[np.uint16] | None = None
+    times: NDArray[np.int64] | None = None
     cents: NDArray[np.int64] | None = None
     crossings: NDArray[np.int32] | None = None
+    durations: NDArray[np.float64] | None = None
 
     def of_source(self) -> NDArray[np.int64]:
         """(visits,) the place of each visit's source."""
@@ -98,6 +102,7 @@ def read_days(
     listed = listed.where(true() if since is None else days.c.day >= since.astimezone(UTC).date())
     listed = listed.where(true() if until is None else days.c.day <= until.astimezone(UTC).date())
     packed = select(days.c.day, days.c.sources, *(days.c[name] for name in names)).order_by(days.c.day)
+    packed = packed.execution_options(**{AS_BYTES: True})
     for some in _batches(connection.execute(listed).all()):
         if some[0].visits is None:
             yield _of_visits(connection, some[0].day)
@@ -128,13 +133,8 @@ def pack_days(connection: Connection, before: date) -> int:
     return len(found[_DAYS_PER_TRANSACTION:])
 
 
-def shortest_of(place: int) -> float:
-    """The shortest duration in a bin, in seconds."""
-    return float(np.uint64((place + _SHORTEST_BIN) << _BIN_BITS).view(np.float64)) if place else 0.0
-
-
 def bins_of(durations_s: NDArray[np.float64]) -> NDArray[np.uint16]:
-    """(visits,) the bin of each duration; the first and the last one hold whatever is shorter or longer."""
+    """(visits,) the bin of each duration: longer ones are in later bins or in the same one."""
     bits = (durations_s + 0.0).view(np.uint64) >> np.uint64(_BIN_BITS)  # + 0.0: there is a negative zero
     return np.clip(bits.astype(np.int64) - _SHORTEST_BIN, 0, BINS - 1).astype(np.uint16)
 
@@ -142,11 +142,13 @@ def bins_of(durations_s: NDArray[np.float64]) -> NDArray[np.uint16]:
 def _batches(rows: Sequence[Any]) -> Iterator[list[Any]]:
     """Packed days, so many at a time as fit into memory, and each day that is not packed by itself."""
     some: list[Any] = []
+    number = 0
     for row in rows:
-        if some and (row.visits is None or some[-1].visits is None or sum(r.visits for r in some) > _AT_ONCE):
+        if some and (row.visits is None or some[-1].visits is None or number > _AT_ONCE):
             yield some
-            some = []
+            some, number = [], 0
         some.append(row)
+        number += row.visits or 0
     if some:
         yield some
 
@@ -160,8 +162,6 @@ def _unpacked(day: date, sources: str, packed: dict[str, bytes]) -> DayColumns:
     kinds, of_sources = columns["kinds"], np.array([number for _, number in named], dtype=np.int64)
     times = columns.get("times")
     sizes = {
-        "times": len(kinds),
-        "bins": len(kinds),
         "cents": np.count_nonzero(kinds % LINE >= PAID),
         "crossings": np.count_nonzero(kinds >= LINE),
     }
@@ -201,18 +201,20 @@ def _of_visits(connection: Connection, day: date) -> DayColumns:
     cells = cells[order]
     paid = (cells["bought"] == OUTCOMES.index("yes")) & ~np.isnan(cells["basket"])
     line = ~np.isnan(cells["entries"])
+    durations = np.ascontiguousarray(cells["duration_s"])
     number = (day - _FIRST).days
     return DayColumns(
         day=number,
         sources=tuple(names),
         of_sources=np.array(list(names.values()), dtype=np.int64),
         kinds=(_visitors(cells) + LEFT * (cells["entries"] == 0) + PAID * paid + LINE * line).astype(np.uint16),
+        bins=bins_of(durations),
         times=cells["started"].astype(np.int64) - number * DAY_US,
-        bins=bins_of(np.ascontiguousarray(cells["duration_s"])),
         cents=np.rint(cells["basket"][paid] * 100).astype(np.int64),
         crossings=np.stack([np.nan_to_num(cells[name][line]) for name in ("entries", "exits")], axis=1).astype(
             np.int32
         ),
+        durations=durations,
     )
 
 
@@ -229,9 +231,10 @@ def _visitors(cells: NDArray[Any]) -> NDArray[np.int64]:
     """(visits,) the numbers below ``VISITORS``."""
     visitors: NDArray[np.int64] = np.zeros(len(cells), dtype=np.int64)
     for trait, number in zip(_PEOPLE, _NUMBERS, strict=True):
-        codes = cells[trait]
-        visitors = visitors * number + np.where(codes < 0, number - 1, codes)
+        visitors *= number
+        visitors += np.where(cells[trait] < 0, number - 1, cells[trait])
     bought, guessed = cells["bought"], cells["sale_guessed"]
     # The places of yes, no and unknown among the outcome filters.
-    outcome = np.array([0, 2, 3])[bought] + ((bought == OUTCOMES.index("yes")) & guessed)
-    return visitors * len(OUTCOME_FILTERS) + outcome
+    visitors *= len(OUTCOME_FILTERS)
+    visitors += np.array([0, 2, 3])[bought] + ((bought == OUTCOMES.index("yes")) & guessed)
+    return visitors

@@ -25,6 +25,8 @@ _POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+psycopg")
 _BUSY_S: Final = 10.0
 _CONNECT_S: Final = 5
 _WRITES: Final = "visits_written"
+# Option of a statement whose rows hold many bytes: PostgreSQL sends them as they are, and not as twice as many digits.
+AS_BYTES: Final = "visits_as_bytes"
 _BEHIND_PAGES: Final = 64
 _LONGEST_REASON: Final = 200
 _DAMAGED: Final = "is damaged: restore a backup, or use another file."
@@ -126,7 +128,9 @@ def engine_for(url: URL) -> Engine:
     patience = {"connect_timeout": _CONNECT_S, "tcp_user_timeout": 15_000, "options": limits}
     # Options in the URL take precedence.
     arguments = {name: value for name, value in patience.items() if name not in url.query}
-    return create_engine(url, pool_timeout=_BUSY_S, pool_pre_ping=True, connect_args=arguments, hide_parameters=True)
+    engine = create_engine(url, pool_timeout=_BUSY_S, pool_pre_ping=True, connect_args=arguments, hide_parameters=True)
+    event.listen(engine, "before_cursor_execute", _set_format)
+    return engine
 
 
 def memory_engine() -> Engine:
@@ -174,6 +178,12 @@ def _prepare(raw: sqlite3.Connection, _: object) -> None:
     raw.execute(f"PRAGMA journal_size_limit = {_BEHIND_PAGES * 4096}")
     raw.execute("PRAGMA synchronous = FULL")
     raw.execute("PRAGMA temp_store = MEMORY")
+
+
+def _set_format(_: Connection, cursor: Any, *execution: Any) -> None:
+    context = execution[2]
+    if context.execution_options.get(AS_BYTES):
+        cursor.format = 1  # psycopg.pq.Format.BINARY, of a package that SQLite does without
 
 
 def _set_write_ahead(raw: sqlite3.Connection) -> None:

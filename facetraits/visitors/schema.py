@@ -130,9 +130,6 @@ Index(
     postgresql_where=visits.c.ended == false(),
 )
 
-# The median is looked for among the visits that last nearly as long.
-Index("ix_visits_duration", visits.c.duration_s)
-
 # The visits of each day in UTC in columns, so that they are counted quickly (``visitors.day_columns``). Triggers empty
 # the row of a day whose visits change (migration 0006).
 days: Final = Table(
@@ -141,7 +138,7 @@ days: Final = Table(
     Column("day", Date, primary_key=True),
     Column("visits", Integer),
     Column("sources", Text),
-    *(Column(name, LargeBinary) for name in ("kinds", "times", "bins", "cents", "crossings")),
+    *(Column(name, LargeBinary) for name in ("kinds", "bins", "times", "cents", "crossings", "durations")),
     CheckConstraint("visits > 0", name="visits"),
 )
 

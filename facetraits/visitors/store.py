@@ -326,7 +326,7 @@ class VisitStore(SettingsStore):
             number = left = int(connection.execute(open_days).scalar_one())
         told = time.monotonic()
         while left:
-            with self._writing() as writer:
+            with self._writing() as writer, row_errors_as_sentences(self.name):
                 left = pack_days(writer.connection, today)
             if time.monotonic() - told > _TELL_EVERY_S:
                 _LOG.warning("%s: visits of %d of %d days are packed", self.name, number - left, number)

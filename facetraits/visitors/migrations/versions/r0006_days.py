@@ -1,4 +1,4 @@
-"""The visits of each day in columns instead of counts, emptied by triggers, and a small index for the median stay."""
+"""The visits of each day in columns instead of counts; triggers empty the row of a day that changes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ _COUNTED_BY = (
     *("started", "source", "duration_s", "age_group", "gender", "mood"),
     *("bought", "basket", "sale_guessed", "entries", "exits"),
 )
-_COLUMNS = ("kinds", "times", "bins", "cents", "crossings")
+_COLUMNS = ("kinds", "bins", "times", "cents", "crossings", "durations")
 _EMPTY = ", ".join(f"{name} = NULL" for name in ("visits", "sources", *_COLUMNS))
 _DAY = {"sqlite": "substr({row}.started, 1, 10)", "postgresql": "({row}.started AT TIME ZONE 'UTC')::date"}
 
@@ -23,7 +23,6 @@ def upgrade() -> None:
     if dialect == "postgresql":  # a long log takes a minute, once
         _run("SET LOCAL statement_timeout = 0")
     drop_counts()
-    op.create_index("ix_visits_duration", "visits", ["duration_s"])
     op.create_table(
         "visit_days",
         sa.Column("day", sa.Date(), nullable=False),
@@ -49,7 +48,6 @@ def downgrade() -> None:
     if postgresql:
         _run("DROP FUNCTION visit_days_follow()")
     op.drop_table("visit_days")
-    op.drop_index("ix_visits_duration", "visits")
     make_counts()
 
 
