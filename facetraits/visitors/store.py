@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Engine,
     Select,
     UpdateBase,
@@ -31,9 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from facetraits.visitors import migrations
-from facetraits.visitors.aggregates import count_crossings, count_outcomes, count_spans, count_visits
-from facetraits.visitors.counts import Counts
-from facetraits.visitors.day_columns import pack_days
+from facetraits.visitors.counting_store import CountingStore
 from facetraits.visitors.engine import (
     DiskFullError,
     StoreError,
@@ -48,8 +41,7 @@ from facetraits.visitors.engine import (
 )
 from facetraits.visitors.frames import visits_frame
 from facetraits.visitors.identity import RecordingIds
-from facetraits.visitors.schema import days, metadata, visits
-from facetraits.visitors.settings_store import SettingsStore
+from facetraits.visitors.schema import metadata, visits
 from facetraits.visitors.spare import release_space, reserve_space
 from facetraits.visitors.statements import (
     conditions_of,
@@ -67,16 +59,12 @@ if TYPE_CHECKING:
 
 __all__ = ["StoreError", "VisitStore", "open_memory_store", "open_store"]
 
-_LOG: Final = logging.getLogger(__name__)
-
 # A visit in view is written every few seconds, so that what the database holds is that much behind.
 _WRITTEN_EVERY_S: Final = 10.0
 # A visit without an update for this long is over, even if the program that counted it has crashed.
 _ABANDONED: Final = timedelta(hours=1)
 # Visits deleted per step on a full disk: few enough for the reserved space.
 _AT_ONCE_IN_NO_ROOM: Final = 40
-
-_TELL_EVERY_S: Final = 10.0
 
 _COLUMNS: Final = tuple(column.name for column in visits.c)
 _COUNTED: Final = ("duration_s", "ended", "entries", "exits")
@@ -137,7 +125,7 @@ def _bring_up_to_date(engine: Engine, name: str) -> None:
         raise StoreError(f"{name} was made by a newer version of this program: update this one.") from None
 
 
-class VisitStore(SettingsStore):
+class VisitStore(CountingStore):
     """Visits and settings in one database; made by ``open_store``.
 
     Any number of threads may use it, and other programs its database. When a method returns, its changes are on the
@@ -146,7 +134,7 @@ class VisitStore(SettingsStore):
     call.
 
     Attributes:
-        name, identity: as of ``SettingsStore``.
+        name, identity: as of ``CountingStore``.
     """
 
     def add(self, new: Iterable[Visit]) -> None:
@@ -284,28 +272,6 @@ class VisitStore(SettingsStore):
         with self._reading() as connection:
             return visits_frame(connection, conditions_of(chosen, leavers))
 
-    def crossings(self, chosen: Selection = EVERYTHING) -> tuple[int, int] | None:
-        """How often counting lines were crossed to come in and to go out; None where no visit has seen a line."""
-        with self._counting() as connection:
-            return count_crossings(connection, chosen)
-
-    def count(self, chosen: Selection = EVERYTHING) -> Mapping[Outcome, int]:
-        """How many visits there are with each outcome."""
-        with self._counting() as connection:
-            return count_outcomes(connection, chosen)
-
-    def counts(self, zone: tzinfo, chosen: Selection = EVERYTHING) -> Counts:
-        """The visits counted by everything that the patterns need, in the time zone of hours and days."""
-        with self._counting() as connection:
-            return count_visits(connection, chosen, zone)
-
-    def count_spans(
-        self, zone: tzinfo, spans: Sequence[tuple[datetime, datetime]], chosen: Selection = EVERYTHING
-    ) -> NDArray[np.int64]:
-        """(spans, 3) visits by outcome in spans of time, as of ``aggregates.count_spans``."""
-        with self._counting() as connection:
-            return count_spans(connection, chosen, zone, spans)
-
     def count_of_recording(self, ids: RecordingIds) -> int:
         """How many visits there are of one recorded video."""
         low, high = ids.bounds
@@ -317,20 +283,6 @@ class VisitStore(SettingsStore):
         """Names of all sources that have visits, in alphabetical order."""
         with self._reading() as connection:
             return tuple(sorted(connection.execute(source_names()).scalars()))
-
-    def pack_days(self) -> None:
-        """Pack the visits of days that are over, so that they are counted quickly; logs how far it is every 10 s."""
-        today = datetime.now(UTC).date()
-        open_days = select(func.count()).where(days.c.visits.is_(None), days.c.day < today)
-        with self._reading() as connection:
-            number = left = int(connection.execute(open_days).scalar_one())
-        told = time.monotonic()
-        while left:
-            with self._writing() as writer, row_errors_as_sentences(self.name):
-                left = pack_days(writer.connection, today)
-            if time.monotonic() - told > _TELL_EVERY_S:
-                _LOG.warning("%s: visits of %d of %d days are packed", self.name, number - left, number)
-                told = time.monotonic()
 
     def delete(self, ids: Collection[UUID]) -> int:
         """Delete visits; returns how many there were."""
@@ -352,14 +304,6 @@ class VisitStore(SettingsStore):
         return self._delete_where(
             (or_(visits.c.started < now - timedelta(days=days), visits.c.started > now + timedelta(days=1)),)
         )
-
-    @contextmanager
-    def _counting(self) -> Iterator[Connection]:
-        # Where they cannot be packed, because nothing can be written, counting takes longer.
-        with suppress(StoreError):
-            self.pack_days()
-        with self._reading() as connection:
-            yield connection
 
     def _write_rows(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:

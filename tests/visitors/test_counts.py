@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,15 +13,13 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from facetraits.visitors import migrations
 from facetraits.visitors.counts import Counts
-from facetraits.visitors.engine import engine_for, parse_url
 from facetraits.visitors.offsets import Stretch, stretch_from
 from facetraits.visitors.schema import days
-from facetraits.visitors.store import VisitStore, open_store
+from facetraits.visitors.store import VisitStore
 from facetraits.visitors.visit import EVERYTHING, OUTCOMES, VISIT_CLASSES, Selection, Visit
 from facetraits.visitors.weeks import week_spans
-from tests.visitors.conftest import BARE, FULL, visit
+from tests.visitors.conftest import FULL
 from tests.visitors.made_visits import BERLIN
 from tests.visitors.slow_counts import counts_of, outcomes_of
 
@@ -135,20 +132,6 @@ def test_counts_follow_every_change(store: VisitStore) -> None:
     store.delete_all()
     assert_counted(store)
     assert store.sources() == ()
-
-
-def test_visits_from_before_the_counts_are_counted(store_url: str) -> None:
-    engine = engine_for(parse_url(store_url))
-    with closing(open_store(store_url)) as store:
-        store.add([FULL, BARE, *random_visits(200, seed=4)])
-        expected = store.counts(BERLIN)
-        with engine.begin() as connection:
-            migrations.downgrade(connection, "0004")
-    engine.dispose()
-    with closing(open_store(store_url)) as store:
-        assert_alike(store.counts(BERLIN), expected)
-        store.add([visit(minute=5)])
-        assert_counted(store)
 
 
 def test_nothing_is_left_of_deleted_visits(store: VisitStore) -> None:
