@@ -52,6 +52,7 @@ def test_visits_are_deleted_on_a_full_disk(disk: Path, how: str, opened: str) ->
     store = open_store(url)
     store.save_settings(Settings(retention_days=1))
     store.add(VISITS)
+    store.pack_days()  # emptying the row of a day takes room, too
     if opened == "after":
         store.close()
     fill(disk)
@@ -62,8 +63,8 @@ def test_visits_are_deleted_on_a_full_disk(disk: Path, how: str, opened: str) ->
         with pytest.raises(StoreError, match="the disk is full"):
             store.add([visit(i / 60) for i in range(5000)])
         assert delete(store) == expected
-        assert sum(store.count().values()) == len(store.frame()) == 3000 - expected
         assert (disk / "visitors.db-wal").stat().st_size == 0, "what was deleted is not beside the log either"
+        assert sum(store.count().values()) == len(store.frame()) == 3000 - expected
 
 
 def test_room_is_put_aside_again(disk: Path) -> None:

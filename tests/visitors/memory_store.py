@@ -64,6 +64,10 @@ class MemoryStore:
             self._check("end_abandoned")
             return 0
 
+    def pack_days(self) -> None:
+        with self._lock:
+            self._check("pack_days")
+
     def count_of_recording(self, ids: RecordingIds) -> int:
         with self._lock:
             self._check("count_of_recording")
