@@ -70,8 +70,11 @@ class CountingStore(SettingsStore):
 
     @contextmanager
     def _counting(self) -> Iterator[Connection]:
-        # Where they cannot be packed, because nothing can be written, counting takes longer.
-        with suppress(StoreError):
-            self.pack_days()
+        self._pack_if_possible()
         with self._reading() as connection:
             yield connection
+
+    def _pack_if_possible(self) -> None:
+        """Pack the days; where nothing can be written, counting takes longer, and no more."""
+        with suppress(StoreError):
+            self.pack_days()

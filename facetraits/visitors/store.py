@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -66,6 +66,9 @@ _ABANDONED: Final = timedelta(hours=1)
 # Visits deleted per step on a full disk: few enough for the reserved space.
 _AT_ONCE_IN_NO_ROOM: Final = 40
 
+# Who changes more visits at once waits until their days are packed again, so that who looks at them does not.
+_MANY: Final = 50
+
 _COLUMNS: Final = tuple(column.name for column in visits.c)
 _COUNTED: Final = ("duration_s", "ended", "entries", "exits")
 _TRAITS: Final = ("age", *CONFIDENCE_OF, *CONFIDENCE_OF.values())
@@ -97,8 +100,7 @@ def open_store(url: str) -> VisitStore:
         undo.pop_all()
     reserve_space(engine)
     store = VisitStore(engine, name)
-    with suppress(StoreError):
-        store.pack_days()
+    store._pack_if_possible()
     return store
 
 
@@ -165,7 +167,10 @@ class VisitStore(CountingStore):
         values: dict[str, Any] = {"bought": bought}
         if bought != "yes":
             values |= {"basket": None, "sold_at": None, "sale_guessed": False}
-        return self._write_ids(ids, lambda some: update(visits).where(visits.c.id.in_(some)).values(values))
+        marked = self._write_ids(ids, lambda some: update(visits).where(visits.c.id.in_(some)).values(values))
+        if len(ids) > _MANY:
+            self._pack_if_possible()
+        return marked
 
     def edit(self, visit: Visit) -> bool:
         """Write what was put in by hand: traits, bought, basket and time of sale.
@@ -206,6 +211,8 @@ class VisitStore(CountingStore):
             for some in pieces(others_no):
                 unknown = visits.c.id.in_(some) & (visits.c.bought == "unknown")
                 writer.run(update(visits).where(unknown).values(bought="no"))
+        if len(sales) + len(others_no) > _MANY:
+            self._pack_if_possible()
         return attached
 
     def withdraw(self, belonging: Mapping[UUID, UUID]) -> None:

@@ -174,3 +174,17 @@ def test_a_damaged_day_is_a_sentence(store: VisitStore, damage: dict[str, Any]) 
         writer.run(update(days).values(damage))
     with pytest.raises(StoreError, match="is damaged"):
         store.counts(BERLIN)
+
+
+def test_many_changes_are_packed_at_once(store: VisitStore) -> None:
+    long_ago = [visit(minute=-3_000_000 + i) for i in range(60)]
+    store.add(long_ago)
+    ids = [one.id for one in long_ago]
+    store.mark(ids, "no")
+    assert days_packed(store) == 1
+    store.attach_sales([(one.id, one.started, None) for one in long_ago])
+    assert days_packed(store) == 1
+    store.mark(ids[:1], "no")
+    assert days_packed(store) == 0
+    assert_counted(store)
+    assert days_packed(store) == 1
