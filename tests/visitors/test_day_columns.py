@@ -188,3 +188,18 @@ def test_many_changes_are_packed_at_once(store: VisitStore) -> None:
     assert days_packed(store) == 0
     assert_counted(store)
     assert days_packed(store) == 1
+
+
+def test_a_day_is_not_packed_while_somebody_else_adds_a_visit(postgresql_url: str) -> None:
+    """Not even somebody who does not take the lock of this program."""
+    with closing(open_store(postgresql_url)) as store:
+        store.add([BARE])
+        late = {column.name: getattr(FULL, column.name) for column in visits.c}
+        with store._engine.begin() as other:
+            other.execute(visits.insert(), late)
+            with pytest.raises(StoreError, match="is in use"), store._writing() as writer:
+                writer.connection.execute(text("SET LOCAL lock_timeout = 50"))
+                pack_days(writer.connection, date.max)
+        pack(store)
+        assert days_packed(store) == 1
+        assert store.counts(BERLIN).visits == 2
