@@ -190,7 +190,7 @@ def main() -> None:
     asked = parser.parse_args()
     machine, manifest = this_machine(), load_manifest()
     sides = manifest.profiles["accurate"].long_sides_px
-    photos, live = (FaceDetector(manifest.detector, sides, tiled, threads=2) for tiled in (True, False))
+    photos, live = (FaceDetector(manifest.serving_detector, sides, tiled, threads=2) for tiled in (True, False))
     results = {
         "machine": machine,
         "time": list(measure_time(photos, live, 1 if asked.quick else 5)),

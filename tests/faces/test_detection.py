@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import skimage.data
 
+from facetraits import decode_image
 from facetraits.faces.detection import FaceDetector
 from tests.builders import MODELS, photo_of_many, photo_of_one, photo_without_faces
+from ui.photo.sample_row import PORTRAITS
 
-NETWORK = MODELS / "centerface" / "network.onnx"
+NETWORK = MODELS / "centerface" / "network_int8.onnx"
 
 # The portrait's face as found at its own size, checked by eye.
 GOLDEN_BOX = (184.5, 62.9, 268.4, 174.4)
@@ -52,6 +54,15 @@ def assert_each_found_once(faces, corners, face_px):
     distances = np.linalg.norm(centres(faces)[:, None] - expected[None], axis=2)
     assert sorted(distances.argmin(axis=1)) == list(range(len(corners)))
     assert distances.min(axis=1).max() < 0.25 * face_px
+
+
+def test_whole_numbers_find_what_floating_point_finds(detector):
+    exact = FaceDetector(MODELS / "centerface" / "network.onnx", threads=1)
+    for path in PORTRAITS:
+        image = decode_image(path.read_bytes())
+        (face,), (other,) = detector.detect(image), exact.detect(image)
+        assert face.score == pytest.approx(other.score, abs=0.05)
+        assert np.abs(face.landmarks - other.landmarks).mean() < 0.03 * other.size_px
 
 
 def test_the_portrait_is_found_where_it_is(detector):

@@ -201,7 +201,7 @@ def test_a_header_without_pixels_is_no_picture(kept: int) -> None:
 
 
 def test_no_face_is_seen_where_the_picture_is_missing() -> None:
-    detector = FaceDetector(load_manifest().detector, (160, 320, 640, 1600), threads=1)
+    detector = FaceDetector(load_manifest().serving_detector, (160, 320, 640, 1600), threads=1)
     data = saved("JPEG")
     (face,) = detector.detect(decode_image(data[: int(0.9 * len(data))]))
 

@@ -27,7 +27,7 @@ Picture = NDArray[np.uint8]
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
-    return FaceDetector(MODELS / "centerface" / "network.onnx", (640,), tile_small_faces=False, threads=1)
+    return FaceDetector(MODELS / "centerface" / "network_int8.onnx", (640,), tile_small_faces=False, threads=1)
 
 
 def portrait() -> Picture:

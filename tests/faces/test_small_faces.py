@@ -19,7 +19,7 @@ FACE = Portrait(photo_of_one()[20:230, 150:310], np.float32([34.5, 42.9, 118.4, 
 
 @pytest.fixture(scope="module")
 def detector():
-    return FaceDetector(load_manifest().detector, SIDES, threads=2)
+    return FaceDetector(load_manifest().serving_detector, SIDES, threads=2)
 
 
 @pytest.fixture
@@ -29,16 +29,19 @@ def answers(monkeypatch):
     def installed(detector, first, *looks):
         left = iter(looks)
 
-        def search(image, scale, weak=0.0):
-            whole = image.shape[0] > 400
-            score, side = first if whole else (next(left), 80.0)
+        def run(pictures, weak=0.0):
+            return [seen(picture) for picture in pictures]
+
+        def seen(picture):
+            whole = picture.shape[0] > 400
+            score, side = first if whole else (next(left), picture.shape[0] / 2)
             row = np.zeros((1, 15), np.float32)
-            middle = 250.0 if whole else image.shape[0] / 2
+            middle = picture.shape[0] / 2
             row[0, :5] = (*([middle - side / 2] * 2), *([middle + side / 2] * 2), score)
             row[0, 5:] = middle + len(looks)
             return row if score else row[:0]
 
-        monkeypatch.setattr(detector, "_search", search)
+        monkeypatch.setattr(detector, "_run", run)
         return lambda: list(left)
 
     return installed
@@ -62,7 +65,7 @@ def test_small_faces_are_found_in_large_pictures(detector, width, height, face_p
 
 def test_landmarks_of_a_face_that_is_well_seen_do_not_move(detector):
     picture, _ = scene(np.random.default_rng(0), 4000, 3000, 150, 0, [FACE])
-    without = FaceDetector(load_manifest().detector, SIDES, tile_small_faces=False, threads=2)
+    without = FaceDetector(load_manifest().serving_detector, SIDES, tile_small_faces=False, threads=2)
     faces, others = detector.detect(picture), without.detect(picture)
     assert len(faces) == len(others) == 10
     for face, other in zip(faces, others, strict=True):
@@ -83,7 +86,7 @@ def test_landmarks_of_a_face_that_is_well_seen_do_not_move(detector):
     ],
 )
 def test_closer_looks_decide_on_what_is_doubtful(answers, first, looks, stays):
-    detector = FaceDetector(load_manifest().detector, (500,), threads=1)
+    detector = FaceDetector(load_manifest().serving_detector, (500,), threads=1)
     unused = answers(detector, first, *looks)
     faces = detector.detect(np.zeros((500, 500, 3), np.uint8))
     assert len(faces) == stays
@@ -115,19 +118,19 @@ def test_what_is_no_longer_than_the_overlap_lies_whole_in_a_tile(side):
 
 
 def test_a_picture_full_of_traces_gets_a_bounded_number_of_looks(monkeypatch):
-    detector = FaceDetector(load_manifest().detector, (640,), threads=1)
-    runs = 0
+    detector = FaceDetector(load_manifest().serving_detector, (640,), threads=1)
+    seen = 0
 
-    def search(image, scale, weak=0.0):
-        nonlocal runs
-        runs += 1
-        if image.shape[0] < 600:
-            return np.zeros((0, 15), np.float32)
+    def run(pictures, weak=0.0):
+        nonlocal seen
+        seen += len(pictures)
+        if pictures[0].shape[0] < 600:
+            return [np.zeros((0, 15), np.float32)] * len(pictures)
         left, top = (part.ravel() * 15.0 for part in np.meshgrid(np.arange(40), np.arange(40)))
         rows = np.zeros((1600, 15), np.float32)
         rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], rows[:, 4] = left, top, left + 14, top + 14, 0.6
-        return rows
+        return [rows]
 
-    monkeypatch.setattr(detector, "_search", search)
+    monkeypatch.setattr(detector, "_run", run)
     assert detector.detect(np.zeros((640, 640, 3), np.uint8)) == ()
-    assert runs <= 1 + 2 * MOST_FACES
+    assert 1 < seen <= 1 + 2 * MOST_FACES

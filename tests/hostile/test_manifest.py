@@ -40,7 +40,8 @@ def refusal(folder: Path) -> str | None:
 def check(manifest: Manifest) -> None:
     """All that those who use a manifest rely on."""
     json.dumps([asdict(profile) for profile in manifest.profiles.values()], allow_nan=False)
-    for path in (manifest.detector, *(member.path for member in manifest.members.values())):
+    detectors = (manifest.detector, manifest.serving_detector)
+    for path in (*detectors, *(member.path for member in manifest.members.values())):
         assert path.resolve().is_relative_to(manifest.models_dir) and path != manifest.models_dir
     for name, member in manifest.members.items():
         assert name == member.name and len(member.sha256) == 64 and member.path.name

@@ -113,7 +113,7 @@ def test_of_a_crowd_the_largest_faces_are_looked_at(monkeypatch: pytest.MonkeyPa
         side = 96 - 4 * place
         crowd.paste(face.resize((side, side)), (20 + place % 4 * 150, 20 + place // 4 * 150))
     runs = 0
-    detector = FaceDetector(load_manifest().detector)
+    detector = FaceDetector(load_manifest().serving_detector)
     search = detector._search
 
     def counted(*arguments: object) -> object:

@@ -131,7 +131,7 @@ def test_the_keras_twin_answers_what_the_served_file_answers(name: str) -> None:
     manifest = load_manifest(MODELS)
     entry = manifest.members[name]
     photo = photo_of_one()
-    faces = FaceDetector(manifest.detector).detect(photo)
+    faces = FaceDetector(manifest.serving_detector).detect(photo)
     crop = align_faces(photo, faces, CROPS[entry.crop])
     network = read_network(entry.path)
 

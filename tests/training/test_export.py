@@ -51,6 +51,7 @@ def test_a_served_network_is_rounded_to_integers_once(crops, tmp_path, monkeypat
     places = release._Places(tmp_path, tmp_path, tmp_path / "runs", tmp_path / "staging")
     places.detector.parent.mkdir()
     places.detector.write_bytes(b"detector")
+    places.serving_detector.write_bytes(b"detector that serves")
     before = served.read_bytes()
 
     entry = release._export(recipe, name, {"utkface": faces}, places)

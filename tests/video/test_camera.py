@@ -31,7 +31,7 @@ SAME_FACE_IOU = 0.7  # the detector's boxes of one face at several sizes differ 
 
 @pytest.fixture(scope="module")
 def detector():
-    return FaceDetector(MODELS / "centerface" / "network.onnx", threads=1)
+    return FaceDetector(MODELS / "centerface" / "network_int8.onnx", threads=1)
 
 
 def through_jpeg(image, quality=50):
