@@ -15,7 +15,7 @@ from facetraits.faces.images import Decoded, decode, picture_pixels
 # Of one picture that a page takes: more shows no more of a face, and 50 megapixels are what the largest cameras make.
 PAGE_MAX_PIXELS: Final = 50_000_000
 _AT_ONCE: Final = 64_000_000
-# To search a picture for faces takes up to 300 MB, however small it is: no more than two at once, one for each core of a
+# To search a picture for faces takes up to 300 MB, whatever its size: no more than two at once, one for each core of a
 # small server.
 _LEAST: Final = _AT_ONCE // 2
 
