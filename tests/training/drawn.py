@@ -31,4 +31,10 @@ def one_after_another(short, monkeypatch, build, **changes):
     for module in (training, building):
         monkeypatch.setattr(module, "build", build)
     monkeypatch.setattr(training, "REFERENCE_CNNS", {})
+    monkeypatch.setattr(training, "compiled", _compiled_without_graph)
     return first, second
+
+
+def _compiled_without_graph(model, recipe, steps_per_epoch):
+    """To trace a graph takes ten times as long as the few steps of these runs; ``test_training.py`` trains with one."""
+    building.compiled(model, recipe, steps_per_epoch).run_eagerly = True

@@ -28,7 +28,7 @@ def test_export_answers_like_the_network(crops, tmp_path):
         differences(build_network(112, 56, {"gender": 2}, name="less"), crops, tmp_path / "n.tflite")
 
 
-def test_an_export_that_differs_leaves_what_is_served(crops, tmp_path, monkeypatch):
+def test_an_export_that_differs_leaves_what_is_served(crops, four_blocks, tmp_path, monkeypatch):
     out = tmp_path / "network.tflite"
     out.write_bytes(b"served")
     monkeypatch.setattr("facetraits.training.networks.export.differences", lambda *_: np.array([np.nan]))
@@ -38,7 +38,7 @@ def test_an_export_that_differs_leaves_what_is_served(crops, tmp_path, monkeypat
     assert out.read_bytes() == b"served"
 
 
-def test_a_served_network_is_rounded_to_integers_once(crops, tmp_path, monkeypatch):
+def test_a_served_network_is_rounded_to_integers_once(crops, four_blocks, tmp_path, monkeypatch):
     name = "traits-wide-lite0-160"
     recipe = dataclasses.replace(RECIPES[name], heads=("gender",), input_px=32, crop="face-v1")
     faces = Faces([], {recipe.crop: crops}, {}, np.zeros(16, bool))

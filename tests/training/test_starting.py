@@ -21,7 +21,7 @@ from facetraits.training.teachers import distilled, pseudo_labelled
 from tests.training.drawn import drawn_samples, one_after_another
 
 
-def test_a_network_starts_where_another_ended(short, tmp_path, monkeypatch):
+def test_a_network_starts_where_another_ended(short, four_blocks, tmp_path, monkeypatch):
     build = lambda recipe: build_network(112, 32, {"gender": 2}, grey=True, stochastic_depth=0.2)  # noqa: E731
     first, second = one_after_another(short, monkeypatch, build)
     with pytest.raises(TrainingError, match="train it first"):
@@ -75,7 +75,7 @@ def test_frozen_layers_do_not_learn():
     assert {"block2_expand", "block2_depthwise_bn", "top", "gender"} <= learning
 
 
-def test_without_batch_normalisation_a_network_answers_as_it_is_served_and_learns(crops, tmp_path):
+def test_without_batch_normalisation_a_network_answers_as_it_is_served_and_learns(crops, four_blocks, tmp_path):
     served = build_network(112, 64, {"gender": 2}, grey=True)
     fill_batch_norm(served)
     export(served, crops, tmp_path / "n.tflite", "float32")
@@ -96,7 +96,9 @@ def test_without_batch_normalisation_a_network_answers_as_it_is_served_and_learn
         load_served_weights(again, tmp_path / "none" / "network.tflite", crops)
 
 
-def test_a_network_without_batch_normalisation_starts_from_a_run_that_is_not_served(short, tmp_path, monkeypatch):
+def test_a_network_without_batch_normalisation_starts_from_a_run_that_is_not_served(
+    short, four_blocks, tmp_path, monkeypatch
+):
     build = lambda recipe: build_network(112, 32, {"gender": 2}, batch_norm=recipe.batch_norm)  # noqa: E731
     first, second = one_after_another(short, monkeypatch, build, batch_norm=False, keep="last")
     monkeypatch.setattr(building, "load_imagenet_weights", lambda model: None)
@@ -109,7 +111,7 @@ def test_a_network_without_batch_normalisation_starts_from_a_run_that_is_not_ser
     assert np.abs(before - after).max() < 1e-4
 
 
-def test_a_taught_target_is_half_label_half_answer(crops, monkeypatch):
+def test_a_taught_target_is_half_label_half_answer(crops, four_blocks, monkeypatch):
     teacher = build_network(112, 32, {"gender": 2}, name="teacher")
     short = dataclasses.replace(RECIPES["traits-lite0-112"], name="teacher", heads=("gender",))
     monkeypatch.setitem(RECIPES, "teacher", short)
@@ -153,7 +155,7 @@ def test_what_a_set_does_not_label_is_learned_from_the_answers_of_others(crops, 
     assert learned.weights["ethnicity"].tolist() == [0.5] * 4
 
 
-def test_a_teacher_answers_from_its_run_until_it_is_served(short, tmp_path, monkeypatch):
+def test_a_teacher_answers_from_its_run_until_it_is_served(short, four_blocks, tmp_path, monkeypatch):
     build = lambda recipe: build_network(112, 32, {"gender": 2})  # noqa: E731
     first, second = one_after_another(short, monkeypatch, build, teachers=("short",))
     monkeypatch.setattr(building, "load_imagenet_weights", lambda model: None)
