@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -23,7 +24,7 @@ RECIPE = dataclasses.replace(REFERENCES["gender-upload-predictor"], name="small"
 KNOWN = np.ones(40, dtype=bool)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def faces() -> dict[str, Faces]:
     rng = np.random.default_rng(3)
     crops = rng.integers(0, 256, (40, 112, 112, 3), dtype=np.uint8)
@@ -36,18 +37,27 @@ def faces() -> dict[str, Faces]:
     }
 
 
-@pytest.fixture
-def released(tmp_path: Path, faces: dict[str, Faces], monkeypatch: pytest.MonkeyPatch) -> keras.Model:
-    """A finished run of an untrained network, released to ``tmp_path``."""
-    model = build(RECIPE)
-    run = tmp_path / "runs" / RECIPE.name
+@pytest.fixture(scope="module")
+def released_once(tmp_path_factory: pytest.TempPathFactory, faces: dict[str, Faces]) -> tuple[keras.Model, Path]:
+    """A finished run of an untrained network, and the folder that it was released to."""
+    folder, model = tmp_path_factory.mktemp("released"), build(RECIPE)
+    run = folder / "runs" / RECIPE.name
     run.mkdir(parents=True)
     model.save(run / "best.keras")
     (run / "history.csv").write_text("epoch,loss,val_loss\n0,1,1\n")
     (run / "record.json").write_text(json.dumps({"recipe": dataclasses.asdict(RECIPE), "epochs_run": 1}))
-    monkeypatch.setattr(release, "REFERENCES", {RECIPE.name: RECIPE})
-    monkeypatch.setattr(release, "load_faces", lambda data, detector, split: faces)
-    release.release_references(tmp_path, tmp_path / "models", tmp_path / "runs", tmp_path / "networks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(release, "REFERENCES", {RECIPE.name: RECIPE})
+        patch.setattr(release, "load_faces", lambda data, detector, split: faces)
+        release.release_references(folder, folder / "models", folder / "runs", folder / "networks")
+    return model, folder
+
+
+@pytest.fixture
+def released(released_once: tuple[keras.Model, Path], tmp_path: Path) -> keras.Model:
+    """The network of ``released_once``, with a copy of its folder in ``tmp_path``."""
+    model, folder = released_once
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return model
 
 
