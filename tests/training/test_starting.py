@@ -101,7 +101,7 @@ def test_a_network_without_batch_normalisation_starts_from_a_run_that_is_not_ser
 ):
     build = lambda recipe: build_network(112, 32, {"gender": 2}, batch_norm=recipe.batch_norm)  # noqa: E731
     first, second = one_after_another(short, monkeypatch, build, batch_norm=False, keep="last")
-    monkeypatch.setattr(building, "load_imagenet_weights", lambda model: None)
+    monkeypatch.setattr(building, "load_imagenet_weights", fill_batch_norm)
     for recipe in (first, second):
         training.train(recipe, tmp_path, tmp_path, runs=tmp_path)
     crops = training.load_samples(first, "validation", tmp_path, tmp_path).crops
@@ -109,6 +109,7 @@ def test_a_network_without_batch_normalisation_starts_from_a_run_that_is_not_ser
         building.finished_network(recipe, tmp_path).predict(crops, verbose=0)["gender"] for recipe in (first, second)
     )
     assert np.abs(before - after).max() < 1e-4
+    assert np.abs(before - 0.5).max() > 0.01, "not what any network with small random weights answers"
 
 
 def test_a_taught_target_is_half_label_half_answer(crops, four_blocks, monkeypatch):
