@@ -26,6 +26,9 @@ _CADDYFILE: Final = ROOT / "deploy" / "Caddyfile.replicas"
 _START_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.5
 _STOP_S: Final = 10.0
+_SHORT_LIFE_S: Final = 30.0  # a replica that ends sooner is started again after a pause, which doubles each time
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 60.0
 
 
 class Replicas:
@@ -52,10 +55,12 @@ class Replicas:
         self._caddy = caddy
         self._stack = ExitStack()
         self.processes: list[subprocess.Popen[bytes]] = []
+        self._started_s = [0.0] * count
+        self._pauses_s = [0.0] * count
 
     def __enter__(self) -> Replicas:
         try:
-            self.processes = [self._started(port) for port in self.ports]
+            self.processes = [self._started(place) for place in range(len(self.ports))]
             for process, port in zip(self.processes, self.ports, strict=True):
                 _wait(process, port, "A replica of the app")
             self._proxy = self._started_proxy()
@@ -76,12 +81,20 @@ class Replicas:
         """
         if self._proxy.poll() is not None:
             raise SystemExit(f"Caddy has ended with code {self._proxy.returncode}")
+        now = time.monotonic()
         for place, process in enumerate(self.processes):
-            if process.poll() is not None:
+            lived_s = now - self._started_s[place]
+            if process.poll() is None:
+                if lived_s > _SHORT_LIFE_S:
+                    self._pauses_s[place] = 0.0
+            elif lived_s >= self._pauses_s[place]:
                 print(f"Replica {place + 1} has ended with code {process.returncode} and is started again", flush=True)
-                self.processes[place] = self._started(self.ports[place])
+                self._pauses_s[place] = min(max(_FIRST_PAUSE_S, 2 * self._pauses_s[place]), _LONGEST_PAUSE_S)
+                self.processes[place] = self._started(place)
 
-    def _started(self, port: int) -> subprocess.Popen[bytes]:
+    def _started(self, place: int) -> subprocess.Popen[bytes]:
+        self._started_s[place] = time.monotonic()
+        port = self.ports[place]
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "127.0.0.1"]
         return self._run([*command, "--server.port", str(port)])
 

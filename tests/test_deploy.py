@@ -10,12 +10,15 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml  # comes with pre-commit
 from sqlalchemy import make_url
 
+from deploy import replicas
 from facetraits.cli.watch import _STOP_S
 from facetraits.settings import SETTINGS
 from tests.builders import ROOT
@@ -375,3 +378,18 @@ class TestService:
         )
         about_it = [line for line in (done.stdout + done.stderr).splitlines() if self.UNIT.name in line]
         assert about_it == []
+
+
+def test_a_replica_that_ends_at_once_is_started_less_and_less_often(monkeypatch):
+    now, starts = 0.0, []
+    ended = SimpleNamespace(poll=lambda: 1, returncode=1)
+    monkeypatch.setattr(replicas, "shutil", SimpleNamespace(which=lambda _: "caddy"))
+    monkeypatch.setattr(replicas, "time", SimpleNamespace(monotonic=lambda: now))
+    running = replicas.Replicas(1, 8501)
+    running._proxy = SimpleNamespace(poll=lambda: None)
+    monkeypatch.setattr(running, "_run", lambda command: starts.append(now) or ended)
+    running.processes = [running._started(0)]
+    while now < 200:
+        now += 0.5
+        running.watch()
+    assert np.diff(starts).tolist() == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
