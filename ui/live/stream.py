@@ -22,6 +22,7 @@ from facetraits.types import FaceResult, FaceTraits
 from facetraits.video.live import IDLE_S, Analyzer, LiveAnalysis, LiveSnapshot, NumberedFaces
 from facetraits.video.pictures import shown_rgb
 from facetraits.video.tracked import TrackedFace
+from ui.live.bit_rates import begin_with_sharp_video
 from ui.live.connection import ConnectionSettings, keep_transport_policy
 from ui.live.track import LiveTrack, without_relay
 from ui.photo.session import face_crop, to_jpeg
@@ -250,6 +251,7 @@ def camera(
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     without_relay()
     keep_transport_policy()
+    begin_with_sharp_video()
     track: Any = stream.track()  # has what is called of a MediaSink, and is none
     style: dict[str, str | int | float] = {
         "width": "100%",
