@@ -166,7 +166,13 @@ def write_manifest(models_dir: Path) -> None:
     profile = {"detector": {"long_sides_px": [160], "tile_small_faces": False}, "flip": False, "traits": traits}
     manifest = {
         "format": MANIFEST_FORMAT,
-        "detector": {"path": "detector.onnx", "sha256": sha256, "licence": "", "source": ""},
+        "detector": {
+            "path": "detector.onnx",
+            "sha256": sha256,
+            "serving": {"path": "detector.onnx", "sha256": sha256},
+            "licence": "",
+            "source": "",
+        },
         "classes": {"age": [str(year) for year in range(101)], "gender": list(GENDERS)},
         "members": [member],
         "profiles": {"accurate": profile},

@@ -27,7 +27,9 @@ from facetraits.tables import picture_record
 
 _ROUND: Final = 1_000_000  # inputs that Ray knows at a time: bounds its memory, and this process'
 _ROUND_ALONE: Final = 1_000
-_ATTEMPTS: Final = 3  # of an input; the first together with others, then alone
+# Of an input: the first together with others, the second as a task of its own, the last with nothing else at work: a
+# task of its own may still wait behind one that ends its process.
+_ATTEMPTS: Final = 3
 _LINE_EVERY_S: Final = 60.0
 _LOST: Final = f"the process that analysed this picture ended {_ATTEMPTS} times"
 
@@ -150,7 +152,7 @@ def _run(catalog: Catalog, results: Results, cluster: Cluster, job: Job) -> Prog
         analyze(chosen, cluster.block(BLOCK))
         last = chosen[-1].number
     for attempts in range(1, _ATTEMPTS):
-        while chosen := catalog.attempt(_ROUND_ALONE, attempts):
+        while chosen := catalog.attempt(_ROUND_ALONE if attempts < _ATTEMPTS - 1 else 1, attempts):
             analyze(chosen, 1)
     while lost := catalog.attempt(_ROUND_ALONE, _ATTEMPTS):
         for each in lost:

@@ -183,9 +183,10 @@ def test_a_picture_that_needs_too_much_memory_ends_nothing(analyze, put, tmp_pat
     monkeypatch.setattr(fake, "analyze", short_of_memory)
     code, records, _ = analyze(tmp_path)
     assert code == 1
-    assert [record["error"] for record in records] == [
-        "the picture needs more memory than this machine has free",
+    # Two pictures are analysed at once: either may be the first.
+    assert sorted(record["error"] for record in records) == [
         "no face found",
+        "the picture needs more memory than this machine has free",
     ]
 
 

@@ -18,7 +18,7 @@ from tests.builders import photo_of_one
 models, damage = Path(sys.argv[1]), sys.argv[2]
 analyzer, photo = load_analyzer(models), photo_of_one()
 before = analyzer.analyze(photo).to_dict()
-for file in [*models.glob("*/network.tflite"), *models.glob("*/network.onnx")]:
+for file in [*models.glob("*/network.tflite"), *models.glob("*/*.onnx")]:
     with file.open("r+b") as stream:
         if damage == "truncate":
             stream.truncate(1000)
@@ -34,8 +34,8 @@ def test_damage_to_files_in_use_changes_nothing(tmp_path, damage):
     models = tmp_path / "models"
     models.mkdir()
     shutil.copyfile(MODELS / "manifest.json", models / "manifest.json")
-    for file in [*MODELS.glob("*/network.tflite"), *MODELS.glob("*/network.onnx")]:
-        (models / file.parent.name).mkdir()
+    for file in [*MODELS.glob("*/network.tflite"), *MODELS.glob("*/*.onnx")]:
+        (models / file.parent.name).mkdir(exist_ok=True)
         shutil.copyfile(file, models / file.parent.name / file.name)
     command = [sys.executable, "-c", ASK, str(models), damage]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
