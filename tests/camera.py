@@ -293,7 +293,7 @@ def _cut_out(mirrored: bool, tint: tuple[float, float, float]) -> tuple[NDArray[
 
 @lru_cache(maxsize=1)
 def _face_of_portrait() -> NDArray[np.float64]:
-    (face,) = FaceDetector(MODELS / "centerface" / "network_int8.onnx").detect(photo_of_one())
+    (face,) = FaceDetector(MODELS / "centerface" / "network.onnx").detect(photo_of_one())
     return face.box_xyxy.astype(np.float64)
 
 

@@ -15,9 +15,8 @@ from sqlalchemy import Connection, func, select
 
 from facetraits.visitors.aggregates import count_crossings, count_outcomes, count_spans, count_visits
 from facetraits.visitors.counts import Counts
-from facetraits.visitors.day_columns import pack_days
+from facetraits.visitors.day_columns import open_days, pack_days
 from facetraits.visitors.engine import StoreError, row_errors_as_sentences
-from facetraits.visitors.schema import days
 from facetraits.visitors.settings_store import SettingsStore
 from facetraits.visitors.visit import EVERYTHING, Outcome, Selection
 
@@ -57,9 +56,8 @@ class CountingStore(SettingsStore):
     def pack_days(self) -> None:
         """Pack the visits of days that are over, so that they are counted quickly; logs how far it is every 10 s."""
         today = datetime.now(UTC).date()
-        open_days = select(func.count()).where(days.c.visits.is_(None), days.c.day < today)
         with self._reading() as connection:
-            number = left = int(connection.execute(open_days).scalar_one())
+            number = left = int(connection.execute(select(func.count()).where(*open_days(today))).scalar_one())
         told = time.monotonic()
         while left:
             with self._writing() as writer, row_errors_as_sentences(self.name):

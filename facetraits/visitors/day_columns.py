@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, select, true, update
+from sqlalchemy import ColumnElement, Connection, delete, select, true, update
 
 from facetraits.visitors.engine import AS_BYTES
 from facetraits.visitors.frames import check_counted, plain
@@ -111,6 +111,11 @@ def read_days(
             yield _unpacked(row.day, row.sources, dict(zip(names, row[2:], strict=True)))
 
 
+def open_days(before: date) -> tuple[ColumnElement[bool], ...]:
+    """Conditions for the days before one that are not packed."""
+    return days.c.visits.is_(None), days.c.day < before
+
+
 def pack_days(connection: Connection, before: date) -> int:
     """Pack some of the days that are not; returns how many are left.
 
@@ -118,9 +123,9 @@ def pack_days(connection: Connection, before: date) -> int:
         connection: in a transaction that writes.
         before: of days that are over.
     """
-    open_days = select(days.c.day).where(days.c.visits.is_(None), days.c.day < before)
     # Whoever adds a visit meanwhile waits for this lock, and empties the row again.
-    found = connection.execute(open_days.order_by(days.c.day).with_for_update()).scalars().all()
+    listed = select(days.c.day).where(*open_days(before)).order_by(days.c.day).with_for_update()
+    found = connection.execute(listed).scalars().all()
     for day in found[:_DAYS_PER_TRANSACTION]:
         columns = _of_visits(connection, day)
         if len(columns.kinds):
